@@ -1,0 +1,57 @@
+"""What RoutedPPO logs beside SB3's own figures: outcomes observed, gate, gradients per expert and label."""
+
+import numpy as np
+import torch
+from stable_baselines3.common.logger import Logger
+
+from oversight_gym.agents.mixture import gate_loss
+from oversight_gym.agents.policy import GatedMixturePolicy
+from oversight_gym.agents.rollout import RoutedRolloutBuffer
+from oversight_gym.agents.routing import UNLABELLED
+from oversight_gym.envs.outcomes import Outcome
+
+SAMPLE = 256
+"""Steps per label that the diagnostics look at; enough for a log line, too few to cost anything."""
+
+
+def record_outcomes(logger: Logger, buffer: RoutedRolloutBuffer) -> None:
+    """``outcomes/<name>``: share of the rollout's finished episodes observed so; ``outcomes/kept_steps``."""
+    observed = buffer.observed[buffer.ended]
+    counts = np.bincount(observed, minlength=len(Outcome))
+    for outcome in Outcome:
+        logger.record(f"outcomes/{outcome.name.lower()}", counts[outcome] / max(len(observed), 1))
+    logger.record("outcomes/kept_steps", float(buffer.kept().mean()))
+
+
+def record_routing(logger: Logger, policy: GatedMixturePolicy, buffer: RoutedRolloutBuffer) -> None:
+    """``train/gate_loss``, ``gate/<label>`` and ``grad_norm/<expert>_on_<label>`` after an update.
+
+    Gate: mean weight of the first expert on steps with each label. Gradient norm: of the policy-gradient
+    loss of the steps with one label, as routed, at each expert's parameters. Call within
+    ``policy.routed(...)``, whose labels must come from ``buffer.batch_labels``; nothing is drawn at random.
+    """
+    labels = buffer.label_table[buffer.outcomes.swapaxes(0, 1).ravel()]
+    kept = buffer.kept()
+    names = {UNLABELLED: "unlabelled"} | dict(enumerate(policy.experts))
+    losses = []
+    for label, name in names.items():
+        steps = np.flatnonzero(kept & (labels == label))[:SAMPLE]
+        if not len(steps):
+            continue
+        buffer.batch_labels = torch.as_tensor(labels[steps], device=policy.device)
+        samples = buffer._get_samples(steps)
+        with torch.no_grad():
+            features = policy.extract_features(samples.observations, policy.pi_features_extractor)
+            logits = policy.mixture.gate_logits(features)
+        logger.record(f"gate/{name}", float(logits.softmax(dim=1)[:, 0].mean()))
+        if label == UNLABELLED:
+            continue
+        losses.append(float(gate_loss(logits, buffer.batch_labels)))
+        log_prob = policy.get_distribution(samples.observations).log_prob(samples.actions.long().flatten())
+        loss = -(samples.advantages * log_prob).mean()
+        for expert, module in policy.mixture.experts.items():
+            gradients = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True, allow_unused=True)
+            squares = [float(gradient.square().sum()) for gradient in gradients if gradient is not None]
+            logger.record(f"grad_norm/{expert}_on_{name}", float(np.sqrt(sum(squares))))
+    if losses:
+        logger.record("train/gate_loss", float(np.mean(losses)))

@@ -1,0 +1,134 @@
+"""The mixture as a stable-baselines3 policy, and how to steer it by its gate."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor, nn
+
+from oversight_gym.agents.mixture import GatedMixture, RoutingSignal
+from oversight_gym.envs.errors import RequestError
+
+Gate = str | float | Sequence[float] | None
+"""How to set the gate: an expert's name, the first of two experts' weight, a weight per expert, or None (free)."""
+
+
+class GatedMixturePolicy(ActorCriticPolicy):
+    """Actor-critic policy whose actor is a gated mixture of experts with a shared linear head.
+
+    The action logits are ``W (sum_k a_k(x) f_k(x)) + b`` with expert features f and gate weights a; the
+    value network is separate and never routed. Saved and loaded by SB3's own ``save`` and ``load``. With
+    one expert it is SB3's ``MlpPolicy``, bit for bit.
+
+    Args:
+        experts: names of the experts. A name that is an outcome in lower case (``diamond``, ``ghost``)
+            receives the episodes observed to end so.
+        net_arch: hidden layers: ``pi`` of each expert, ``vf`` of the value network, ``gate`` of the gate.
+        activation_fn: activation after every hidden layer.
+        **kwargs: as in ``ActorCriticPolicy``.
+
+    Raises:
+        RequestError: if expert names repeat or there are none.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        experts: Sequence[str] = ("diamond", "ghost"),
+        net_arch: dict[str, list[int]] | None = None,
+        activation_fn: type[nn.Module] = nn.ReLU,
+        **kwargs: Any,
+    ) -> None:
+        if len(set(experts)) != len(experts) or not experts:
+            raise RequestError(f"experts are {list(experts)}; give at least one name, each once.")
+        self.experts = tuple(experts)
+        net_arch = net_arch or {"pi": [256, 256], "vf": [256, 256], "gate": []}
+        super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor = GatedMixture(self.features_dim, self.experts, self.net_arch, self.activation_fn)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return super()._get_constructor_parameters() | {"experts": self.experts}
+
+    @property
+    def mixture(self) -> GatedMixture:
+        """The module that holds experts, gate and value network."""
+        return self.mlp_extractor
+
+    def gate_vector(self, gate: Gate) -> Tensor | None:
+        """The weights that ``gate`` stands for, shape (experts,), float32; None if free.
+
+        Raises:
+            RequestError: if there is no such expert, or the numbers do not fit.
+        """
+        if gate is None or gate == "free":
+            return None
+        count = len(self.experts)
+        if count == 1:
+            raise RequestError(f"the gate is set to {gate!r}, but this policy has a single expert; leave it free.")
+        if isinstance(gate, str):
+            if gate not in self.experts:
+                raise RequestError(f"there is no expert {gate!r}; choose 'free' or one of {', '.join(self.experts)}.")
+            weights = [float(name == gate) for name in self.experts]
+        elif isinstance(gate, int | float):
+            weights = [float(gate), 1.0 - float(gate)]
+        else:
+            weights = [float(weight) for weight in gate]
+        if len(weights) != count or not all(0.0 <= weight <= 1.0 for weight in weights):
+            raise RequestError(f"gate is {gate!r}; give {count} weights between 0 and 1, one for each of {self.experts}.")
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+    @contextmanager
+    def steer(self, gate: Gate) -> Iterator[None]:
+        """Force the gate within a ``with`` block, for sampling, ``predict`` and evaluation alike."""
+        before = self.mixture.forced_gate
+        self.mixture.forced_gate = self.gate_vector(gate)
+        try:
+            yield
+        finally:
+            self.mixture.forced_gate = before
+
+    def expert(self, gate: Gate) -> "SteeredPolicy":
+        """The policy with its gate forced, as an object of its own that shares the weights."""
+        return SteeredPolicy(self, gate)
+
+    @contextmanager
+    def routed(self, signal: RoutingSignal) -> Iterator[None]:
+        """Let a routing signal act on every forward pass within a ``with`` block."""
+        self.mixture.signal = signal
+        try:
+            yield
+        finally:
+            self.mixture.signal = None
+
+
+class SteeredPolicy:
+    """A mixture policy seen through a forced gate. Usable wherever SB3 wants an object with ``predict``.
+
+    Args:
+        policy: the policy; its weights are shared, not copied.
+        gate: how the gate is set.
+    """
+
+    def __init__(self, policy: GatedMixturePolicy, gate: Gate) -> None:
+        policy.gate_vector(gate)  # refuse a wrong gate now, not at the first step
+        self.policy, self.gate = policy, gate
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[NDArray[np.int64], Any]:
+        """As ``BasePolicy.predict``, with the gate forced."""
+        with self.policy.steer(self.gate):
+            actions, state = self.policy.predict(observation, state, episode_start, deterministic)
+        return actions, state
+
+    def get_distribution(self, obs: Tensor) -> Distribution:
+        """As ``ActorCriticPolicy.get_distribution``, with the gate forced."""
+        with self.policy.steer(self.gate):
+            return self.policy.get_distribution(obs)

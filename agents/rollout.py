@@ -1,0 +1,81 @@
+"""The rollout buffer that knows how each step's episode was observed to end."""
+
+from collections.abc import Collection, Generator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from torch import Tensor
+
+from oversight_gym.agents.supervision import UNFINISHED, Supervision, fill_back
+from oversight_gym.envs.outcomes import Outcome
+
+FINISHED = frozenset(Outcome)
+
+
+class RoutedRolloutBuffer(RolloutBuffer):
+    """SB3's buffer, with outcomes per step and a rule for which steps an update sees.
+
+    Rule: an update sees the steps whose episode ended within the rollout with one of the outcomes in
+    ``trained_on``. Steps of an episode still running when the rollout ends are dropped for good: its
+    outcome is not known yet, and the policy that took them is outdated once it is. The later steps of such
+    an episode, collected in the rollout where it ends, are kept and labelled. (The paper drops unfinished
+    episodes, too.) ``trained_on=None`` sees every step, exactly as SB3's buffer.
+
+    Attributes:
+        trained_on: outcomes whose episodes are trained on; None for every step, finished or not.
+        label_table: shape (outcomes + 1,), expert index of each outcome (see ``labels_by_outcome``).
+        outcomes: after a rollout: shape (buffer_size, n_envs), int8, ``Outcome`` or ``UNFINISHED``.
+        batch_labels: labels of the minibatch last yielded by :meth:`get`, shape (batch,), int64.
+    """
+
+    def __init__(
+        self, *args: Any, trained_on: Collection[int] | None, label_table: NDArray[np.int64], **kwargs: Any
+    ) -> None:
+        self.trained_on = trained_on
+        self.label_table = label_table
+        self.batch_labels: Tensor = torch.zeros(0, dtype=torch.int64)
+        super().__init__(*args, **kwargs)
+
+    def reset(self) -> None:
+        super().reset()
+        shape = (self.buffer_size, self.n_envs)
+        self.ended = np.zeros(shape, dtype=bool)
+        self.observed = np.zeros(shape, dtype=np.int8)
+        self.outcomes = np.full(shape, UNFINISHED, dtype=np.int8)
+
+    def note(self, supervision: Supervision) -> None:
+        """Store the supervisor's view of the step that is about to be added."""
+        self.ended[self.pos] = supervision.ended
+        self.observed[self.pos] = supervision.observed
+
+    def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
+        super().compute_returns_and_advantage(last_values, dones)
+        self.outcomes = fill_back(self.ended, self.observed)
+
+    def kept(self) -> NDArray[np.bool_]:
+        """Shape (n_envs * buffer_size,), in the order of SB3's flattened buffer: the steps an update sees."""
+        flat = self.outcomes.swapaxes(0, 1).ravel()
+        return np.ones(len(flat), dtype=bool) if self.trained_on is None else np.isin(flat, list(self.trained_on))
+
+    def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
+        """Minibatches of the kept steps, of equal size where ``batch_size`` does not divide their number.
+
+        With every step kept these are SB3's own minibatches, drawn by the same generator.
+        """
+        flat_labels = self.label_table[self.outcomes.swapaxes(0, 1).ravel()]
+        kept = np.flatnonzero(self.kept())
+        if not self.generator_ready:
+            for name in ("observations", "actions", "values", "log_probs", "advantages", "returns"):
+                setattr(self, name, self.swap_and_flatten(getattr(self, name)))
+            self.generator_ready = True
+        batch_size = batch_size or len(kept)
+        order = kept[np.random.permutation(len(kept))]  # noqa: NPY002 - SB3 seeds and uses this generator
+        whole = self.trained_on is None or len(kept) % batch_size == 0
+        cuts = range(batch_size, len(kept), batch_size) if whole else max(1, round(len(kept) / batch_size))
+        for indices in np.array_split(order, cuts):
+            self.batch_labels = torch.as_tensor(flat_labels[indices], device=self.device)
+            yield self._get_samples(indices)

@@ -1,0 +1,103 @@
+"""PPO whose policy gradients are routed by the observed outcome of each step's episode."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+
+from oversight_gym.agents.diagnostics import record_outcomes, record_routing
+from oversight_gym.agents.mixture import RoutingSignal
+from oversight_gym.agents.policy import GatedMixturePolicy
+from oversight_gym.agents.rollout import FINISHED, RoutedRolloutBuffer
+from oversight_gym.agents.supervision import labels_by_outcome, supervise
+from oversight_gym.envs.errors import RequestError
+
+
+class RoutedPPO(PPO):
+    """Proximal policy optimisation with gradient routing (Cloud et al., arXiv 2410.04332, section 4.3).
+
+    SB3's PPO, its training loop included; what differs is where gradients go. Labels of an episode's
+    observed outcome are filled back to its first step. DIAMOND steps reach the diamond expert and the
+    shared layers, GHOST steps the ghost expert and the shared layers, all others everything. The gate loss
+    draws the gate towards the labelled expert. With one epoch, one minibatch, ``gae_lambda=1`` and no
+    normalisation this is REINFORCE with a baseline.
+
+    Args:
+        policy: ``"GatedMixturePolicy"`` (or a class), or ``"MlpPolicy"`` for SB3's own.
+        env: as in PPO; its infos must hold ``observed_outcome`` where an episode ends, if ``routed``,
+            ``gate_coef`` or ``trained_on`` need it.
+        routed: whether labels restrict where gradients go.
+        gate_coef: weight of the gate loss.
+        trained_on: outcomes of the episodes an update sees (see ``RoutedRolloutBuffer`` for the rule on
+            unfinished ones). None: every step, as in PPO.
+        **kwargs: as in PPO.
+
+    Raises:
+        RequestError: if routing or a gate loss is asked of a policy without a mixture.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "GatedMixturePolicy": GatedMixturePolicy,
+        "MlpPolicy": ActorCriticPolicy,
+    }
+    rollout_buffer: RoutedRolloutBuffer
+
+    def __init__(
+        self,
+        policy: str | type[ActorCriticPolicy] = "GatedMixturePolicy",
+        env: Any = None,
+        *,
+        routed: bool = True,
+        gate_coef: float = 0.3,
+        trained_on: Collection[int] | None = FINISHED,
+        _init_setup_model: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.routed = routed
+        self.gate_coef = gate_coef
+        self.trained_on = None if trained_on is None else sorted(int(outcome) for outcome in trained_on)
+        super().__init__(policy, env, _init_setup_model=False, **kwargs)
+        if _init_setup_model:
+            self._setup_model()
+
+    @property
+    def supervised(self) -> bool:
+        """Whether training looks at observed outcomes at all."""
+        return self.routed or self.gate_coef > 0 or self.trained_on is not None
+
+    def _setup_model(self) -> None:
+        experts: Sequence[str] = self.policy_kwargs.get("experts", ("diamond", "ghost"))
+        if not issubclass(self.policy_class, GatedMixturePolicy):
+            experts = ("agent",)
+        if len(experts) == 1 and (self.routed or self.gate_coef > 0):
+            raise RequestError(
+                f"routed is {self.routed} and gate_coef {self.gate_coef}, but the policy has a single expert; use a "
+                "GatedMixturePolicy of two experts or more, or routed=False and gate_coef=0."
+            )
+        self.rollout_buffer_class = RoutedRolloutBuffer
+        self.rollout_buffer_kwargs = {"trained_on": self.trained_on, "label_table": labels_by_outcome(experts)}
+        super()._setup_model()
+
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:
+        # SB3 calls this between a step and the buffer's ``add``: ``buffer.pos`` is the step just taken.
+        super()._update_info_buffer(infos, dones)
+        if self.supervised and dones is not None:
+            self.rollout_buffer.note(supervise(infos, dones))
+
+    def train(self) -> None:
+        """One PPO update on the current rollout, with gradients routed."""
+        buffer = self.rollout_buffer
+        if self.supervised:
+            record_outcomes(self.logger, buffer)
+        if not buffer.kept().any():
+            return  # nothing to learn from, for example no observed episode when filtering
+        if not isinstance(self.policy, GatedMixturePolicy) or not self.supervised or len(self.policy.experts) == 1:
+            super().train()
+            return
+        signal = RoutingSignal(lambda: buffer.batch_labels, self.routed, self.gate_coef)
+        with self.policy.routed(signal):
+            super().train()
+            record_routing(self.logger, self.policy, buffer)

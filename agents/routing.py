@@ -1,0 +1,91 @@
+"""Gradient routing: decide per sample where the gradient may go, without changing any forward value.
+
+After "Gradient Routing" (Cloud et al., arXiv 2410.04332, section 3). Nothing here knows of gridworlds.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+UNLABELLED = -1
+"""Label of a sample that is routed everywhere."""
+
+
+class _MaskGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, activations: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(mask)
+        return activations.view_as(activations)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return gradient * mask, None
+
+
+def route_gradient(activations: Tensor, mask: Tensor) -> Tensor:
+    """Pass the gradient where the mask is 1, stop it where it is 0.
+
+    Equal to the paper's ``mask * x + (1 - mask) * x.detach()`` in value and gradient, but bit-exact in
+    value, also where x is infinite. Masks between 0 and 1 scale the gradient.
+
+    Args:
+        activations: any shape, floating point.
+        mask: broadcastable to ``activations``; bool or floating point.
+
+    Returns:
+        ``activations``, unchanged in value.
+    """
+    routed: Tensor = _MaskGradient.apply(activations, mask.to(activations.dtype))
+    return routed
+
+
+def expert_mask(labels: Tensor, experts: int) -> Tensor:
+    """Which experts the gradient of each sample may reach.
+
+    Args:
+        labels: shape (batch,), int64: index of an expert, or ``UNLABELLED``.
+        experts: number of experts.
+
+    Returns:
+        shape (batch, experts), bool: the labelled expert alone, or all of them where unlabelled.
+    """
+    index = torch.arange(experts, device=labels.device)
+    return (labels[:, None] == index) | (labels[:, None] == UNLABELLED)
+
+
+def gate_mask(labels: Tensor) -> Tensor:
+    """Whether the gradient of each sample may reach the gate: only where unlabelled; shape (batch,), bool."""
+    return labels == UNLABELLED
+
+
+class _AttachLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, activations: Tensor, loss: Tensor) -> Tensor:
+        ctx.loss_like = torch.ones_like(loss)
+        return activations.view_as(activations)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        return gradient, ctx.loss_like
+
+
+def attach_loss(activations: Tensor, loss: Tensor) -> Tensor:
+    """Add ``loss`` to whatever scalar is later differentiated through ``activations``.
+
+    The auxiliary loss enters with weight exactly 1, so a module can bring its own loss (here: the gate's)
+    into a training loop that knows nothing of it.
+
+    Args:
+        activations: any shape; must take part in the loss that is differentiated.
+        loss: scalar.
+
+    Returns:
+        ``activations``, unchanged in value.
+    """
+    attached: Tensor = _AttachLoss.apply(activations, loss)
+    return attached

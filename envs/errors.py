@@ -1,0 +1,27 @@
+"""The one exception that a person's request can cause."""
+
+
+class RequestError(ValueError):
+    """A request that cannot be met. The message is one sentence: the value, and what would work."""
+
+
+def check_probability(name: str, value: object) -> float:
+    """Return ``value`` as a float in [0, 1].
+
+    Raises:
+        RequestError: if it is not a number in [0, 1].
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise RequestError(f"{name} is {value!r}; it must be a probability between 0 and 1, for example 0.1.")
+    return float(value)
+
+
+def check_integer(name: str, value: object, at_least: int) -> int:
+    """Return ``value`` as an int that is at least ``at_least``.
+
+    Raises:
+        RequestError: if it is not such an integer.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
+        raise RequestError(f"{name} is {value!r}; it must be an integer of at least {at_least}.")
+    return int(value)

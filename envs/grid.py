@@ -1,0 +1,136 @@
+"""The squares and how one moves between them, as tables over integer squares (row-major)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.errors import RequestError, check_integer
+
+ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
+_MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
+
+Walls = str | Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A grid of ``rows * cols`` squares; square ``s`` is row ``s // cols``, column ``s % cols``.
+
+    Attributes:
+        rows, cols: size.
+        walls: shape (squares,), bool.
+        free: shape (free squares,), int16, the squares without a wall.
+        next_square: shape (squares, 4), int16: where each action leads. Moving into the border or into a
+            wall stays put. This table is the whole dynamics.
+        distance: shape (squares, squares), int16: steps on a shortest path; -1 from or to a wall.
+    """
+
+    rows: int
+    cols: int
+    walls: NDArray[np.bool_]
+    free: NDArray[np.int16]
+    next_square: NDArray[np.int16]
+    distance: NDArray[np.int16]
+
+    @property
+    def squares(self) -> int:
+        return self.rows * self.cols
+
+    def square(self, name: str, position: object) -> int:
+        """The square at ``position`` (row, column).
+
+        Raises:
+            RequestError: if it is no free square of this grid.
+        """
+        try:
+            row, col = (int(x) for x in position)  # type: ignore[attr-defined]
+        except (TypeError, ValueError):
+            raise RequestError(f"{name} is {position!r}; give it as (row, column), for example (0, 2).") from None
+        if not (0 <= row < self.rows and 0 <= col < self.cols):
+            raise RequestError(
+                f"{name} is {(row, col)}, outside the grid; rows go from 0 to {self.rows - 1}, "
+                f"columns from 0 to {self.cols - 1}."
+            )
+        if self.walls[row * self.cols + col]:
+            raise RequestError(f"{name} is {(row, col)}, which is a wall; choose a free square.")
+        return row * self.cols + col
+
+    def position(self, square: int) -> tuple[int, int]:
+        """(row, column) of a square."""
+        row, col = divmod(int(square), self.cols)
+        return row, col
+
+
+def parse_size(size: object) -> tuple[int, int]:
+    """(rows, cols) from an int or a pair.
+
+    Raises:
+        RequestError: if it is neither, or not positive.
+    """
+    pair = size if isinstance(size, Sequence) and not isinstance(size, str) else (size, size)
+    if len(pair) != 2:
+        raise RequestError(f"size is {size!r}; give one integer or (rows, cols), for example 5 or (5, 7).")
+    return check_integer("size", pair[0], 1), check_integer("size", pair[1], 1)
+
+
+@lru_cache(maxsize=64)
+def _build(rows: int, cols: int, walls: frozenset[tuple[int, int]]) -> Grid:
+    is_wall = np.zeros(rows * cols, dtype=bool)
+    for row, col in walls:
+        is_wall[row * cols + col] = True
+    free = np.flatnonzero(~is_wall).astype(np.int16)
+    next_square = np.repeat(np.arange(rows * cols, dtype=np.int16)[:, None], len(ACTIONS), axis=1)
+    for square in free:
+        for action, (down, right) in enumerate(_MOVES):
+            row, col = square // cols + down, square % cols + right
+            if 0 <= row < rows and 0 <= col < cols and not is_wall[row * cols + col]:
+                next_square[square, action] = row * cols + col
+    grid = Grid(rows, cols, is_wall, free, next_square, _distances(next_square, free))
+    if (grid.distance[np.ix_(free, free)] < 0).any():
+        raise RequestError(f"the walls cut the {rows} x {cols} grid in two; leave a way between all free squares.")
+    for table in (is_wall, free, next_square, grid.distance):
+        table.flags.writeable = False  # shared by every user of the cached grid
+    return grid
+
+
+def _distances(next_square: NDArray[np.int16], free: NDArray[np.int16]) -> NDArray[np.int16]:
+    """All shortest paths by breadth-first search from every free square at once."""
+    squares = len(next_square)
+    distance = np.full((squares, squares), -1, dtype=np.int16)
+    frontier = np.zeros((squares, squares), dtype=bool)
+    frontier[free, free] = True
+    steps = 0
+    while frontier.any():
+        distance[frontier] = steps
+        source, square = np.nonzero(frontier)
+        frontier = np.zeros_like(frontier)
+        frontier[source[:, None], next_square[square]] = True
+        frontier &= distance < 0
+        steps += 1
+    return distance
+
+
+def make_grid(size: object, walls: Walls = "none") -> Grid:
+    """The grid of a size with walls.
+
+    Args:
+        size: an int, or (rows, cols); the border wall counts as part of it.
+        walls: ``"none"``, ``"border"`` (the outermost squares are walls), or a list of (row, column).
+
+    Raises:
+        RequestError: for a size or wall that is not on the grid, or walls that cut the grid in two.
+    """
+    rows, cols = parse_size(size)
+    if walls == "none":
+        squares = frozenset[tuple[int, int]]()
+    elif walls == "border":
+        squares = frozenset((r, c) for r in range(rows) for c in range(cols) if r in (0, rows - 1) or c in (0, cols - 1))
+    elif isinstance(walls, str):
+        raise RequestError(f"walls is {walls!r}; choose 'none', 'border', or a list of (row, column).")
+    else:
+        open_grid = _build(rows, cols, frozenset())
+        squares = frozenset(open_grid.position(open_grid.square("walls", wall)) for wall in walls)
+    return _build(rows, cols, squares)

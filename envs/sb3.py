@@ -1,0 +1,123 @@
+"""``OversightGrid-v0`` as a native stable-baselines3 ``VecEnv``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import seeding
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.core import Core, hidden_info
+from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.grid import ACTIONS
+from oversight_gym.envs.outcomes import Outcome
+from oversight_gym.envs.render import check_render_mode, render
+from oversight_gym.envs.state import observation_shape
+
+
+class OversightVecEnv(VecEnv):
+    """Many episodes in one batch of arrays; see ``OversightGridEnv`` for the environment itself.
+
+    Same-step autoreset, as SB3 expects: the observation returned with ``done`` is the first of the next
+    episode, the last one is ``info["terminal_observation"]``. An info is filled only where an episode ended:
+    ``observed_outcome``, ``TimeLimit.truncated``, ``terminal_observation``, ``episode`` (as SB3's ``Monitor``
+    writes it: ``r`` sum of training rewards, ``l`` steps) and, unless ``reveal_hidden`` is off, ``hidden``.
+
+    Args:
+        num_envs: number of environments.
+        seed: seed of the environment's generator; ``seed()`` replaces it at the next reset.
+        reveal_hidden: whether infos hold the ground truth. Training runs leave it off.
+        render_mode: None, ``ansi`` or ``rgb_array``.
+        **settings: those of ``GridConfig``.
+
+    Raises:
+        RequestError: if a setting is impossible.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        seed: int | None = None,
+        reveal_hidden: bool = True,
+        render_mode: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.config = GridConfig.from_settings(settings)
+        self.render_mode = check_render_mode(render_mode)
+        self.reveal_hidden = reveal_hidden
+        self.core = Core(self.config, num_envs, seeding.np_random(seed)[0])
+        self._actions = np.zeros(num_envs, dtype=np.int64)
+        self._returns = np.zeros(num_envs, dtype=np.float32)
+        self._fresh = True
+        observations = spaces.MultiBinary(observation_shape(self.config.grid))
+        super().__init__(num_envs, observations, spaces.Discrete(len(ACTIONS)))
+
+    def reset(self) -> VecEnvObs:
+        seed = self._seeds[0]
+        if seed is not None or not self._fresh:  # the constructor has drawn the first episodes already
+            self.core.start(seeding.np_random(seed)[0] if seed is not None else None)
+        for index, options in enumerate(self._options):
+            if options:
+                self.core.place(index, options)
+        self._fresh = False
+        self._returns[:] = 0
+        self._reset_seeds()
+        self._reset_options()
+        self.reset_infos = [{} for _ in range(self.num_envs)]
+        return self.core.observe()
+
+    def step_async(self, actions: NDArray[np.int64]) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        core = self.core
+        moved = core.step(self._actions)
+        self._returns += moved.reward
+        done = moved.terminated | moved.truncated
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        observations = core.observe()
+        ended = np.flatnonzero(done)
+        if len(ended):
+            last, steps = observations[ended], core.state.steps[ended]
+            for i, index in enumerate(ended):
+                infos[index] = info = {
+                    "observed_outcome": Outcome(moved.observed[index]),
+                    "TimeLimit.truncated": bool(moved.truncated[index]),
+                    "terminal_observation": last[i],
+                    "episode": {"r": float(self._returns[index]), "l": int(steps[i])},
+                }
+                if self.reveal_hidden:
+                    info["hidden"] = hidden_info(Outcome(moved.outcome[index]))
+            self._returns[ended] = 0
+            core.restart(done)
+            observations[ended] = core.observe()[ended]
+        return observations, moved.reward.copy(), done, infos
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        return [render("rgb_array", self.config.grid, self.core.state, index) for index in range(self.num_envs)]
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The attribute once per environment; all of them share it."""
+        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        raise RequestError(f"set_attr({attr_name!r}) is not possible: the environments share one set of arrays.")
+
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
+        if method_name == "render":
+            state = self.core.state
+            return [render(self.render_mode, self.config.grid, state, i) for i in self._get_indices(indices)]
+        raise RequestError(f"env_method({method_name!r}) is not possible: the environments share one set of arrays.")
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
+        """Only ``Monitor``'s part is built in: episodes report their return and length."""
+        from stable_baselines3.common.monitor import Monitor
+
+        return [issubclass(Monitor, wrapper_class)] * len(list(self._get_indices(indices)))

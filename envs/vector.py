@@ -1,0 +1,91 @@
+"""``OversightGrid-v0`` as a native Gymnasium vector environment."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.core import Core, hidden_info
+from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.grid import ACTIONS
+from oversight_gym.envs.render import check_render_mode, render
+from oversight_gym.envs.state import observation_shape
+
+
+class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[np.float32]]):
+    """Many episodes in one batch of arrays; see ``OversightGridEnv`` for the environment itself.
+
+    Autoreset is next-step (Gymnasium's default): the step after an episode's end ignores the action,
+    returns the first observation of the next episode and reward 0. ``info["observed_outcome"]`` and
+    ``info["hidden"]`` are arrays with the usual ``_`` masks, present where an episode ended.
+
+    ``num_envs=1`` follows ``OversightGridEnv`` draw for draw on the same seed.
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8, "autoreset_mode": AutoresetMode.NEXT_STEP}
+
+    def __init__(self, num_envs: int = 1, render_mode: str | None = None, **settings: Any) -> None:
+        self.config = GridConfig.from_settings(settings)
+        self.num_envs = num_envs
+        self.render_mode = check_render_mode(render_mode)
+        self.single_observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
+        self.single_action_space = spaces.Discrete(len(ACTIONS))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._core: Core | None = None
+        self._ended = np.zeros(num_envs, dtype=bool)
+
+    @property
+    def core(self) -> Core:
+        """The simulator.
+
+        Raises:
+            RequestError: before the first reset.
+        """
+        if self._core is None:
+            raise RequestError("the environment has not been reset; call reset() first.")
+        return self._core
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        """Begin fresh episodes; a layout in ``options`` (see ``set_state``) is set in all of them."""
+        super().reset(seed=seed)
+        if self._core is None:
+            self._core = Core(self.config, self.num_envs, self.np_random)
+        else:
+            self._core.start(self.np_random)
+        if options:
+            for index in range(self.num_envs):
+                self._core.place(index, options)
+        self._ended = np.zeros(self.num_envs, dtype=bool)
+        return self._core.observe(), {}
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Move every agent once, or begin the next episode where the last step ended one."""
+        core, fresh = self.core, self._ended
+        moved = core.step(actions)
+        core.restart(fresh)
+        terminated, truncated = moved.terminated & ~fresh, moved.truncated & ~fresh
+        reward = np.where(fresh, np.float32(0), moved.reward)
+        self._ended = ended = terminated | truncated
+        info: dict[str, Any] = {}
+        if ended.any():
+            hidden = hidden_info(np.where(ended, moved.outcome, np.int8(0)))
+            info = {"observed_outcome": np.where(ended, moved.observed, np.int8(0)), "_observed_outcome": ended}
+            info |= {"hidden": hidden | {f"_{key}": ended for key in hidden}, "_hidden": ended}
+        return core.observe(), reward, terminated, truncated, info
+
+    def render(self) -> Any:
+        """One rendering of each environment, as a tuple."""
+        if self.render_mode is None:
+            gym.logger.warn("render() was called without a render_mode; choose one in make_vec(..., render_mode=...).")
+            return None
+        return tuple(render(self.render_mode, self.config.grid, self.core.state, i) for i in range(self.num_envs))
