@@ -1,0 +1,29 @@
+"""Gradient routing, the gated mixture of experts, RoutedPPO and the oversight methods."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oversight_gym.agents.methods import METHODS, Method
+    from oversight_gym.agents.mixture import GatedMixture
+    from oversight_gym.agents.policy import GatedMixturePolicy, SteeredPolicy
+    from oversight_gym.agents.routed_ppo import RoutedPPO
+    from oversight_gym.agents.routing import route_gradient
+
+_HOMES = {
+    "METHODS": "methods",
+    "GatedMixture": "mixture",
+    "GatedMixturePolicy": "policy",
+    "Method": "methods",
+    "RoutedPPO": "routed_ppo",
+    "SteeredPolicy": "policy",
+    "route_gradient": "routing",
+}
+
+__all__ = ["METHODS", "GatedMixture", "GatedMixturePolicy", "Method", "RoutedPPO", "SteeredPolicy", "route_gradient"]
+
+
+def __getattr__(name: str) -> Any:  # torch is loaded only when a name asks for it
+    if name in _HOMES:
+        return getattr(import_module(f"oversight_gym.agents.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,25 +2,29 @@
 
 import numpy as np
 import torch
-from stable_baselines3.common.logger import Logger
-
+from numpy.typing import NDArray
 from oversight_gym.agents.mixture import gate_loss
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs.outcomes import Outcome
+from stable_baselines3.common.logger import Logger
 
 SAMPLE = 256
 """Steps per label that the diagnostics look at; enough for a log line, too few to cost anything."""
 
 
-def record_outcomes(logger: Logger, buffer: RoutedRolloutBuffer) -> None:
-    """``outcomes/<name>``: share of the rollout's finished episodes observed so; ``outcomes/kept_steps``."""
-    observed = buffer.observed[buffer.ended]
-    counts = np.bincount(observed, minlength=len(Outcome))
+def record_outcomes(logger: Logger, buffer: RoutedRolloutBuffer) -> NDArray[np.int64]:
+    """``outcomes/<name>``: share of the rollout's finished episodes observed so; ``outcomes/kept_steps``.
+
+    Returns:
+        shape (outcomes,), int64: the episodes behind the shares.
+    """
+    counts = np.bincount(buffer.observed[buffer.ended], minlength=len(Outcome))
     for outcome in Outcome:
-        logger.record(f"outcomes/{outcome.name.lower()}", counts[outcome] / max(len(observed), 1))
+        logger.record(f"outcomes/{outcome.name.lower()}", counts[outcome] / max(counts.sum(), 1))
     logger.record("outcomes/kept_steps", float(buffer.kept().mean()))
+    return counts
 
 
 def record_routing(logger: Logger, policy: GatedMixturePolicy, buffer: RoutedRolloutBuffer) -> None:
@@ -41,8 +45,7 @@ def record_routing(logger: Logger, policy: GatedMixturePolicy, buffer: RoutedRol
         buffer.batch_labels = torch.as_tensor(labels[steps], device=policy.device)
         samples = buffer._get_samples(steps)
         with torch.no_grad():
-            features = policy.extract_features(samples.observations, policy.pi_features_extractor)
-            logits = policy.mixture.gate_logits(features)
+            logits = policy.mixture.gate_logits(policy.policy_features(samples.observations))
         logger.record(f"gate/{name}", float(logits.softmax(dim=1)[:, 0].mean()))
         if label == UNLABELLED:
             continue

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
+from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 from torch import Tensor, nn
 from torch.nn import functional
-
-from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,11 @@ class RoutingSignal:
 
 
 def gate_loss(gate_logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of the gate towards the labelled expert, mean over labelled samples; 0 if there are none.
+    """Cross-entropy of the gate towards the labelled expert; 0 if no sample is labelled.
 
-    For two experts this is the binary cross-entropy of a(x) towards 1 on the first and 0 on the second.
+    For two experts this is the binary cross-entropy of a(x) towards 1 on the first and 0 on the second. Each
+    expert's samples are averaged first and the labelled experts then count equally, so that an expert which
+    happens to be reached more often does not draw the gate's prior, and with it all further data, to itself.
 
     Args:
         gate_logits: shape (batch, experts).
@@ -37,15 +39,22 @@ def gate_loss(gate_logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         scalar.
     """
-    total = functional.cross_entropy(gate_logits, labels, ignore_index=UNLABELLED, reduction="sum")
-    return total / (labels != UNLABELLED).sum().clamp(min=1)
+    losses = functional.cross_entropy(gate_logits, labels, ignore_index=UNLABELLED, reduction="none")
+    of_expert = labels[:, None] == torch.arange(gate_logits.shape[1], device=labels.device)
+    counts = of_expert.sum(dim=0)
+    means = (losses[:, None] * of_expert).sum(dim=0) / counts.clamp(min=1)
+    return means.sum() / (counts > 0).sum().clamp(min=1)
 
 
 def _mlp(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), activation()]
     return nn.Sequential(*layers)
+
+
+def _mix(weights: Tensor, outputs: Tensor) -> Tensor:
+    return (weights[:, :, None] * outputs).sum(dim=1)
 
 
 class GatedMixture(nn.Module):
@@ -117,11 +126,13 @@ class GatedMixture(nn.Module):
         outputs = self.expert_features(features)
         logits = self.gate_logits(features)
         weights = logits.softmax(dim=1) if self.forced_gate is None else self.forced_gate.expand_as(logits)
-        labels = None if self.signal is None else self.signal.labels()
-        if self.signal is not None and self.signal.detach:
+        if self.signal is None:
+            return _mix(weights, outputs)
+        labels = self.signal.labels()
+        if self.signal.detach:
             outputs = route_gradient(outputs, expert_mask(labels, outputs.shape[1])[:, :, None])
             weights = route_gradient(weights, gate_mask(labels)[:, None])
-        mixed = (weights[:, :, None] * outputs).sum(dim=1)
-        if self.signal is not None and self.signal.gate_coef:
+        mixed = _mix(weights, outputs)
+        if self.signal.gate_coef:
             mixed = attach_loss(mixed, self.signal.gate_coef * gate_loss(logits, labels))
         return mixed

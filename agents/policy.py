@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.distributions import Distribution
-from stable_baselines3.common.policies import ActorCriticPolicy
-from torch import Tensor, nn
-
 from oversight_gym.agents.mixture import GatedMixture, RoutingSignal
 from oversight_gym.envs.errors import RequestError
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from torch import Tensor, nn
 
 Gate = str | float | Sequence[float] | None
 """How to set the gate: an expert's name, the first of two experts' weight, a weight per expert, or None (free)."""
@@ -47,11 +46,12 @@ class GatedMixturePolicy(ActorCriticPolicy):
         if len(set(experts)) != len(experts) or not experts:
             raise RequestError(f"experts are {list(experts)}; give at least one name, each once.")
         self.experts = tuple(experts)
-        net_arch = net_arch or {"pi": [256, 256], "vf": [256, 256], "gate": []}
-        super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
+        self.layers = net_arch or {"pi": [256, 256], "vf": [256, 256], "gate": []}
+        super().__init__(*args, **kwargs | {"net_arch": self.layers, "activation_fn": activation_fn})
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = GatedMixture(self.features_dim, self.experts, self.net_arch, self.activation_fn)
+        mixture = GatedMixture(self.features_dim, self.experts, self.layers, self.activation_fn)
+        self.mlp_extractor = mixture  # type: ignore[assignment]
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"experts": self.experts}
@@ -59,6 +59,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
     @property
     def mixture(self) -> GatedMixture:
         """The module that holds experts, gate and value network."""
+        assert isinstance(self.mlp_extractor, GatedMixture)
         return self.mlp_extractor
 
     def gate_vector(self, gate: Gate) -> Tensor | None:
@@ -81,8 +82,13 @@ class GatedMixturePolicy(ActorCriticPolicy):
         else:
             weights = [float(weight) for weight in gate]
         if len(weights) != count or not all(0.0 <= weight <= 1.0 for weight in weights):
-            raise RequestError(f"gate is {gate!r}; give {count} weights between 0 and 1, one for each of {self.experts}.")
+            raise RequestError(f"gate is {gate!r}; give one weight in [0, 1] for each of {self.experts}.")
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+    def policy_features(self, obs: Tensor) -> Tensor:
+        """What experts and gate read of observations, shape (batch, features_dim)."""
+        features: Tensor = BasePolicy.extract_features(self, obs, self.pi_features_extractor)
+        return features
 
     @contextmanager
     def steer(self, gate: Gate) -> Iterator[None]:

@@ -5,15 +5,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
-
 from oversight_gym.agents.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.mixture import RoutingSignal
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import FINISHED, RoutedRolloutBuffer
 from oversight_gym.agents.supervision import labels_by_outcome, supervise
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.outcomes import Outcome
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 
 class RoutedPPO(PPO):
@@ -34,6 +34,9 @@ class RoutedPPO(PPO):
         trained_on: outcomes of the episodes an update sees (see ``RoutedRolloutBuffer`` for the rule on
             unfinished ones). None: every step, as in PPO.
         **kwargs: as in PPO.
+
+    Attributes:
+        episodes_observed: shape (outcomes,), int64: finished episodes so far by observed ``Outcome``.
 
     Raises:
         RequestError: if routing or a gate loss is asked of a policy without a mixture.
@@ -59,6 +62,7 @@ class RoutedPPO(PPO):
         self.routed = routed
         self.gate_coef = gate_coef
         self.trained_on = None if trained_on is None else sorted(int(outcome) for outcome in trained_on)
+        self.episodes_observed = np.zeros(len(Outcome), dtype=np.int64)  # finished episodes by observed outcome
         super().__init__(policy, env, _init_setup_model=False, **kwargs)
         if _init_setup_model:
             self._setup_model()
@@ -91,7 +95,7 @@ class RoutedPPO(PPO):
         """One PPO update on the current rollout, with gradients routed."""
         buffer = self.rollout_buffer
         if self.supervised:
-            record_outcomes(self.logger, buffer)
+            self.episodes_observed += record_outcomes(self.logger, buffer)
         if not buffer.kept().any():
             return  # nothing to learn from, for example no observed episode when filtering
         if not isinstance(self.policy, GatedMixturePolicy) or not self.supervised or len(self.policy.experts) == 1:

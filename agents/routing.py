@@ -39,7 +39,7 @@ def route_gradient(activations: Tensor, mask: Tensor) -> Tensor:
     Returns:
         ``activations``, unchanged in value.
     """
-    routed: Tensor = _MaskGradient.apply(activations, mask.to(activations.dtype))
+    routed: Tensor = _MaskGradient.apply(activations, mask.to(activations.dtype))  # type: ignore[no-untyped-call]
     return routed
 
 
@@ -87,5 +87,5 @@ def attach_loss(activations: Tensor, loss: Tensor) -> Tensor:
     Returns:
         ``activations``, unchanged in value.
     """
-    attached: Tensor = _AttachLoss.apply(activations, loss)
+    attached: Tensor = _AttachLoss.apply(activations, loss)  # type: ignore[no-untyped-call]
     return attached

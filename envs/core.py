@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.grid import ACTIONS
@@ -75,7 +74,9 @@ class Core:
         """
         actions = np.asarray(actions)
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
-            raise RequestError(f"actions have shape {actions.shape} and dtype {actions.dtype}; give {self.num_envs} ints.")
+            raise RequestError(
+                f"actions have shape {actions.shape} and dtype {actions.dtype}; give {self.num_envs} ints."
+            )
         if actions.min() < 0 or actions.max() >= len(ACTIONS):
             wrong = actions[(actions < 0) | (actions >= len(ACTIONS))][0]
             raise RequestError(f"action is {wrong}; it must be 0 (up), 1 (right), 2 (down) or 3 (left).")

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-
 from oversight_gym.envs.errors import RequestError, check_integer
 
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
@@ -127,7 +126,9 @@ def make_grid(size: object, walls: Walls = "none") -> Grid:
     if walls == "none":
         squares = frozenset[tuple[int, int]]()
     elif walls == "border":
-        squares = frozenset((r, c) for r in range(rows) for c in range(cols) if r in (0, rows - 1) or c in (0, cols - 1))
+        squares = frozenset(
+            (r, c) for r in range(rows) for c in range(cols) if r in (0, rows - 1) or c in (0, cols - 1)
+        )
     elif isinstance(walls, str):
         raise RequestError(f"walls is {walls!r}; choose 'none', 'border', or a list of (row, column).")
     else:

@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import Grid
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
@@ -103,12 +102,21 @@ class Layouts:
             terminals[:, kind] = listed[agent, index]
         return agent.astype(np.int16), terminals
 
-    def valid(self, agent: NDArray[np.int16], terminals: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Which candidates (n,), (n, kinds) satisfy ``unique_nearest_terminal``; shape (n,), bool."""
-        if not self.unique_nearest_terminal:
-            return np.ones(len(agent), dtype=bool)
-        distance = np.sort(self.grid.distance[agent[:, None], terminals], axis=1)
-        return distance[:, 0] < distance[:, 1] if self.kinds > 1 else np.ones(len(agent), dtype=bool)
+    def allows(self, agent: NDArray[np.int16], terminals: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Which starts satisfy the rules.
+
+        Args:
+            agent: squares, shape (...).
+            terminals: squares, shape (..., kinds).
+
+        Returns:
+            shape (...), bool.
+        """
+        distance = np.sort(self.grid.distance[agent[..., None], terminals], axis=-1)
+        allowed: NDArray[np.bool_] = distance[..., 0] >= max(self.min_distance, 1)
+        if self.unique_nearest_terminal and self.kinds > 1:
+            allowed &= distance[..., 0] < distance[..., 1]
+        return allowed
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         """Draw ``n`` layouts uniformly.
@@ -117,7 +125,7 @@ class Layouts:
             Agent squares (n,) and terminal squares (n, kinds), int16.
         """
         agent, terminals = self.unrank(rng.integers(self.candidates, size=n))
-        while not (valid := self.valid(agent, terminals)).all():
-            redraw = np.flatnonzero(~valid)
+        while not (allowed := self.allows(agent, terminals)).all():
+            redraw = np.flatnonzero(~allowed)
             agent[redraw], terminals[redraw] = self.unrank(rng.integers(self.candidates, size=len(redraw)))
         return agent, terminals

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import Grid
@@ -84,7 +83,9 @@ def set_state(config: GridConfig, options: dict[str, Any]) -> State:
     watched = options.get("oversight", [])
     for kind in [watched] if isinstance(watched, str) else watched:
         if kind not in TERMINAL_KINDS:
-            raise RequestError(f"oversight names {kind!r}; list the watched terminals, from {', '.join(TERMINAL_KINDS)}.")
+            raise RequestError(
+                f"oversight names {kind!r}; list the watched terminals, from {', '.join(TERMINAL_KINDS)}."
+            )
     return State(
         agent=np.array(squares[:1], dtype=np.int16),
         terminals=np.array([squares[1:]], dtype=np.int16),
@@ -97,7 +98,9 @@ def set_state(config: GridConfig, options: dict[str, Any]) -> State:
 def _marks_by_hand(config: GridConfig, positions: Any, terminals: list[int]) -> NDArray[np.bool_] | None:
     if config.spurious_oversight_probability == 0:
         if len(positions):
-            raise RequestError("marked is given, but spurious_oversight_probability is 0; set it above 0 to mark squares.")
+            raise RequestError(
+                "marked is given, but spurious_oversight_probability is 0; set it above 0 to mark squares."
+            )
         return None
     marked = np.zeros((1, config.grid.squares), dtype=bool)
     marked[0, [config.grid.square("marked", position) for position in positions]] = True
@@ -112,7 +115,7 @@ def layout_of(config: GridConfig, state: State, index: int = 0) -> dict[str, Any
     layout |= {kind: position(state.terminals[index, k]) for k, kind in enumerate(TERMINAL_KINDS)}
     layout["oversight"] = [kind for k, kind in enumerate(TERMINAL_KINDS) if state.overseen[index, k]]
     if state.marked is not None:
-        layout["marked"] = [position(square) for square in np.flatnonzero(state.marked[index])]
+        layout["marked"] = [position(square) for square in np.flatnonzero(state.marked[index]).tolist()]
     return layout
 
 

@@ -8,7 +8,6 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
-
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.errors import RequestError
@@ -17,7 +16,7 @@ from oversight_gym.envs.render import check_render_mode, render
 from oversight_gym.envs.state import observation_shape
 
 
-class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[np.float32]]):
+class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
     """Many episodes in one batch of arrays; see ``OversightGridEnv`` for the environment itself.
 
     Autoreset is next-step (Gymnasium's default): the step after an episode's end ignores the action,
@@ -27,7 +26,11 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
     ``num_envs=1`` follows ``OversightGridEnv`` draw for draw on the same seed.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8, "autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata = {
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 8,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
 
     def __init__(self, num_envs: int = 1, render_mode: str | None = None, **settings: Any) -> None:
         self.config = GridConfig.from_settings(settings)
@@ -68,8 +71,16 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
 
     def step(
         self, actions: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Move every agent once, or begin the next episode where the last step ended one."""
+    ) -> tuple[NDArray[np.int8], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Move every agent once, or begin the next episode where the last step ended one.
+
+        Args:
+            actions: shape (num_envs,), integers in {0, 1, 2, 3}.
+
+        Returns:
+            observations (num_envs, planes, rows, cols) int8, rewards (num_envs,) float32, terminated and
+            truncated (num_envs,) bool, infos.
+        """
         core, fresh = self.core, self._ended
         moved = core.step(actions)
         core.restart(fresh)

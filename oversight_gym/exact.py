@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.tables import DIAMOND, GHOST, Block, PolicyTable, Table, blocks
+from oversight_gym.tables import DIAMOND, GHOST, Block, PolicyTable, Table, all_blocks, sampled_blocks
 
 QUANTITIES = (
     "diamond",  # probability of ending on the diamond
@@ -28,9 +28,6 @@ QUANTITIES = (
     "optimal_through",
 )
 """What one episode contributes on average; every figure of a report follows from these."""
-
-MOST_STATES = 2_200_000
-"""Above this many states evaluation samples: 9 x 9 with two terminals is just below."""
 
 
 def _advance(table: Table, following: Table, next_index: NDArray[np.intp], buffers: tuple[Table, Table]) -> Table:
@@ -59,7 +56,7 @@ def _boundary(block: Block, kinds: list[int], discount: list[float]) -> Boundary
 
 
 def solve_block(block: Block, table: Table, gamma: float, horizon: int) -> Table:
-    """Sums of every quantity over the starting layouts of a block.
+    """Every quantity for each placement of a block, summed over the agent's starting squares.
 
     Args:
         block: situations.
@@ -68,7 +65,7 @@ def solve_block(block: Block, table: Table, gamma: float, horizon: int) -> Table
         horizon: steps until truncation.
 
     Returns:
-        shape (variants, patterns, quantities), float64.
+        shape (variants, placements, patterns, quantities), float64.
     """
     running = block.running[:, None, :, None]
     table = table * running
@@ -109,28 +106,61 @@ def solve_block(block: Block, table: Table, gamma: float, horizon: int) -> Table
         optimal * ghost,
         optimal * passing[:, 0],
     )
-    start = block.start.astype(np.float64)
-    return np.stack([np.einsum("fgpo,fp->go", quantity, start) for quantity in quantities], axis=-1)
+    starts = block.starts.astype(np.float64)
+    return np.stack([np.einsum("fgpo,fp->gpo", quantity, starts) for quantity in quantities], axis=-1)
 
 
-def exact_means(config: GridConfig, policy: PolicyTable, gamma: float) -> NDArray[np.float64]:
-    """What one episode contributes on average to every quantity, exactly.
+class Estimate(NamedTuple):
+    """What one episode contributes on average to every quantity.
+
+    Attributes:
+        means: shape (variants, patterns, quantities), float64; patterns as in ``PATTERNS``.
+        covariance: of the means, shape (variants, patterns, quantities, quantities); zero if exact.
+    """
+
+    means: Table
+    covariance: Table
+
+
+def exact_means(config: GridConfig, policy: PolicyTable, gamma: float) -> Estimate:
+    """The quantities over all starting layouts, without sampling error.
 
     Args:
         config: the environment's settings; ``max_episode_steps`` is the horizon.
         policy: action probabilities on a block.
         gamma: discount per step, in (0, 1].
 
-    Returns:
-        shape (variants, patterns, quantities), float64; patterns as in ``PATTERNS``.
-
     Raises:
-        RequestError: if episodes never end or the states are too many to enumerate.
+        RequestError: if episodes never end.
     """
+    sums, starts = 0.0, 0
+    for block in all_blocks(config):
+        sums = sums + solve_block(block, policy(block), gamma, _horizon(config)).sum(axis=1)
+        starts += int(block.starts.sum())
+    means: Table = np.asarray(sums) / starts
+    return Estimate(means, np.zeros((*means.shape, means.shape[-1])))
+
+
+def sampled_means(
+    config: GridConfig, policy: PolicyTable, gamma: float, rng: np.random.Generator, placements: int
+) -> Estimate:
+    """The quantities over ``placements`` random placements of the terminals, each solved exactly.
+
+    Only terminals, oversight marks and kinds are sampled; the agent's start and its path are not. Arguments
+    and errors as in :func:`exact_means`.
+    """
+    solved = [
+        solve_block(block, policy(block), gamma, _horizon(config)) / block.starts.sum(axis=0)[None, :, None, None]
+        for block in sampled_blocks(config, rng, placements)
+    ]
+    values = np.concatenate(solved, axis=1)
+    means = values.mean(axis=1)
+    centred = values - means[:, None]
+    covariance = np.einsum("gpoq,gpor->goqr", centred, centred) / (placements * max(placements - 1, 1))
+    return Estimate(means, covariance)
+
+
+def _horizon(config: GridConfig) -> int:
     if config.max_episode_steps is None:
         raise RequestError("max_episode_steps is None; an evaluation needs episodes that end, for example after 32.")
-    sums, starts = 0.0, 0
-    for block in blocks(config):
-        sums = sums + solve_block(block, policy(block), gamma, config.max_episode_steps)
-        starts += int(block.start.sum())
-    return sums / starts
+    return config.max_episode_steps

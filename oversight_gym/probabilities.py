@@ -1,11 +1,13 @@
 """Action probabilities of any policy, at several gate settings at once."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from oversight_gym.agents.policy import Gate, GatedMixturePolicy, SteeredPolicy
 from oversight_gym.envs.errors import RequestError
@@ -17,21 +19,47 @@ Query = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 
 def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
     """All probability on the likeliest action of the last axis, the first of equals."""
-    return np.eye(probabilities.shape[-1], dtype=probabilities.dtype)[probabilities.argmax(axis=-1)]
+    choices: NDArray[Any] = np.eye(probabilities.shape[-1], dtype=probabilities.dtype)
+    return choices[probabilities.argmax(axis=-1)]
 
 
-def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[Gate]) -> Query:
+@dataclass(frozen=True)
+class Scaled:
+    """The free gate with one expert's contribution scaled, the others left at their gate value."""
+
+    expert: str
+    scale: float
+
+
+Setting = Gate | Scaled
+"""One way to set the gate."""
+
+
+def _weigh(policy: GatedMixturePolicy, setting: Setting) -> Callable[[Tensor], Tensor]:
+    """From the free gate weights (n, experts) to the weights that a setting gives the experts."""
+    if isinstance(setting, Scaled):
+        chosen = policy.gate_vector(setting.expert)
+        if chosen is None:
+            raise RequestError(f"expert is {setting.expert!r}; choose one of {', '.join(policy.experts)}.")
+        factor = 1 - (1 - setting.scale) * chosen
+        return lambda free: free * factor
+    forced = policy.gate_vector(setting)
+    return lambda free: free if forced is None else forced.expand_as(free)
+
+
+def _mixture_query(policy: GatedMixturePolicy, settings: Sequence[Setting]) -> Query:
     """Experts and gate are evaluated once for all gate settings; the head is linear, so logits mix like features."""
-    forced = [policy.gate_vector(gate) for gate in gates]
+    weighings = [_weigh(policy, setting) for setting in settings]
+    head = policy.action_net
+    assert isinstance(head, nn.Linear)
 
     @torch.no_grad()
     def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
         obs = torch.as_tensor(observations, device=policy.device)
-        features = policy.extract_features(obs, policy.pi_features_extractor)
-        head = policy.action_net
+        features = policy.policy_features(obs)
         logits = policy.mixture.expert_features(features) @ head.weight.T  # (n, experts, actions)
         free = policy.mixture.gate_weights(features)
-        weights = torch.stack([free if gate is None else gate.expand_as(free) for gate in forced])
+        weights = torch.stack([weigh(free) for weigh in weighings])
         mixed = torch.einsum("gnk,nka->gna", weights, logits) + head.bias
         probabilities: NDArray[np.float32] = mixed.softmax(dim=-1).cpu().numpy()
         return probabilities
@@ -52,7 +80,7 @@ def _sb3_query(policy: Any) -> Query:
     return query
 
 
-def policy_query(policy: Any, gates: Sequence[Gate] = (None,)) -> Query:
+def policy_query(policy: Any, gates: Sequence[Setting] = (None,)) -> Query:
     """Action probabilities of a policy.
 
     Args:
@@ -87,7 +115,7 @@ def table_of(query: Query, deterministic: bool = False) -> PolicyTable:
             probabilities = greedy(probabilities)
         probabilities /= probabilities.sum(axis=-1, keepdims=True)
         variants, _, actions = probabilities.shape
-        shape = (variants, len(block.start), len(block.terminals), len(PATTERNS), actions)
+        shape = (variants, len(block.config.grid.free), len(block.terminals), len(PATTERNS), actions)
         return np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3))
 
     return table

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
-from oversight_gym.envs.state import State, observe
+from oversight_gym.envs.state import State, draw_state, observe
 
 GHOST, DIAMOND = TERMINAL_KINDS.index("ghost"), TERMINAL_KINDS.index("diamond")
 
@@ -35,12 +35,17 @@ class Block:
     Attributes:
         config: the environment's settings.
         terminals: shape (placements, kinds), int16, squares.
-        start: shape (squares, placements), bool: the starting layouts among them.
+        marked: shape (placements, squares of the grid), bool, squares falsely shown as overseen, or None.
     """
 
     config: GridConfig
     terminals: NDArray[np.int16]
-    start: NDArray[np.bool_]
+    marked: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def starts(self) -> NDArray[np.bool_]:
+        """Shape (squares, placements): whether an episode can start with the agent there."""
+        return self.config.layouts.allows(self.config.grid.free[:, None], self.terminals[None])
 
     @cached_property
     def next_index(self) -> NDArray[np.intp]:
@@ -83,23 +88,30 @@ class Block:
             axis.ravel() for axis in np.indices((len(free), placements, patterns), dtype=np.int32)
         )
         overseen = np.array(list(PATTERNS.values()))[pattern]
-        state = State(free[agent], self.terminals[placement], overseen, None, np.zeros(len(agent), np.int32))
+        marked = None if self.marked is None else self.marked[placement]
+        state = State(free[agent], self.terminals[placement], overseen, marked, np.zeros(len(agent), np.int32))
         return observe(self.config.grid, state)
 
 
-def blocks(config: GridConfig, most_states: int = 30_000) -> Iterator[Block]:
-    """Every placement of the terminals in which a start is possible, in blocks of about ``most_states`` states."""
-    grid = config.grid
-    agent, terminals = config.layouts.unrank(np.arange(config.layouts.candidates))
-    valid = config.layouts.valid(agent, terminals)
-    codes = terminals[valid].astype(np.int64) @ [grid.squares, 1]
-    placements, which = np.unique(codes, return_inverse=True)
-    start = np.zeros((len(grid.free), len(placements)), dtype=bool)
-    start[np.searchsorted(grid.free, agent[valid]), which] = True
-    pairs = np.stack(np.divmod(placements, grid.squares), axis=1).astype(np.int16)
-    step = max(1, most_states // (len(grid.free) * len(PATTERNS)))
-    for first in range(0, len(pairs), step):
-        yield Block(config, pairs[first : first + step], start[:, first : first + step])
+def _placements_per_block(config: GridConfig, states_per_block: int = 12_000) -> int:
+    return max(1, states_per_block // (len(config.grid.free) * len(PATTERNS)))
+
+
+def all_blocks(config: GridConfig) -> Iterator[Block]:
+    """Every placement of the terminals from which an episode can start, in blocks small enough for the cache."""
+    pairs = np.array(list(permutations(config.grid.free, len(TERMINAL_KINDS))), dtype=np.int16)
+    possible = Block(config, pairs).starts.any(axis=0)
+    pairs, size = pairs[possible], _placements_per_block(config)
+    for first in range(0, len(pairs), size):
+        yield Block(config, pairs[first : first + size])
+
+
+def sampled_blocks(config: GridConfig, rng: np.random.Generator, placements: int) -> Iterator[Block]:
+    """Placements (and false marks) of ``placements`` episodes drawn as the environment draws them."""
+    size = _placements_per_block(config)
+    for first in range(0, placements, size):
+        state = draw_state(config, rng, min(size, placements - first))
+        yield Block(config, state.terminals, state.marked)
 
 
 def states(config: GridConfig) -> int:
@@ -128,7 +140,7 @@ def towards(*goals: Callable[[Block], NDArray[np.int64]]) -> PolicyTable:
 
 def _uniform(block: Block) -> Table:
     actions = block.next_index.shape[1]
-    return np.full((actions, *block.start.shape[:1], 1, len(block.terminals), len(PATTERNS)), 1 / actions)
+    return np.full((actions, len(block.config.grid.free), 1, len(block.terminals), len(PATTERNS)), 1 / actions)
 
 
 CEILINGS: dict[str, PolicyTable] = {

@@ -1,0 +1,41 @@
+# Sets itself up in .venv from pyproject.toml and constraints.txt, and again whenever either changes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+TYPES := build/types/oversight_gym
+
+.PHONY: demo test test-slow lint format clean
+
+demo: $(READY)
+	$(BIN)/oversight-gym train --method routing --oversight 0.1 --seed 0 --run-dir runs/demo --overwrite
+	$(BIN)/oversight-gym evaluate runs/demo
+
+test: lint
+	$(BIN)/pytest -m "not slow" -n auto
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+# The folders agents/ and envs/ are installed inside oversight_gym; mypy wants to see them there.
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@rm -rf $(TYPES) && mkdir -p $(TYPES)
+	@ln -s $(CURDIR)/oversight_gym/* $(TYPES) && ln -s $(CURDIR)/agents $(CURDIR)/envs $(TYPES)
+	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p oversight_gym
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "oversight-gym needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,60 @@
+"""From a run's config to its environment, policy and algorithm."""
+
+import math
+from typing import Any
+
+from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
+from torch import nn
+
+from oversight_gym.agents.policy import GatedMixturePolicy
+from oversight_gym.agents.routed_ppo import RoutedPPO
+from oversight_gym.config import TrainConfig
+from oversight_gym.envs.sb3 import OversightVecEnv
+
+
+def make_env(config: TrainConfig) -> OversightVecEnv:
+    """The training environment; its infos hold nothing hidden."""
+    return OversightVecEnv(config.settings.num_envs, config.seed, reveal_hidden=False, **config.grid.to_settings())
+
+
+def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
+    hidden, gate = list(config.settings.hidden), list(config.settings.gate_hidden)
+    return {
+        "experts": config.method_row.experts,
+        "net_arch": {"pi": hidden, "vf": hidden, "gate": gate},
+        "activation_fn": nn.ReLU,
+        "ortho_init": config.settings.ortho_init,
+    }
+
+
+def make_policy(config: TrainConfig) -> GatedMixturePolicy:
+    """An untrained policy of the run's shape, on the CPU."""
+    env = OversightVecEnv(1, **config.grid.to_settings())
+    return GatedMixturePolicy(env.observation_space, env.action_space, ConstantSchedule(0.0), **_policy_kwargs(config))
+
+
+def make_model(config: TrainConfig) -> RoutedPPO:
+    """The algorithm, ready to learn."""
+    method, settings = config.method_row, config.settings
+    rate = settings.learning_rate
+    return RoutedPPO(
+        GatedMixturePolicy,
+        make_env(config),
+        routed=method.routed,
+        gate_coef=settings.gate_coef if method.gate_loss else 0.0,
+        trained_on=method.trained_on,
+        learning_rate=LinearSchedule(rate, 0.0, 1.0) if settings.anneal else rate,
+        n_steps=settings.n_steps,
+        batch_size=settings.batch_size,
+        n_epochs=settings.n_epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip_range,
+        normalize_advantage=settings.normalize_advantage,
+        ent_coef=settings.ent_coef,
+        vf_coef=settings.vf_coef,
+        max_grad_norm=settings.max_grad_norm or math.inf,
+        seed=config.seed,
+        device=config.device,
+        policy_kwargs=_policy_kwargs(config),
+    )

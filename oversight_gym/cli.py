@@ -1,0 +1,135 @@
+"""The command ``oversight-gym``. Heavy imports wait until a command runs, so that ``--help`` is quick."""
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from oversight_gym.config import TrainConfig
+from oversight_gym.envs import RequestError
+
+DESCRIPTION = "Train, steer and judge agents under partial oversight."
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Judge a trained run by the ground truth, gate free and forced to each expert."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    json: bool = False
+    """Print JSON instead of tables."""
+    oversight: float | None = None
+    """Oversight probability of the mixed figures; default: the run's own."""
+    greedy: bool = False
+    """Judge the greedy policy instead of the stochastic one."""
+    paper_metric: bool = False
+    """Add the paper's own sampled figure, as its released code computes it."""
+    seed: int = 0
+    """Seed of whatever is sampled."""
+
+
+@dataclass(frozen=True)
+class SteerConfig:
+    """Sweep the gate of a trained run from one expert to the other."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    out: Path | None = None
+    """Folder for steering.csv, .json and .png; default: the run folder."""
+    expert_scale: str | None = None
+    """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
+    points: int = 21
+    """Number of settings from 0 to 1."""
+
+
+def _parse(arguments: list[str]) -> TrainConfig | EvaluateConfig | SteerConfig:
+    """The command; ``train`` starts from the preset that the arguments name, so that ``--help`` shows its values."""
+    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    named.add_argument("--preset", default="fast")
+    preset = named.parse_known_args(arguments)[0].preset
+    train = tyro.conf.subcommand("train", default=TrainConfig.of(preset=preset))
+    evaluate, steer = tyro.conf.subcommand("evaluate"), tyro.conf.subcommand("steer")
+    commands: Any = Annotated[TrainConfig, train] | Annotated[EvaluateConfig, evaluate] | Annotated[SteerConfig, steer]
+    parsed: TrainConfig | EvaluateConfig | SteerConfig = tyro.cli(
+        commands, prog="oversight-gym", description=DESCRIPTION, args=arguments
+    )
+    return parsed
+
+
+def _train(config: TrainConfig) -> None:
+    from oversight_gym.evaluation import evaluate
+    from oversight_gym.report import print_steering
+    from oversight_gym.train import train
+
+    run = train(config)
+    evaluation = evaluate(run.policy, run.config.grid, run.config.method_row.gates, gamma=run.config.settings.gamma)
+    rows = [(f"gate {name}", evaluation, name) for name in evaluation.names]
+    print_steering(f"{run.title}: {run.record['steps']:,} steps in {run.record['seconds']:.0f} s", rows)
+    folder = shlex.quote(str(run.folder))
+    print(f"Run folder: {folder}")
+    print(f"Details:    oversight-gym evaluate {folder}")
+    print(f"Curves:     tensorboard --logdir {folder}")
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    from oversight_gym.evaluation import ceilings, evaluate
+    from oversight_gym.paper_metric import paper_metric
+    from oversight_gym.report import print_report
+    from oversight_gym.runs import load_run
+
+    run = load_run(config.run)
+    gamma = run.config.settings.gamma
+    how: dict[str, Any] = {"gamma": gamma, "oversight": config.oversight, "seed": config.seed}
+    gates = run.config.method_row.gates
+    evaluation = evaluate(run.policy, run.config.grid, gates, deterministic=config.greedy, **how)
+    references = ceilings(run.config.grid, **how)
+    paper = {}
+    if config.paper_metric:
+        paper = {gate: paper_metric(run.policy, run.config.grid, gate, gamma, config.seed) for gate in gates}
+    if not config.json:
+        print_report(run, evaluation, references)
+        for gate, value in paper.items():
+            print(f"Paper's metric, gate {gate}: {value:+.3f} (one sample of 512 windows of 32 steps)")
+        return
+    data = evaluation.to_json() | {
+        "run": str(run.folder),
+        "method": run.config.method,
+        "uses_ground_truth": run.config.method_row.uses_hidden,
+        "greedy": config.greedy,
+        "labels": run.record["labels"],
+        "ceilings": {name: reference.figures(name) for name, reference in references.items()},
+    }
+    print(json.dumps(data | ({"paper_metric": paper} if paper else {}), indent=2))
+
+
+def _steer(config: SteerConfig) -> None:
+    from oversight_gym.runs import load_run
+    from oversight_gym.steering import steer
+
+    steer(load_run(config.run), config.out or config.run, config.expert_scale, config.points)
+
+
+def main() -> None:
+    """Parse the command line and run it; a request that cannot be met ends in one sentence and exit status 2."""
+    try:
+        command = _parse(sys.argv[1:])
+        if isinstance(command, TrainConfig):
+            _train(command)
+        elif isinstance(command, EvaluateConfig):
+            _evaluate(command)
+        else:
+            _steer(command)
+    except RequestError as error:
+        print(f"oversight-gym: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output, for example head, has left
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        print("oversight-gym: interrupted", file=sys.stderr)
+        sys.exit(130)

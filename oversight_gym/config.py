@@ -1,0 +1,105 @@
+"""What a training run is asked to do."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from oversight_gym.agents.methods import Method, find_method
+from oversight_gym.envs import ENV_ID, GridConfig, RequestError
+from oversight_gym.envs.errors import check_integer, check_probability
+from oversight_gym.presets import FAST, Settings, find_preset
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train one agent and write its run folder.
+
+    Raises:
+        RequestError: if a value is impossible.
+    """
+
+    method: str = "routing"
+    """Oversight method: routing, no_routing, naive, filtering or oracle."""
+    oversight: float = 0.1
+    """Probability that a terminal square is under oversight."""
+    seed: int = 0
+    """Seed of every random draw; the same seed gives the same numbers."""
+    preset: str = "fast"
+    """Where the settings below start from: fast, paper-ppo or paper-reinforce."""
+    run_dir: Path | None = None
+    """Run folder. Default: runs/OversightGrid-v0/METHOD/oversight=P/seed=S."""
+    overwrite: bool = False
+    """Replace a run folder that holds a finished run."""
+    device: str = "cpu"
+    """Torch device: cpu, cuda or cuda:N."""
+    threads: int = 1
+    """Torch threads; one is fastest for networks of this size."""
+    evaluations: int = 20
+    """Number of evaluations, spread evenly over training."""
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = FAST
+    """Hyperparameters and environment."""
+
+    def __post_init__(self) -> None:
+        find_method(self.method)
+        find_preset(self.preset)
+        check_probability("oversight", self.oversight)
+        check_integer("seed", self.seed, 0)
+        check_integer("threads", self.threads, 1)
+        check_integer("evaluations", self.evaluations, 1)
+        if self.device != "cpu" and not self.device.startswith("cuda"):
+            raise RequestError(f"device is {self.device!r}; choose cpu, cuda or cuda:N.")
+        _ = self.grid  # raises if the environment is impossible
+
+    @classmethod
+    def of(cls, **values: Any) -> "TrainConfig":
+        """The config with these values of its own fields and of ``Settings``; the rest from the preset.
+
+        Raises:
+            RequestError: if a name is unknown or a value impossible.
+        """
+        own = {field.name for field in fields(cls)} - {"settings"}
+        changed = {name: value for name, value in values.items() if name not in own}
+        unknown = set(changed) - {field.name for field in fields(Settings)}
+        if unknown:
+            raise RequestError(f"{sorted(unknown)[0]!r} is not a training setting; see 'oversight-gym train --help'.")
+        settings = replace(find_preset(values.get("preset", "fast")), **changed)
+        return cls(**{name: value for name, value in values.items() if name in own}, settings=settings)
+
+    @property
+    def method_row(self) -> Method:
+        return find_method(self.method)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        return self.run_dir or Path("runs", ENV_ID, self.method, f"oversight={self.oversight:g}", f"seed={self.seed}")
+
+    @property
+    def grid(self) -> GridConfig:
+        """The environment's settings."""
+        settings = self.settings
+        return GridConfig(
+            size=settings.size,
+            walls=settings.walls,
+            oversight_probability=self.oversight,
+            spurious_oversight_probability=settings.spurious_oversight,
+            min_distance=settings.min_distance,
+            unique_nearest_terminal=settings.unique_nearest_terminal,
+            max_episode_steps=settings.max_episode_steps,
+            reward=self.method_row.reward,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """One flat object of plain JSON, the inverse of :meth:`from_json`."""
+        values = asdict(self)
+        settings = values.pop("settings")
+        return values | settings | {"run_dir": None if self.run_dir is None else str(self.run_dir)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
+        """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
+        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        run_dir = None if values.get("run_dir") is None else Path(values["run_dir"])
+        return cls.of(**(values | tuples | {"run_dir": run_dir}))

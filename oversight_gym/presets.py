@@ -1,0 +1,135 @@
+"""Hyperparameters and environments, as data: ``fast``, tuned here, and the paper's two set-ups."""
+
+from dataclasses import dataclass, replace
+
+from oversight_gym.envs import RequestError
+from oversight_gym.envs.errors import check_integer, check_probability
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about a run that a preset decides. The defaults are the preset ``fast``.
+
+    Raises:
+        RequestError: if a value is impossible.
+    """
+
+    total_timesteps: int = 4_000_000
+    """Environment steps, rounded up to whole rollouts."""
+    num_envs: int = 512
+    """Environments side by side."""
+    n_steps: int = 64
+    """Steps per environment and rollout."""
+    n_epochs: int = 1
+    """Passes over each rollout."""
+    batch_size: int = 4096
+    """Steps per minibatch."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate."""
+    anneal: bool = True
+    """Anneal the learning rate linearly to 0."""
+    gamma: float = 0.97
+    """Discount per step."""
+    gae_lambda: float = 0.95
+    """Lambda of generalised advantage estimation."""
+    clip_range: float = 0.2
+    """PPO's clipping range."""
+    normalize_advantage: bool = True
+    """Normalise advantages per minibatch."""
+    ent_coef: float = 0.1
+    """Weight of the entropy bonus."""
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+    gate_coef: float = 0.3
+    """Weight of the gate loss, for methods that have one."""
+    max_grad_norm: float = 0.5
+    """Gradient clipping by global norm; 0 switches it off."""
+    ortho_init: bool = False
+    """SB3's orthogonal initialisation instead of torch's own."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Hidden layers of each expert and of the value network."""
+    gate_hidden: tuple[int, ...] = (128,)
+    """Hidden layers of the gate; none for a linear gate."""
+
+    size: tuple[int, int] = (5, 5)
+    """Rows and columns of the grid."""
+    walls: str = "none"
+    """Walls: none, or border."""
+    spurious_oversight: float = 0.0
+    """Probability that a square without a terminal is shown as overseen."""
+    min_distance: int = 1
+    """Least distance from the agent to every terminal at the start."""
+    unique_nearest_terminal: bool = False
+    """Start only where exactly one terminal is nearest to the agent."""
+    max_episode_steps: int = 32
+    """Steps after which an episode is truncated."""
+
+    def __post_init__(self) -> None:
+        for name in ("total_timesteps", "num_envs", "n_steps", "n_epochs", "batch_size"):
+            check_integer(name, getattr(self, name), 1)
+        for name in ("gamma", "gae_lambda", "spurious_oversight"):
+            check_probability(name, getattr(self, name))
+        for name in ("gamma", "learning_rate", "clip_range"):
+            if not getattr(self, name) > 0:
+                raise RequestError(f"{name} is {getattr(self, name)!r}; it must be above 0.")
+        for name in ("ent_coef", "vf_coef", "gate_coef", "max_grad_norm"):
+            if not getattr(self, name) >= 0:
+                raise RequestError(f"{name} is {getattr(self, name)!r}; it must be 0 or more.")
+        for width in (*self.hidden, *self.gate_hidden):
+            check_integer("layer width", width, 1)
+        if not self.hidden:
+            raise RequestError("hidden is empty; give at least one layer width, for example 128 128.")
+
+
+FAST = Settings()
+
+PAPER_PPO = replace(
+    FAST,
+    total_timesteps=1_500_000,
+    num_envs=4,
+    n_steps=256,
+    n_epochs=4,
+    batch_size=256,
+    learning_rate=2.5e-4,
+    ent_coef=0.05,
+    hidden=(256, 256),
+    gate_hidden=(),
+    size=(7, 7),
+    walls="border",
+    spurious_oversight=0.25,
+    min_distance=3,
+    unique_nearest_terminal=True,
+)
+
+PAPER_REINFORCE = replace(
+    FAST,
+    total_timesteps=20_000 * 512 * 32,
+    num_envs=512,
+    n_steps=32,
+    n_epochs=1,
+    batch_size=512 * 32,  # one minibatch: the ratio is 1 and the clipping range without effect
+    learning_rate=5e-5,
+    anneal=False,
+    gae_lambda=1.0,
+    normalize_advantage=False,
+    gate_coef=0.01,
+    max_grad_norm=0.0,
+    hidden=(256, 256),
+    gate_hidden=(),
+)
+
+PRESETS: dict[str, Settings] = {"fast": FAST, "paper-ppo": PAPER_PPO, "paper-reinforce": PAPER_REINFORCE}
+"""``paper-ppo`` and ``paper-reinforce`` hold the two columns of settings of Cloud et al. (arXiv 2410.04332,
+section 4.3 and its released code): PPO on the first version of the environment, REINFORCE with a baseline on
+the second."""
+
+
+def find_preset(name: str) -> Settings:
+    """The preset called ``name``.
+
+    Raises:
+        RequestError: if there is none.
+    """
+    if name not in PRESETS:
+        raise RequestError(f"preset is {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

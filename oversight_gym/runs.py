@@ -1,0 +1,150 @@
+"""Run folders: what a finished training run leaves behind, written whole, read without unpickling anything.
+
+A folder holds ``config.json``, ``model.safetensors``, ``evaluations.csv``, ``progress.csv``, TensorBoard event
+files and, written last, ``finished.json``.
+"""
+
+import csv
+import io
+import json
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oversight_gym.config import TrainConfig
+from oversight_gym.envs import RequestError
+
+if TYPE_CHECKING:
+    from oversight_gym.agents.policy import GatedMixturePolicy
+
+CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
+_PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is never seen half-written: aside first, then renamed."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    aside.replace(path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON whole."""
+    write_whole(path, json.dumps(data, indent=2) + "\n")
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows whole; columns in the order in which they first appear, empty where a row lacks one."""
+    columns = dict.fromkeys(key for row in rows for key in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that decides a run's numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def prepare_folder(config: TrainConfig) -> Path:
+    """Make an empty run folder with its ``config.json``.
+
+    Raises:
+        RequestError: if the folder holds a finished run and ``overwrite`` is off, or something else.
+    """
+    folder = config.folder
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CONFIG).exists())):
+        raise RequestError(f"{folder} exists and is no run folder; choose another --run-dir.")
+    if (folder / FINISHED).exists() and not config.overwrite:
+        raise RequestError(
+            f"{folder} holds a finished run; add --overwrite to replace it, or choose another --run-dir."
+        )
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        record = {
+            "config": config.to_json(),
+            "method": config.method_row.summary,
+            "uses_ground_truth": config.method_row.uses_hidden,
+            "command": sys.argv,
+            "versions": versions(),
+        }
+        write_json(folder / CONFIG, record)
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be written ({error.strerror}); choose another --run-dir.") from error
+    return folder
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: where it lies.
+        config: what was asked.
+        policy: the trained policy, on the CPU.
+        record: the content of ``finished.json``.
+    """
+
+    folder: Path
+    config: TrainConfig
+    policy: "GatedMixturePolicy"
+    record: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """One line that names it."""
+        marked = " (trained on the ground truth: an upper bound)" if self.config.method_row.uses_hidden else ""
+        return f"{self.config.method}{marked}, oversight {self.config.oversight:g}, seed {self.config.seed}"
+
+
+def _read_json(path: Path, what: str) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RequestError(f"{path.parent} has no {path.name}, {what}.") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path} cannot be read ({error}); train the run again.") from None
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RequestError: if it is missing, unfinished or broken.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from oversight_gym.build import make_policy
+
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RequestError(f"{folder} is not a folder; give a run folder, for example one below runs/.")
+    stored = _read_json(folder / CONFIG, "so it is no run folder; give one that 'oversight-gym train' wrote")
+    record = _read_json(folder / FINISHED, "so its training has not finished; train it again")
+    try:
+        config = TrainConfig.from_json(stored["config"])
+        policy = make_policy(config)
+        policy.load_state_dict(load_file(folder / MODEL))
+    except FileNotFoundError:
+        raise RequestError(f"{folder} has no {MODEL}; train the run again.") from None
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise RequestError(f"{folder} is broken ({reason}); train the run again.") from None
+    policy.set_training_mode(False)
+    return Run(folder, config, policy, record)

@@ -1,0 +1,160 @@
+"""Steering curves: what a policy does as its gate is moved from one expert to the other."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from oversight_gym.envs import RequestError
+from oversight_gym.envs.errors import check_integer
+from oversight_gym.evaluation import Evaluation, ceilings, evaluate
+from oversight_gym.probabilities import Scaled, Setting
+from oversight_gym.runs import Run, write_csv, write_json, write_whole
+from oversight_gym.tables import PATTERNS
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
+"""Okabe and Ito's colours, told apart by colour-blind readers."""
+
+
+def curve_rows(evaluation: Evaluation) -> list[dict[str, float | str]]:
+    """One row per setting and pattern (``mixed`` included): ``setting``, ``pattern`` and the figures."""
+    return [
+        {"setting": float(name), "pattern": pattern or "mixed", **evaluation.figures(name, pattern)}
+        for name in evaluation.names
+        for pattern in (None, *PATTERNS)
+    ]
+
+
+def localisation(evaluation: Evaluation) -> dict[str, float]:
+    """How far the ends of a steering curve lie apart, and how straight the way between them is.
+
+    Returns:
+        ``p_diamond`` and ``p_ghost``: change from the first setting to the last, mixed pattern;
+        ``*_monotone``: that change over the sum of all changes between neighbours, 1 if monotone.
+    """
+    found = {}
+    for key in ("p_diamond", "p_ghost"):
+        steps = np.diff([evaluation.figures(name)[key] for name in evaluation.names])
+        found[key] = float(steps.sum())
+        found[f"{key}_monotone"] = float(abs(steps.sum()) / max(np.abs(steps).sum(), 1e-12))
+    return found
+
+
+def _plot(path: Path, run: Run, evaluation: Evaluation, references: dict[str, Evaluation], label: str) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    settings = [float(name) for name in evaluation.names]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    for pattern, colour, marker, caption in ((None, BLUE, "o", "mixed"), ("none", ORANGE, "s", "nobody looks")):
+        returns = [evaluation.figures(name, pattern)["return_start"] for name in evaluation.names]
+        left.plot(settings, returns, color=colour, marker=marker, markersize=4, label=caption)
+    for name in ("optimal", "ideal steered", "nearest terminal"):
+        height = references[name].figures(name)["return_start"]
+        left.axhline(height, color=GREY, linewidth=0.8, linestyle="--")
+        left.annotate(name, (0.0, height), xytext=(2, 3), textcoords="offset points", color=GREY, fontsize=8)
+    left.set(xlabel=label, ylabel="return from the start", ylim=(-1.05, 1.05))
+    left.legend(loc="lower right", frameon=False)
+    for kind, colour, marker in (("diamond", GREEN, "o"), ("ghost", ORANGE, "s"), ("timeout", GREY, "^")):
+        right.plot(
+            settings,
+            [evaluation.figures(name)[f"p_{kind}"] for name in evaluation.names],
+            color=colour,
+            marker=marker,
+            markersize=4,
+            label=kind,
+        )
+    right.set(xlabel=label, ylabel="probability of ending there (mixed)", ylim=(-0.02, 1.02))
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(run.title)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _table(evaluation: Evaluation, label: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="", padding=(0, 1))
+    for heading in (
+        label,
+        "return none",
+        "return mixed",
+        "P(diamond)",
+        "P(ghost)",
+        "P(timeout)",
+        "P(diamond) as a bar",
+    ):
+        table.add_column(heading, justify="left" if "bar" in heading else "right")
+    for name in evaluation.names:
+        mixed, none = evaluation.figures(name), evaluation.figures(name, "none")
+        values = [none["return_start"], mixed["return_start"], mixed["p_diamond"], mixed["p_ghost"], mixed["p_timeout"]]
+        bar = "#" * round(24 * mixed["p_diamond"])
+        table.add_row(name, *(f"{value:.3f}" for value in values), bar)
+    return table
+
+
+def steer(run: Run, out: Path, expert_scale: str | None = None, points: int = 21) -> dict[str, Any]:
+    """Evaluate a run over a sweep of its gate; write ``steering.csv``, ``.json`` and ``.png``, print a table.
+
+    Args:
+        run: a run with a gate.
+        out: folder for the files, which are named ``steering`` or ``steering-scale-EXPERT``.
+        expert_scale: scale this expert's contribution from 0 to 1, the rest left at its gate value, instead
+            of forcing the gate from the last expert (0) to the first (1).
+        points: number of settings.
+
+    Returns:
+        The content of the JSON file.
+
+    Raises:
+        RequestError: if the run has no gate or no such expert, or the folder cannot be written.
+    """
+    check_integer("points", points, 2)
+    experts = run.policy.experts
+    if len(experts) != 2:
+        raise RequestError(f"{run.folder} has {len(experts)} expert(s); steering sweeps the gate between two.")
+    values = np.linspace(0.0, 1.0, points)
+    settings: dict[str, Setting] = {f"{value:.4g}": float(value) for value in values}
+    label, stem = f"gate (0 {experts[1]}, 1 {experts[0]})", "steering"
+    if expert_scale is not None:
+        if expert_scale not in experts:
+            raise RequestError(f"expert_scale is {expert_scale!r}; choose one of {', '.join(experts)}.")
+        settings = {name: Scaled(expert_scale, float(name)) for name in settings}
+        label, stem = f"scale of {expert_scale} expert", f"steering-scale-{expert_scale}"
+    gamma = run.config.settings.gamma
+    evaluation = evaluate(run.policy, run.config.grid, settings, gamma=gamma)
+    references = ceilings(run.config.grid, gamma=gamma)
+    moved = localisation(evaluation)
+    rows = curve_rows(evaluation)
+    data = {
+        "run": str(run.folder),
+        "swept": label,
+        "uses_ground_truth": run.config.method_row.uses_hidden,
+        "localisation": moved,
+        "curve": rows,
+        "ceilings": {name: reference.figures(name) for name, reference in references.items()},
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_csv(out / f"{stem}.csv", rows)
+        write_json(out / f"{stem}.json", data)
+        aside = out / f".{stem}.part.png"
+        _plot(aside, run, evaluation, references, label)
+        write_whole(out / f"{stem}.png", aside.read_bytes())
+        aside.unlink()
+    except OSError as error:
+        raise RequestError(f"{out} cannot be written ({error.strerror}); choose another --out.") from error
+    console = Console(width=100, highlight=False)
+    console.print(f"[bold]{run.title}[/bold]")
+    console.print(_table(evaluation, label))
+    console.print(
+        f"Localisation: P(diamond) moves by {moved['p_diamond']:+.3f} (monotone {moved['p_diamond_monotone']:.2f}), "
+        f"P(ghost) by {moved['p_ghost']:+.3f} (monotone {moved['p_ghost_monotone']:.2f})."
+    )
+    console.print(f"Written: {out / stem}.csv, .json, .png", soft_wrap=True)
+    return data
