@@ -31,7 +31,7 @@ def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_]) -> Supe
         RequestError: if the environment does not report ``observed_outcome`` where an episode ended.
     """
     observed = np.zeros(len(dones), dtype=np.int8)
-    for index in np.flatnonzero(dones):
+    for index in np.flatnonzero(dones).tolist():
         if "observed_outcome" not in infos[index]:
             raise RequestError(
                 "the environment's info has no 'observed_outcome' at the end of an episode; routing needs it, "

@@ -82,7 +82,7 @@ def _build(rows: int, cols: int, walls: frozenset[tuple[int, int]]) -> Grid:
         is_wall[row * cols + col] = True
     free = np.flatnonzero(~is_wall).astype(np.int16)
     next_square = np.repeat(np.arange(rows * cols, dtype=np.int16)[:, None], len(ACTIONS), axis=1)
-    for square in free:
+    for square in free.tolist():
         for action, (down, right) in enumerate(_MOVES):
             row, col = square // cols + down, square % cols + right
             if 0 <= row < rows and 0 <= col < cols and not is_wall[row * cols + col]:

@@ -94,7 +94,7 @@ class TrainConfig:
     def to_json(self) -> dict[str, Any]:
         """One flat object of plain JSON, the inverse of :meth:`from_json`."""
         values = asdict(self)
-        settings = values.pop("settings")
+        settings: dict[str, Any] = values.pop("settings")
         return values | settings | {"run_dir": None if self.run_dir is None else str(self.run_dir)}
 
     @classmethod

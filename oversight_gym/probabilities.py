@@ -20,7 +20,8 @@ Query = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
     """All probability on the likeliest action of the last axis, the first of equals."""
     choices: NDArray[Any] = np.eye(probabilities.shape[-1], dtype=probabilities.dtype)
-    return choices[probabilities.argmax(axis=-1)]
+    chosen: NDArray[Any] = choices[probabilities.argmax(axis=-1)]
+    return chosen
 
 
 @dataclass(frozen=True)

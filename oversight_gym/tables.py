@@ -54,12 +54,14 @@ class Block:
 
     def at(self, kind: int) -> NDArray[np.bool_]:
         """Shape (squares, placements): whether the agent stands on the terminal of that kind."""
-        return self.config.grid.free[:, None] == self.terminals[:, kind]
+        standing: NDArray[np.bool_] = self.config.grid.free[:, None] == self.terminals[:, kind]
+        return standing
 
     @cached_property
     def running(self) -> NDArray[np.bool_]:
         """Shape (squares, placements): whether the agent stands on no terminal."""
-        return ~np.any([self.at(kind) for kind in range(len(TERMINAL_KINDS))], axis=0)
+        standing: NDArray[np.bool_] = np.any([self.at(kind) for kind in range(len(TERMINAL_KINDS))], axis=0)
+        return ~standing
 
     def distance(self, kind: int) -> NDArray[np.int64]:
         """Shape (squares, placements): steps to the terminal, the other one ignored."""
