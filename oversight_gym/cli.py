@@ -12,6 +12,7 @@ import tyro
 
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.errors import check_integer
 
 DESCRIPTION = "Train, steer and judge agents under partial oversight."
 
@@ -32,6 +33,8 @@ class EvaluateConfig:
     """Add the paper's own sampled figure, as its released code computes it."""
     seed: int = 0
     """Seed of whatever is sampled."""
+    threads: int = 1
+    """Torch threads."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class SteerConfig:
     """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
     points: int = 21
     """Number of settings from 0 to 1."""
+    threads: int = 1
+    """Torch threads."""
 
 
 def _parse(arguments: list[str]) -> TrainConfig | EvaluateConfig | SteerConfig:
@@ -77,12 +82,19 @@ def _train(config: TrainConfig) -> None:
     print(f"Curves:     tensorboard --logdir {folder}")
 
 
+def _set_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(check_integer("threads", threads, 1))
+
+
 def _evaluate(config: EvaluateConfig) -> None:
     from oversight_gym.evaluation import ceilings, evaluate
     from oversight_gym.paper_metric import paper_metric
     from oversight_gym.report import print_report
     from oversight_gym.runs import load_run
 
+    _set_threads(config.threads)
     run = load_run(config.run)
     gamma = run.config.settings.gamma
     how: dict[str, Any] = {"gamma": gamma, "oversight": config.oversight, "seed": config.seed}
@@ -112,6 +124,7 @@ def _steer(config: SteerConfig) -> None:
     from oversight_gym.runs import load_run
     from oversight_gym.steering import steer
 
+    _set_threads(config.threads)
     steer(load_run(config.run), config.out or config.run, config.expert_scale, config.points)
 
 

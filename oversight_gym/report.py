@@ -13,16 +13,16 @@ WIDTH = 100
 _FIGURES = {
     "return_start": "return\nstart",
     "return_stepwise": "return\nstepwise",
-    "p_diamond": "P(dia-\nmond)",
-    "p_ghost": "P(ghost)",
-    "p_timeout": "P(time-\nout)",
+    "p_diamond": "P\ndiamond",
+    "p_ghost": "P\nghost",
+    "p_timeout": "P\ntimeout",
     "length": "length",
 }
 _REGRET = {
     "sought_ghost": "sought\nghost",
-    "through_ghost": "through\nghost",
+    "through_ghost": "via\nghost",
     "timed_out": "timed\nout",
-    "detours": "detours",
+    "detours": "detour",
 }
 
 
@@ -32,12 +32,14 @@ def _number(value: float, key: str) -> str:
 
 def _figure_table(title: str, pattern: str | None, evaluations: Mapping[str, tuple[Evaluation, str]]) -> Table:
     """One row per evaluation; the ceilings, which follow the gates, are dimmed."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), title_style="bold")
-    table.add_column("policy", no_wrap=True)
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold", pad_edge=False
+    )
+    table.add_column("policy", no_wrap=True, min_width=16)
     for heading in _FIGURES.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for heading in _REGRET.values():
-        table.add_column(heading, justify="right", style="cyan")
+        table.add_column(heading, justify="right", no_wrap=True, style="cyan")
     for label, (evaluation, name) in evaluations.items():
         values = [_number(evaluation.figures(name, pattern)[key], key) for key in _FIGURES]
         values += [_number(evaluation.regret(name, pattern)[key], key) for key in _REGRET]
@@ -72,7 +74,7 @@ def print_steering(title: str, rows: Iterable[tuple[str, Evaluation, str]]) -> N
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("policy")
     for key in ("return_stepwise", "p_diamond", "p_ghost", "p_timeout", "length"):
-        table.add_column(_FIGURES[key].replace("-\n", "").replace("\n", " "), justify="right")
+        table.add_column(_FIGURES[key].replace("\n", " "), justify="right")
     for label, evaluation, name in rows:
         figures = evaluation.figures(name)
         keys = ("return_stepwise", "p_diamond", "p_ghost", "p_timeout", "length")

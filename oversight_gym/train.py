@@ -21,7 +21,7 @@ from oversight_gym.tables import PATTERNS
 
 
 class _ProgressFile(KVWriter):
-    """``progress.csv``: every dump of SB3's logger as a row, the file rewritten whole."""
+    """``progress.csv``: SB3's logger, one row per step at which it was dumped, the file rewritten whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +29,12 @@ class _ProgressFile(KVWriter):
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, Any], step: int = 0) -> None:
         row = {key: value for key, value in key_values.items() if "csv" not in (key_excluded.get(key) or ())}
-        self.rows.append({"step": step, **row})
+        if not row:
+            return
+        if self.rows and self.rows[-1]["step"] == step:
+            self.rows[-1] |= row
+        else:
+            self.rows.append({"step": step, **row})
         write_csv(self.path, self.rows)
 
     def close(self) -> None:

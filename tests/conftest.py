@@ -1,0 +1,30 @@
+"""Shared fixtures: one small finished run, and a way to call the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from oversight_gym.config import TrainConfig
+from oversight_gym.runs import Run
+from oversight_gym.train import train
+
+torch.set_num_threads(1)
+
+SMALL = {"total_timesteps": 4096, "num_envs": 32, "n_steps": 32, "batch_size": 256, "hidden": (32, 32)}
+
+
+def small_config(folder: Path, **values: object) -> TrainConfig:
+    return TrainConfig.of(**{**SMALL, "oversight": 0.5, "evaluations": 2, "run_dir": folder, **values})
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(small_config(tmp_path_factory.mktemp("runs") / "routing"))
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "oversight_gym", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
