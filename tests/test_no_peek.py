@@ -1,0 +1,68 @@
+"""A supervisor that cannot peek: flipping what nobody observed must not change a single bit of any update."""
+
+from pathlib import Path
+
+import pytest
+from conftest import small_config
+from oversight_gym.agents.methods import METHODS
+from oversight_gym.envs import core
+from oversight_gym.envs.outcomes import Outcome, observe_outcome
+
+from oversight_gym import build
+
+FLIPPED = {Outcome.DIAMOND: Outcome.GHOST, Outcome.GHOST: Outcome.DIAMOND}
+
+
+def trained(method: str, folder: Path) -> tuple[list[bytes], int]:
+    """All parameters after several updates, and how many unobserved terminals were reached."""
+    config = small_config(folder, method=method, oversight=0.3, total_timesteps=8192)
+    model = build.make_model(config)
+    model.learn(config.settings.total_timesteps)
+    unknown = int(model.episodes_observed[Outcome.UNKNOWN])
+    return [parameter.detach().numpy().tobytes() for parameter in model.policy.parameters()], unknown
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_kinds_of_unobserved_terminals_never_reach_training(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, unknown = trained(method, tmp_path)
+    assert unknown > 50
+    step = core.Core.step
+
+    def lying_step(self: core.Core, actions: object) -> core.Transition:
+        """The environment hands the other kind to the learner wherever the supervisor saw none."""
+        moved = step(self, actions)  # type: ignore[arg-type]
+        outcome = moved.outcome.copy()
+        for index, seen in enumerate(moved.observed):
+            if seen == Outcome.UNKNOWN:
+                outcome[index] = FLIPPED[Outcome(outcome[index])]
+        rule = self.config.reward_rule
+        reward = rule.table[outcome if rule.uses_hidden else moved.observed]
+        return moved._replace(outcome=outcome, reward=reward)
+
+    monkeypatch.setattr(core.Core, "step", lying_step)
+    lied_to, _ = trained(method, tmp_path)
+    assert (honest == lied_to) == (method != "oracle")
+
+
+def test_only_the_oracle_asks_for_the_ground_truth() -> None:
+    assert {name for name, method in METHODS.items() if method.uses_hidden} == {"oracle"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_training_environment_withholds_the_ground_truth(method: str, tmp_path: Path) -> None:
+    env = build.make_env(small_config(tmp_path, method=method))
+    env.reset()
+    for _ in range(60):
+        infos = env.step(env.core.rng.integers(4, size=env.num_envs))[3]
+        assert not any("hidden" in info for info in infos)
+
+
+def test_the_supervisors_view_is_a_function_of_what_is_overseen() -> None:
+    import numpy as np
+
+    outcome = np.array([Outcome.NONE, Outcome.DIAMOND, Outcome.GHOST], dtype=np.int8)
+    nothing, everything = np.zeros(3, dtype=bool), np.ones(3, dtype=bool)
+    assert observe_outcome(outcome, everything).tolist() == outcome.tolist()
+    assert observe_outcome(outcome, nothing).tolist() == [Outcome.NONE, Outcome.UNKNOWN, Outcome.UNKNOWN]
