@@ -36,7 +36,7 @@ class TrainConfig:
     """Torch device: cpu, cuda or cuda:N."""
     threads: int = 1
     """Torch threads; one is fastest for networks of this size."""
-    evaluations: int = 20
+    evaluations: int = 10
     """Number of evaluations, spread evenly over training."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = FAST
     """Hyperparameters and environment."""

@@ -14,7 +14,7 @@ class Settings:
         RequestError: if a value is impossible.
     """
 
-    total_timesteps: int = 4_000_000
+    total_timesteps: int = 2_500_000
     """Environment steps, rounded up to whole rollouts."""
     num_envs: int = 512
     """Environments side by side."""
@@ -22,7 +22,7 @@ class Settings:
     """Steps per environment and rollout."""
     n_epochs: int = 1
     """Passes over each rollout."""
-    batch_size: int = 4096
+    batch_size: int = 2048
     """Steps per minibatch."""
     learning_rate: float = 1e-3
     """Adam's learning rate."""
@@ -36,11 +36,11 @@ class Settings:
     """PPO's clipping range."""
     normalize_advantage: bool = True
     """Normalise advantages per minibatch."""
-    ent_coef: float = 0.1
+    ent_coef: float = 0.2
     """Weight of the entropy bonus."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    gate_coef: float = 0.3
+    gate_coef: float = 0.2
     """Weight of the gate loss, for methods that have one."""
     max_grad_norm: float = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
@@ -92,6 +92,7 @@ PAPER_PPO = replace(
     batch_size=256,
     learning_rate=2.5e-4,
     ent_coef=0.05,
+    gate_coef=0.3,
     hidden=(256, 256),
     gate_hidden=(),
     size=(7, 7),
@@ -112,6 +113,7 @@ PAPER_REINFORCE = replace(
     anneal=False,
     gae_lambda=1.0,
     normalize_advantage=False,
+    ent_coef=0.1,
     gate_coef=0.01,
     max_grad_norm=0.0,
     hidden=(256, 256),

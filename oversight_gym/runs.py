@@ -9,7 +9,6 @@ import io
 import json
 import os
 import platform
-import shutil
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.policy import GatedMixturePolicy
 
 CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
+_WRITTEN = (FINISHED, MODEL, "*.csv", "events.out.tfevents.*", "steering*", ".*.part*")
 _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
 
 
@@ -59,30 +59,36 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _is_run(folder: Path) -> bool:
+    try:
+        return {"config", "method", "versions"} <= set(json.loads((folder / CONFIG).read_text()))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def prepare_folder(config: TrainConfig) -> Path:
-    """Make an empty run folder with its ``config.json``.
+    """Make a run folder with nothing of an earlier run in it but a new ``config.json``.
 
     Raises:
         RequestError: if the folder holds a finished run and ``overwrite`` is off, or something else.
     """
     folder = config.folder
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CONFIG).exists())):
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_run(folder))):
         raise RequestError(f"{folder} exists and is no run folder; choose another --run-dir.")
     if (folder / FINISHED).exists() and not config.overwrite:
-        raise RequestError(
-            f"{folder} holds a finished run; add --overwrite to replace it, or choose another --run-dir."
-        )
+        raise RequestError(f"{folder} holds a finished run; add --overwrite or choose another --run-dir.")
+    record = {
+        "config": config.to_json(),
+        "method": config.method_row.summary,
+        "uses_ground_truth": config.method_row.uses_hidden,
+        "command": sys.argv,
+        "versions": versions(),
+    }
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        record = {
-            "config": config.to_json(),
-            "method": config.method_row.summary,
-            "uses_ground_truth": config.method_row.uses_hidden,
-            "command": sys.argv,
-            "versions": versions(),
-        }
+        folder.mkdir(parents=True, exist_ok=True)
+        for pattern in _WRITTEN:  # the completion record goes first: what remains never looks finished
+            for path in folder.glob(pattern):
+                path.unlink()
         write_json(folder / CONFIG, record)
     except OSError as error:
         raise RequestError(f"{folder} cannot be written ({error.strerror}); choose another --run-dir.") from error

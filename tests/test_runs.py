@@ -153,11 +153,12 @@ def test_broken_run_folders(small_run: Run, tmp_path: Path, file: str, content: 
         load_run(tmp_path)
 
 
-def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("precious")
+@pytest.mark.parametrize("name", ["thesis.tex", "config.json"])
+def test_other_peoples_folders_are_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"architectures": ["precious"]}')
     with pytest.raises(RequestError, match="is no run folder"):
         train(small_config(tmp_path, overwrite=True))
-    assert (tmp_path / "thesis.tex").read_text() == "precious"
+    assert "precious" in (tmp_path / name).read_text()
 
 
 def test_an_interrupted_run_is_not_taken_for_a_finished_one(small_run: Run, tmp_path: Path) -> None:

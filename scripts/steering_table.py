@@ -1,0 +1,87 @@
+"""Does steering work? Routing, its control and the naive baseline over five seeds; writes docs/steering_table.md.
+
+    python scripts/steering_table.py [--oversight 0.1] [--seeds 5] [--workers 2] [--runs runs/steering]
+
+Finished runs are kept and reused.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import tyro
+
+METHODS = ("routing", "no_routing", "naive")
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Train every method at every seed, at the preset fast, and write the table."""
+
+    oversight: float = 0.1
+    """Oversight probability."""
+    seeds: int = 5
+    """Seeds 0 to this minus one."""
+    workers: int = 2
+    """Training processes side by side."""
+    runs: Path = Path("runs/steering")
+    """Where run folders are written."""
+    out: Path = Path("docs/steering_table.md")
+    """The table."""
+
+
+def stepwise_returns(job: tuple[Path, str, float, int]) -> dict[str, float]:
+    """Train unless that has been done; return the mixed stepwise return at each gate, and the run's seconds."""
+    from oversight_gym.config import TrainConfig
+    from oversight_gym.evaluation import evaluate
+    from oversight_gym.runs import FINISHED, load_run
+    from oversight_gym.train import train
+
+    runs, method, oversight, seed = job
+    folder = runs / method / f"oversight={oversight:g}" / f"seed={seed}"
+    config = TrainConfig.of(method=method, oversight=oversight, seed=seed, run_dir=folder)
+    run = load_run(folder) if (folder / FINISHED).exists() else train(config)
+    gates = run.config.method_row.gates
+    found = evaluate(run.policy, run.config.grid, gates, gamma=run.config.settings.gamma)
+    return {gate: found.figures(gate)["return_stepwise"] for gate in gates} | {"seconds": run.record["seconds"]}
+
+
+def cell(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3f}"
+
+
+def main() -> None:
+    config = tyro.cli(TableConfig)
+    jobs = [(config.runs, method, config.oversight, seed) for method in METHODS for seed in range(config.seeds)]
+    with ProcessPoolExecutor(config.workers) as pool:
+        results = list(pool.map(stepwise_returns, jobs))
+    lines = [
+        "| method | seed | gate free | gate diamond | gate ghost | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for method in METHODS:
+        own = [result for job, result in zip(jobs, results, strict=True) if job[1] == method]
+        for seed, result in enumerate(own):
+            gates = (cell(result.get(gate)) for gate in ("free", "diamond", "ghost"))
+            lines.append(f"| {method} | {seed} | {' | '.join(gates)} | {result['seconds']:.0f} |")
+        means = (
+            f"**{mean(result[gate] for result in own):+.3f}**" if gate in own[0] else ""
+            for gate in ("free", "diamond", "ghost")
+        )
+        seconds = mean(result["seconds"] for result in own)
+        lines.append(f"| **{method}** | **mean** | {' | '.join(means)} | {seconds:.0f} |")
+    table = "\n".join(lines)
+    print(table)
+    config.out.write_text(
+        f"# Steering at {config.oversight:.0%} oversight\n\n"
+        "Exact stepwise ground-truth return of the policy trained with the preset `fast`, oversight mixed at the\n"
+        "training probability, with the gate free and forced to each expert. `no_routing` is the control: the same\n"
+        "run, gate loss included, with the gradients not routed. `naive` has a single expert. Seconds are the whole\n"
+        "run's, evaluations included, on one core with another run on the other.\n\n"
+        f"    python scripts/steering_table.py --oversight {config.oversight:g} --seeds {config.seeds}\n\n{table}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
