@@ -46,7 +46,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
         if len(set(experts)) != len(experts) or not experts:
             raise RequestError(f"experts are {list(experts)}; give at least one name, each once.")
         self.experts = tuple(experts)
-        self.layers = net_arch or {"pi": [256, 256], "vf": [256, 256], "gate": []}
+        self.layers = net_arch or {"pi": [256, 256], "vf": [256, 256], "gate": [128, 128]}
         super().__init__(*args, **kwargs | {"net_arch": self.layers, "activation_fn": activation_fn})
 
     def _build_mlp_extractor(self) -> None:

@@ -153,3 +153,8 @@ def train(config: TrainConfig) -> Run:
     }
     write_json(folder / FINISHED, record)
     return load_run(folder)
+
+
+def finished_run(config: TrainConfig) -> Run:
+    """The run of a config: read from its folder if it has finished there, else trained."""
+    return load_run(config.folder) if (config.folder / FINISHED).exists() else train(config)

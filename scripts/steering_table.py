@@ -35,13 +35,11 @@ def stepwise_returns(job: tuple[Path, str, float, int]) -> dict[str, float]:
     """Train unless that has been done; return the mixed stepwise return at each gate, and the run's seconds."""
     from oversight_gym.config import TrainConfig
     from oversight_gym.evaluation import evaluate
-    from oversight_gym.runs import FINISHED, load_run
-    from oversight_gym.train import train
+    from oversight_gym.train import finished_run
 
     runs, method, oversight, seed = job
     folder = runs / method / f"oversight={oversight:g}" / f"seed={seed}"
-    config = TrainConfig.of(method=method, oversight=oversight, seed=seed, run_dir=folder)
-    run = load_run(folder) if (folder / FINISHED).exists() else train(config)
+    run = finished_run(TrainConfig.of(method=method, oversight=oversight, seed=seed, run_dir=folder))
     gates = run.config.method_row.gates
     found = evaluate(run.policy, run.config.grid, gates, gamma=run.config.settings.gamma)
     return {gate: found.figures(gate)["return_stepwise"] for gate in gates} | {"seconds": run.record["seconds"]}
