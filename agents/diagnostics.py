@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.logger import Logger
+
 from oversight_gym.agents.mixture import gate_loss
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs.outcomes import Outcome
-from stable_baselines3.common.logger import Logger
 
 SAMPLE = 256
 """Steps per label that the diagnostics look at; enough for a log line, too few to cost anything."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 from torch import Tensor, nn
 from torch.nn import functional
+
+from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from oversight_gym.agents.mixture import GatedMixture, RoutingSignal
-from oversight_gym.envs.errors import RequestError
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from torch import Tensor, nn
+
+from oversight_gym.agents.mixture import GatedMixture, RoutingSignal
+from oversight_gym.envs.errors import RequestError
 
 Gate = str | float | Sequence[float] | None
 """How to set the gate: an expert's name, the first of two experts' weight, a weight per expert, or None (free)."""

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from oversight_gym.agents.supervision import UNFINISHED, Supervision, fill_back
-from oversight_gym.envs.outcomes import Outcome
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
+
+from oversight_gym.agents.supervision import UNFINISHED, Supervision, fill_back
+from oversight_gym.envs.outcomes import Outcome
 
 FINISHED = frozenset(Outcome)
 

@@ -5,6 +5,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+
 from oversight_gym.agents.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.mixture import RoutingSignal
 from oversight_gym.agents.policy import GatedMixturePolicy
@@ -12,8 +15,6 @@ from oversight_gym.agents.rollout import FINISHED, RoutedRolloutBuffer
 from oversight_gym.agents.supervision import labels_by_outcome, supervise
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.outcomes import Outcome
-from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 
 class RoutedPPO(PPO):

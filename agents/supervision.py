@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.outcomes import Outcome
 

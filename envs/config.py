@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.errors import RequestError, check_integer, check_probability
 from oversight_gym.envs.grid import Grid, Walls, make_grid
 from oversight_gym.envs.layouts import Layouts

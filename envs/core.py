@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.grid import ACTIONS

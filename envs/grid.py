@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.errors import RequestError, check_integer
 
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")

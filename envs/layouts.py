@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import Grid
 from oversight_gym.envs.outcomes import TERMINAL_KINDS

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.errors import RequestError
 
 

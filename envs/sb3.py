@@ -8,6 +8,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
+from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.errors import RequestError
@@ -15,7 +17,6 @@ from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.envs.outcomes import Outcome
 from oversight_gym.envs.render import check_render_mode, render
 from oversight_gym.envs.state import observation_shape
-from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 
 class OversightVecEnv(VecEnv):

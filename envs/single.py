@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.errors import RequestError

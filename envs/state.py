@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import Grid

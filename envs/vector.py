@@ -8,6 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
+
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.errors import RequestError

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,16 @@ def _train(config: TrainConfig) -> None:
     print_steering(f"{run.title}: {run.record['steps']:,} steps in {run.record['seconds']:.0f} s", rows)
     folder = shlex.quote(str(run.folder))
     print(f"Run folder: {folder}")
-    print(f"Details:    oversight-gym evaluate {folder}")
-    print(f"Curves:     tensorboard --logdir {folder}")
+    print(f"Details:    {_tool('oversight-gym')} evaluate {folder}")
+    print(f"Curves:     {_tool('tensorboard')} --logdir {folder}")
+
+
+def _tool(name: str) -> str:
+    """What to type for a command of this environment: its name, or its path where the name is not found."""
+    path = Path(sys.executable).with_name(name)
+    if shutil.which(name) or not path.exists():
+        return name
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 def _set_threads(threads: int) -> None:

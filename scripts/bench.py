@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from oversight_gym.envs import GridConfig, OversightVecEnv
 
 from oversight_gym.build import make_policy
 from oversight_gym.config import TrainConfig
+from oversight_gym.envs import GridConfig, OversightVecEnv
 from oversight_gym.evaluation import ceilings, evaluate
 from oversight_gym.runs import versions
 

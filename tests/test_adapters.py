@@ -4,9 +4,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from oversight_gym.envs import Outcome, OversightGridEnv, OversightVecEnv, RequestError
 
 import oversight_gym  # noqa: F401 - registers the environment
+from oversight_gym.envs import Outcome, OversightGridEnv, OversightVecEnv, RequestError
 
 SETTINGS = [
     {"oversight_probability": 0.5, "reward": "naive", "max_episode_steps": 6},

@@ -5,10 +5,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from oversight_gym.envs import GridConfig, Outcome, OversightGridEnv, OversightVecEnv, RequestError
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import oversight_gym  # noqa: F401 - registers the environment
+from oversight_gym.envs import GridConfig, Outcome, OversightGridEnv, OversightVecEnv, RequestError
 
 FIRST_VERSION = {
     "size": 7,

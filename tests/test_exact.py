@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from oversight_gym.envs import GridConfig, OversightVecEnv, RequestError
 from stable_baselines3 import A2C, DQN, PPO
 
+from oversight_gym.envs import GridConfig, OversightVecEnv, RequestError
 from oversight_gym.evaluation import CEILINGS, Evaluation, ceilings, evaluate, evaluate_table
 from oversight_gym.exact import QUANTITIES
 from oversight_gym.probabilities import Scaled, policy_query

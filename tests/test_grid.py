@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.grid import make_grid
 from oversight_gym.envs.layouts import Layouts

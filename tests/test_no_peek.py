@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from conftest import small_config
+
+from oversight_gym import build
 from oversight_gym.agents.methods import METHODS
 from oversight_gym.envs import core
 from oversight_gym.envs.outcomes import Outcome, observe_outcome
-
-from oversight_gym import build
 
 FLIPPED = {Outcome.DIAMOND: Outcome.GHOST, Outcome.GHOST: Outcome.DIAMOND}
 

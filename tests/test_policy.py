@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.evaluation import evaluate_policy
+
 from oversight_gym.agents import RoutedPPO
 from oversight_gym.envs import OversightVecEnv, RequestError
-from stable_baselines3.common.evaluation import evaluate_policy
 
 EXPERTS = ("diamond", "ghost", "third")
 

@@ -6,14 +6,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
+
 from oversight_gym.agents import RoutedPPO
 from oversight_gym.agents.methods import OBSERVED
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.supervision import UNFINISHED, fill_back, supervise
 from oversight_gym.envs import Outcome, OversightVecEnv, RequestError
-from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import DummyVecEnv
 
 SETTINGS: dict[str, Any] = {"n_steps": 32, "batch_size": 64, "n_epochs": 3, "seed": 0, "device": "cpu"}
 ARCH = {"pi": [32, 32], "vf": [24, 24]}

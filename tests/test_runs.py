@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SMALL, command, small_config
-from oversight_gym.agents.methods import METHODS
-from oversight_gym.envs import RequestError
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from oversight_gym.agents.methods import METHODS
 from oversight_gym.config import TrainConfig
+from oversight_gym.envs import RequestError
 from oversight_gym.evaluation import FIGURES, evaluate
 from oversight_gym.presets import PRESETS
 from oversight_gym.runs import Run, load_run
