@@ -68,6 +68,8 @@ class RoutedRolloutBuffer(RolloutBuffer):
         """
         flat_labels = self.label_table[self.outcomes.swapaxes(0, 1).ravel()]
         kept = np.flatnonzero(self.kept())
+        if not len(kept):
+            return
         if not self.generator_ready:
             for name in ("observations", "actions", "values", "log_probs", "advantages", "returns"):
                 setattr(self, name, self.swap_and_flatten(getattr(self, name)))

@@ -40,7 +40,7 @@ class Settings:
     """Weight of the entropy bonus."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    gate_coef: float = 0.1
+    gate_coef: float = 0.02
     """Weight of the gate loss, for methods that have one."""
     max_grad_norm: float = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
@@ -48,7 +48,7 @@ class Settings:
     """SB3's orthogonal initialisation instead of torch's own."""
     hidden: tuple[int, ...] = (128, 128)
     """Hidden layers of each expert and of the value network."""
-    gate_hidden: tuple[int, ...] = (128, 128)
+    gate_hidden: tuple[int, ...] = (128, 128, 128)
     """Hidden layers of the gate; none for a linear gate."""
 
     size: tuple[int, int] = (5, 5)

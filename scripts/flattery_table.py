@@ -11,6 +11,8 @@ from pathlib import Path
 
 import tyro
 
+from oversight_gym.agents.methods import METHODS as ROWS
+
 METHODS = ("routing", "naive", "filtering", "oracle")
 LEVELS = (0.03, 0.1, 0.3, 0.8)
 
@@ -55,7 +57,8 @@ def main() -> None:
         "|---|---|---|---|---|---|",
     ]
     for (_, method, level, _), (paper, mixed, none) in zip(jobs, results, strict=True):
-        lines.append(f"| {method} | {level:g} | {paper:+.3f} | {mixed:+.3f} | {none:+.3f} | {paper - none:+.3f} |")
+        marked = f"{method} (trained on the ground truth)" if ROWS[method].uses_hidden else method
+        lines.append(f"| {marked} | {level:g} | {paper:+.3f} | {mixed:+.3f} | {none:+.3f} | {paper - none:+.3f} |")
     table = "\n".join(lines)
     print(table)
     config.out.write_text(

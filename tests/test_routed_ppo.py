@@ -127,6 +127,7 @@ def filled_buffer(trained_on: set[Outcome] | None) -> RoutedRolloutBuffer:
         (set(Outcome), {0: 1, 3: 1, 1: 0, 4: -1, 7: -1, 10: -1}),
         (OBSERVED, {0: 1, 3: 1, 1: 0, 10: -1}),
         ({Outcome.GHOST}, {0: 1, 3: 1}),
+        (set(), {}),
     ],
 )
 @pytest.mark.parametrize("batch_size", [None, 2, 5, 100])
@@ -142,7 +143,7 @@ def test_an_update_sees_the_steps_of_the_rule_once_with_their_labels(
             assert identity not in seen
             seen[identity] = label
     assert seen == expected
-    if trained_on is not None:
+    if trained_on:
         assert max(sizes) - min(sizes) <= 1
 
 
