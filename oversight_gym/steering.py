@@ -51,9 +51,11 @@ def _plot(path: Path, run: Run, evaluation: Evaluation, references: dict[str, Ev
 
     settings = [float(name) for name in evaluation.names]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    for pattern, colour, marker, caption in ((None, BLUE, "o", "mixed"), ("none", ORANGE, "s", "nobody looks")):
-        returns = [evaluation.figures(name, pattern)["return_start"] for name in evaluation.names]
-        left.plot(settings, returns, color=colour, marker=marker, markersize=4, label=caption)
+    mixed, unwatched = (
+        [evaluation.figures(name, pattern)["return_start"] for name in evaluation.names] for pattern in (None, "none")
+    )
+    left.plot(settings, mixed, color=BLUE, linewidth=5, alpha=0.4, label="mixed")  # the two often coincide
+    left.plot(settings, unwatched, color=ORANGE, marker="s", markersize=4, label="nobody looks")
     for name in ("optimal", "ideal steered", "nearest terminal"):
         height = references[name].figures(name)["return_start"]
         left.axhline(height, color=GREY, linewidth=0.8, linestyle="--")
@@ -79,21 +81,14 @@ def _plot(path: Path, run: Run, evaluation: Evaluation, references: dict[str, Ev
 
 
 def _table(evaluation: Evaluation, label: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="", padding=(0, 1))
-    for heading in (
-        label,
-        "return none",
-        "return mixed",
-        "P(diamond)",
-        "P(ghost)",
-        "P(timeout)",
-        "P(diamond) as a bar",
-    ):
-        table.add_column(heading, justify="left" if "bar" in heading else "right")
+    table = Table(title=f"setting: {label}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("setting", "return none", "return mixed", "P(diamond)", "P(ghost)", "P(timeout)"):
+        table.add_column(heading, justify="right")
+    table.add_column("P(diamond) as a bar", no_wrap=True)
     for name in evaluation.names:
         mixed, none = evaluation.figures(name), evaluation.figures(name, "none")
         values = [none["return_start"], mixed["return_start"], mixed["p_diamond"], mixed["p_ghost"], mixed["p_timeout"]]
-        bar = "#" * round(24 * mixed["p_diamond"])
+        bar = "#" * round(20 * mixed["p_diamond"])
         table.add_row(name, *(f"{value:.3f}" for value in values), bar)
     return table
 
