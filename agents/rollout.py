@@ -10,7 +10,7 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
-from oversight_gym.agents.supervision import UNFINISHED, Supervision, fill_back
+from oversight_gym.agents.supervision import UNFINISHED, EpisodeEnds, fill_back
 from oversight_gym.envs.outcomes import Outcome
 
 FINISHED = frozenset(Outcome)
@@ -47,10 +47,10 @@ class RoutedRolloutBuffer(RolloutBuffer):
         self.observed = np.zeros(shape, dtype=np.int8)
         self.outcomes = np.full(shape, UNFINISHED, dtype=np.int8)
 
-    def note(self, supervision: Supervision) -> None:
+    def note(self, ends: EpisodeEnds) -> None:
         """Store the supervisor's view of the step that is about to be added."""
-        self.ended[self.pos] = supervision.ended
-        self.observed[self.pos] = supervision.observed
+        self.ended[self.pos] = ends.ended
+        self.observed[self.pos] = ends.observed
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
         super().compute_returns_and_advantage(last_values, dones)

@@ -13,8 +13,8 @@ UNFINISHED = -1
 """Outcome of a step whose episode has not ended when the rollout ends."""
 
 
-class Supervision(NamedTuple):
-    """One time step as the supervisor sees it.
+class EpisodeEnds(NamedTuple):
+    """Which episodes ended at a time step, and how the supervisor saw them end.
 
     Attributes:
         ended: shape (envs,), bool.
@@ -25,7 +25,7 @@ class Supervision(NamedTuple):
     observed: NDArray[np.int8]
 
 
-def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_]) -> Supervision:
+def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_]) -> EpisodeEnds:
     """Take the supervisor's view, and only that, out of a step's infos.
 
     Raises:
@@ -39,7 +39,7 @@ def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_]) -> Supe
                 "for example from oversight_gym.envs.OversightVecEnv."
             )
         observed[index] = infos[index]["observed_outcome"]
-    return Supervision(np.asarray(dones, dtype=bool), observed)
+    return EpisodeEnds(np.asarray(dones, dtype=bool), observed)
 
 
 def fill_back(ended: NDArray[np.bool_], observed: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -12,18 +12,20 @@ from oversight_gym.envs.outcomes import GROUND_TRUTH, OUTCOME_OF_KIND, Outcome, 
 from oversight_gym.envs.state import State, draw_state, observe, set_state
 
 
-class Transition(NamedTuple):
-    """What one step of ``n`` episodes brought; every field has shape (n,).
+class Supervision(NamedTuple):
+    """What training may know of one step of ``n`` episodes, and all it may know; every field has shape (n,).
 
-    ``outcome`` is the ground truth, ``observed`` the supervisor's view of it; both are ``NONE`` while no
-    terminal square is reached. ``reward`` is the training reward, float32.
+    Attributes:
+        reward: training reward, float32.
+        terminated: a terminal square was reached, bool.
+        truncated: the time limit was reached instead, bool.
+        observed: the supervisor's view, int8 ``Outcome``: ``NONE`` while no terminal square is reached.
     """
 
     reward: NDArray[np.float32]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
     observed: NDArray[np.int8]
-    outcome: NDArray[np.int8]
 
 
 def reached_kind(state: State) -> NDArray[np.int8]:
@@ -67,11 +69,14 @@ class Core:
         """Begin episode ``index`` with a layout set by hand (see ``set_state``)."""
         self.state.assign(np.array([index]), set_state(self.config, options))
 
-    def step(self, actions: NDArray[np.integer[Any]]) -> Transition:
-        """Move every agent once. Ended episodes stay as they are until restarted or placed.
+    def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision, NDArray[np.int8]]:
+        """Move every agent once; the caller restarts or ignores episodes that have ended.
 
         Args:
             actions: shape (num_envs,), integers in {0, 1, 2, 3}.
+
+        Returns:
+            What training may know; and, hidden from it, the true ``Outcome`` of each step, shape (num_envs,).
         """
         actions = np.asarray(actions)
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
@@ -92,7 +97,7 @@ class Core:
         truncated = (state.steps >= limit) & ~terminated if limit else np.zeros_like(terminated)
         rule = config.reward_rule
         reward = rule.table[outcome if rule.uses_hidden else observed]
-        return Transition(reward, terminated, truncated, observed, outcome)
+        return Supervision(reward, terminated, truncated, observed), outcome
 
     def observe(self) -> NDArray[np.int8]:
         """The observations, shape (num_envs, planes, rows, cols), int8."""

@@ -75,9 +75,9 @@ class OversightVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         core = self.core
-        moved = core.step(self._actions)
-        self._returns += moved.reward
-        done = moved.terminated | moved.truncated
+        seen, outcome = core.step(self._actions)
+        self._returns += seen.reward
+        done = seen.terminated | seen.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         observations = core.observe()
         ended = np.flatnonzero(done)
@@ -85,17 +85,17 @@ class OversightVecEnv(VecEnv):
             last, steps = observations[ended], core.state.steps[ended]
             for i, index in enumerate(ended):
                 infos[index] = info = {
-                    "observed_outcome": Outcome(moved.observed[index]),
-                    "TimeLimit.truncated": bool(moved.truncated[index]),
+                    "observed_outcome": Outcome(seen.observed[index]),
+                    "TimeLimit.truncated": bool(seen.truncated[index]),
                     "terminal_observation": last[i],
                     "episode": {"r": float(self._returns[index]), "l": int(steps[i])},
                 }
                 if self.reveal_hidden:
-                    info["hidden"] = hidden_info(Outcome(moved.outcome[index]))
+                    info["hidden"] = hidden_info(Outcome(outcome[index]))
             self._returns[ended] = 0
             core.restart(done)
             observations[ended] = core.observe()[ended]
-        return observations, moved.reward.copy(), done, infos
+        return observations, seen.reward.copy(), done, infos
 
     def close(self) -> None:
         """Nothing to release."""

@@ -97,10 +97,10 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         core = self.core
         if self._ended:
             raise RequestError("the episode has ended on a terminal square; call reset() before step().")
-        moved = core.step(np.asarray(action).reshape(1))
-        self._ended = bool(moved.terminated[0])
-        info = _info(Outcome(moved.observed[0]), Outcome(moved.outcome[0]))
-        return core.observe()[0], float(moved.reward[0]), self._ended, bool(moved.truncated[0]), info
+        seen, outcome = core.step(np.asarray(action).reshape(1))
+        self._ended = bool(seen.terminated[0])
+        info = _info(Outcome(seen.observed[0]), Outcome(outcome[0]))
+        return core.observe()[0], float(seen.reward[0]), self._ended, bool(seen.truncated[0]), info
 
     @property
     def core(self) -> Core:

@@ -83,15 +83,15 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
             truncated (num_envs,) bool, infos.
         """
         core, fresh = self.core, self._ended
-        moved = core.step(actions)
+        seen, outcome = core.step(actions)
         core.restart(fresh)
-        terminated, truncated = moved.terminated & ~fresh, moved.truncated & ~fresh
-        reward = np.where(fresh, np.float32(0), moved.reward)
+        terminated, truncated = seen.terminated & ~fresh, seen.truncated & ~fresh
+        reward = np.where(fresh, np.float32(0), seen.reward)
         self._ended = ended = terminated | truncated
         info: dict[str, Any] = {}
         if ended.any():
-            hidden = hidden_info(np.where(ended, moved.outcome, np.int8(0)))
-            info = {"observed_outcome": np.where(ended, moved.observed, np.int8(0)), "_observed_outcome": ended}
+            hidden = hidden_info(np.where(ended, outcome, np.int8(0)))
+            info = {"observed_outcome": np.where(ended, seen.observed, np.int8(0)), "_observed_outcome": ended}
             info |= {"hidden": hidden | {f"_{key}": ended for key in hidden}, "_hidden": ended}
         return core.observe(), reward, terminated, truncated, info
 

@@ -37,9 +37,9 @@ def paper_metric(policy: Any, config: GridConfig, gate: str = "free", gamma: flo
     for step in range(STEPS):
         cumulative = query(observations)[0].cumsum(axis=1)
         draws = rng.random((ENVIRONMENTS, 1)) * cumulative[:, -1:]
-        moved = core.step((draws >= cumulative[:, :-1]).sum(axis=1))
-        rewards[step] = GROUND_TRUTH[moved.outcome]
-        ended[step] = moved.terminated | moved.truncated
+        seen, outcome = core.step((draws >= cumulative[:, :-1]).sum(axis=1))
+        rewards[step] = GROUND_TRUTH[outcome]
+        ended[step] = seen.terminated | seen.truncated
         observations = core.observe()  # stale where an episode has just ended, as in the paper's code
         core.restart(ended[step])
     to_go = np.zeros_like(rewards)

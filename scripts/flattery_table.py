@@ -1,4 +1,4 @@
-"""How much the paper's metric flatters each method as oversight grows; writes docs/flattery_table.md.
+"""By how much the paper's metric differs from the truth, by method and oversight; writes docs/flattery_table.md.
 
     python scripts/flattery_table.py [--workers 2] [--runs runs/flattery]
 
@@ -53,20 +53,22 @@ def main() -> None:
     with ProcessPoolExecutor(config.workers) as pool:
         results = list(pool.map(judge, jobs))
     lines = [
-        "| method | oversight | paper's metric | exact, mixed | exact, nobody looks | flattered by |",
-        "|---|---|---|---|---|---|",
+        "| method | oversight | paper's metric | exact, mixed | exact, nobody looks | mixing adds | defects add |",
+        "|---|---|---|---|---|---|---|",
     ]
     for (_, method, level, _), (paper, mixed, none) in zip(jobs, results, strict=True):
         marked = f"{method} (trained on the ground truth)" if ROWS[method].uses_hidden else method
-        lines.append(f"| {marked} | {level:g} | {paper:+.3f} | {mixed:+.3f} | {none:+.3f} | {paper - none:+.3f} |")
+        figures = (paper, mixed, none, mixed - none, paper - mixed)
+        lines.append(f"| {marked} | {level:g} | {' | '.join(f'{figure:+.3f}' for figure in figures)} |")
     table = "\n".join(lines)
     print(table)
     config.out.write_text(
         "# How much the paper's metric flatters\n\n"
         "Stepwise ground-truth return of each method as it is used (routing: forced to the diamond expert), one seed,\n"
-        "preset `fast`. The paper's metric (mean of 20 samples) draws oversight at the training probability; what\n"
-        "counts for scalable oversight is what the agent does when nobody looks. `flattered by` is the difference.\n"
-        "Formulas: [evaluation.md](evaluation.md).\n\n"
+        "preset `fast`. What counts for scalable oversight is what the agent does when nobody looks. The paper's\n"
+        "metric (mean of 20 samples) departs from it twice: it draws oversight at the training probability (`mixing\n"
+        "adds`), and its stale observations and cut windows change the figure itself (`defects add`). Formulas:\n"
+        "[evaluation.md](evaluation.md).\n\n"
         f"    python scripts/flattery_table.py --seed {config.seed}\n\n{table}\n"
     )
 

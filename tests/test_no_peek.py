@@ -30,16 +30,16 @@ def test_the_kinds_of_unobserved_terminals_never_reach_training(
     assert unknown > 50
     step = core.Core.step
 
-    def lying_step(self: core.Core, actions: object) -> core.Transition:
+    def lying_step(self: core.Core, actions: object) -> tuple[core.Supervision, object]:
         """The environment hands the other kind to the learner wherever the supervisor saw none."""
-        moved = step(self, actions)  # type: ignore[arg-type]
-        outcome = moved.outcome.copy()
-        for index, seen in enumerate(moved.observed):
-            if seen == Outcome.UNKNOWN:
+        supervision, outcome = step(self, actions)  # type: ignore[arg-type]
+        outcome = outcome.copy()
+        for index, observed in enumerate(supervision.observed):
+            if observed == Outcome.UNKNOWN:
                 outcome[index] = FLIPPED[Outcome(outcome[index])]
         rule = self.config.reward_rule
-        reward = rule.table[outcome if rule.uses_hidden else moved.observed]
-        return moved._replace(outcome=outcome, reward=reward)
+        reward = rule.table[outcome if rule.uses_hidden else supervision.observed]
+        return supervision._replace(reward=reward), outcome
 
     monkeypatch.setattr(core.Core, "step", lying_step)
     lied_to, _ = trained(method, tmp_path)
