@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +17,7 @@ from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.supervision import UNFINISHED, fill_back, supervise
 from oversight_gym.envs import Outcome, OversightVecEnv, RequestError
 
-SETTINGS: dict[str, Any] = {"n_steps": 32, "batch_size": 64, "n_epochs": 3, "seed": 0, "device": "cpu"}
+SETTINGS: dict[str, Any] = {"n_steps": 32, "batch_size": 32, "n_epochs": 3, "seed": 0, "device": "cpu"}
 ARCH = {"pi": [32, 32], "vf": [24, 24]}
 
 
@@ -197,6 +198,13 @@ def test_episodes_are_counted_by_observed_outcome() -> None:
         int((starts[1:] == 1).sum()) + int((outcomes[-1] != UNFINISHED).sum()) for outcomes, starts in model.rollouts
     )
     assert model.episodes_observed.sum() == finished
+
+
+def test_gymnasiums_own_environment_through_sb3s_vec_env_trains_too() -> None:
+    make = partial(gym.make, "OversightGrid-v0", oversight_probability=0.5)
+    env = DummyVecEnv([make] * 4)
+    model = RoutedPPO(env=env, policy_kwargs={"net_arch": {**ARCH, "gate": [8]}}, **SETTINGS).learn(1000)
+    assert (model.episodes_observed[[Outcome.UNKNOWN, Outcome.DIAMOND, Outcome.GHOST]] > 0).all()
 
 
 def test_wrong_combinations_are_refused() -> None:

@@ -1,7 +1,16 @@
 """Training runs as a person uses them: the command line, its files and its refusals."""
 
+import contextlib
 import csv
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +211,21 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     assert scaled["curve"][-5]["p_diamond"] == pytest.approx(free["p_diamond"], abs=1e-6)
     with pytest.raises(RequestError, match="expert_scale is 'dragon'"):
         steer(small_run, tmp_path, expert_scale="dragon")
+
+
+def test_on_a_terminal_a_bar_shows_speed_and_the_steered_return(tmp_path: Path) -> None:
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    small = ["--total-timesteps", "8192", "--num-envs", "32", "--n-steps", "32"]
+    words = ["train", *small, "--run-dir", str(tmp_path / "run")]
+    with subprocess.Popen([sys.executable, "-m", "oversight_gym", *words], stderr=terminal, stdout=subprocess.DEVNULL):
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux ends a pty so when the program at its other end has left
+            while chunk := os.read(main, 4096):
+                shown += chunk
+    os.close(main)
+    text = shown.decode()
+    assert re.search(r"routing: +\d+%", text)
+    assert re.search(r"steps/s", text)
+    assert re.search(r"return \(diamond\) [+-]\d\.\d{3}", text)
