@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.outcomes import Outcome, find_reward
+from oversight_gym.envs.outcomes import REWARDS, Outcome
 
 ALL = frozenset(Outcome)
 OBSERVED = frozenset({Outcome.DIAMOND, Outcome.GHOST, Outcome.NONE})
@@ -36,7 +35,7 @@ class Method:
     @property
     def uses_hidden(self) -> bool:
         """Whether it trains on the ground truth, which no supervisor of the problem has."""
-        return find_reward(self.reward).uses_hidden
+        return REWARDS[self.reward].uses_hidden
 
     @property
     def label_uses(self) -> tuple[str, ...]:
@@ -88,14 +87,3 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
-
-
-def find_method(name: str) -> Method:
-    """The method called ``name``.
-
-    Raises:
-        RequestError: if there is none.
-    """
-    if name not in METHODS:
-        raise RequestError(f"method is {name!r}; choose one of {', '.join(METHODS)}.")
-    return METHODS[name]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError, check_integer, check_probability
+from oversight_gym.envs.errors import RequestError, check_integer, check_probability, choose
 from oversight_gym.envs.grid import Grid, Walls, make_grid
 from oversight_gym.envs.layouts import Layouts
-from oversight_gym.envs.outcomes import TERMINAL_KINDS, Reward, find_reward
+from oversight_gym.envs.outcomes import REWARDS, TERMINAL_KINDS, Reward
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class GridConfig:
         check_integer("min_distance", self.min_distance, 1)
         if self.max_episode_steps is not None:
             check_integer("max_episode_steps", self.max_episode_steps, 1)
-        find_reward(self.reward)
+        choose("reward", self.reward, REWARDS)
         _ = self.layouts  # raises if the grid or its layouts are impossible
 
     @classmethod
@@ -85,7 +85,7 @@ class GridConfig:
 
     @cached_property
     def reward_rule(self) -> Reward:
-        return find_reward(self.reward)
+        return choose("reward", self.reward, REWARDS)
 
     @cached_property
     def oversight_by_kind(self) -> NDArray[np.float64]:

@@ -1,4 +1,9 @@
-"""The one exception that a person's request can cause."""
+"""The one exception that a person's request can cause, and the checks that raise it."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class RequestError(ValueError):
@@ -25,3 +30,14 @@ def check_integer(name: str, value: object, at_least: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
         raise RequestError(f"{name} is {value!r}; it must be an integer of at least {at_least}.")
     return int(value)
+
+
+def choose(what: str, name: str, table: Mapping[str, Value]) -> Value:
+    """The entry called ``name``.
+
+    Raises:
+        RequestError: if there is none; the sentence lists what there is.
+    """
+    if name not in table:
+        raise RequestError(f"{what} is {name!r}; choose one of {', '.join(table)}.")
+    return table[name]

@@ -10,8 +10,6 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError
-
 
 class Outcome(IntEnum):
     """How an episode ended.
@@ -76,14 +74,3 @@ REWARDS: dict[str, Reward] = {
 also the hidden performance of an episode."""
 
 GROUND_TRUTH: NDArray[np.float32] = REWARDS["ground_truth"].table
-
-
-def find_reward(name: str) -> Reward:
-    """The reward called ``name``.
-
-    Raises:
-        RequestError: if there is none.
-    """
-    if name not in REWARDS:
-        raise RequestError(f"reward is {name!r}; choose one of {', '.join(REWARDS)}.")
-    return REWARDS[name]

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from oversight_gym.agents.methods import Method, find_method
+from oversight_gym.agents.methods import METHODS, Method
 from oversight_gym.envs import ENV_ID, GridConfig, RequestError
-from oversight_gym.envs.errors import check_integer, check_probability
-from oversight_gym.presets import FAST, Settings, find_preset
+from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.presets import FAST, PRESETS, Settings
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class TrainConfig:
     """Hyperparameters and environment."""
 
     def __post_init__(self) -> None:
-        find_method(self.method)
-        find_preset(self.preset)
+        choose("method", self.method, METHODS)
+        choose("preset", self.preset, PRESETS)
         check_probability("oversight", self.oversight)
         check_integer("seed", self.seed, 0)
         check_integer("threads", self.threads, 1)
@@ -64,12 +64,12 @@ class TrainConfig:
         unknown = set(changed) - {field.name for field in fields(Settings)}
         if unknown:
             raise RequestError(f"{sorted(unknown)[0]!r} is not a training setting; see 'oversight-gym train --help'.")
-        settings = replace(find_preset(values.get("preset", "fast")), **changed)
+        settings = replace(choose("preset", values.get("preset", "fast"), PRESETS), **changed)
         return cls(**{name: value for name, value in values.items() if name in own}, settings=settings)
 
     @property
     def method_row(self) -> Method:
-        return find_method(self.method)
+        return choose("method", self.method, METHODS)
 
     @property
     def folder(self) -> Path:

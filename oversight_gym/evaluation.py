@@ -182,7 +182,8 @@ def evaluate(
         policy: an SB3 model or policy, a mixture or steered policy, or a function from observations
             (n, planes, rows, cols) to action probabilities (n, 4).
         config: the environment's settings; its reward plays no part.
-        gates: ``free`` or names of experts; or gate settings by name.
+        gates: names of experts, or ``free`` (the policy as it stands, within ``policy.steer(...)`` as steered); or
+            gate settings by name.
         gamma: discount per step.
         oversight: probability at which the mixed figures weigh the oversight patterns; the config's own if None.
         deterministic: judge the greedy policy instead of the stochastic one.

@@ -124,14 +124,3 @@ PRESETS: dict[str, Settings] = {"fast": FAST, "paper-ppo": PAPER_PPO, "paper-rei
 """``paper-ppo`` and ``paper-reinforce`` hold the two columns of settings of Cloud et al. (arXiv 2410.04332,
 section 4.3 and its released code): PPO on the first version of the environment, REINFORCE with a baseline on
 the second."""
-
-
-def find_preset(name: str) -> Settings:
-    """The preset called ``name``.
-
-    Raises:
-        RequestError: if there is none.
-    """
-    if name not in PRESETS:
-        raise RequestError(f"preset is {name!r}; choose one of {', '.join(PRESETS)}.")
-    return PRESETS[name]

@@ -44,7 +44,7 @@ def _weigh(policy: GatedMixturePolicy, setting: Setting) -> Callable[[Tensor], T
             raise RequestError(f"expert is {setting.expert!r}; choose one of {', '.join(policy.experts)}.")
         factor = 1 - (1 - setting.scale) * chosen
         return lambda free: free * factor
-    forced = policy.gate_vector(setting)
+    forced = policy.mixture.forced_gate if setting is None else policy.gate_vector(setting)
     return lambda free: free if forced is None else forced.expand_as(free)
 
 
@@ -88,7 +88,8 @@ def policy_query(policy: Any, gates: Sequence[Setting] = (None,)) -> Query:
         policy: a ``GatedMixturePolicy`` or a ``SteeredPolicy``; an SB3 algorithm or policy (PPO, A2C; DQN
             as its greedy policy); or a callable from observations (n, planes, rows, cols) to probabilities
             (n, 4).
-        gates: gate settings, one variant each; only a free mixture policy takes other than ``(None,)``.
+        gates: gate settings, one variant each; only a mixture policy takes other than ``(None,)``. None is the
+            policy as it stands: free, or as a surrounding ``policy.steer(...)`` has forced it.
 
     Raises:
         RequestError: for gates on a policy without a gate, or an object that is no policy.

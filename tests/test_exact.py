@@ -211,6 +211,10 @@ def test_every_kind_of_policy_is_accepted(small_run: Run) -> None:
     for gate in ("free", "diamond", "ghost"):
         steered = small_run.policy.expert(gate)
         assert evaluate(steered, GridConfig()).figures("free") == pytest.approx(gates.figures(gate), abs=1e-6)
+        with small_run.policy.steer(gate):
+            assert evaluate(small_run.policy, GridConfig()).figures("free") == pytest.approx(
+                gates.figures(gate), abs=1e-6
+            )
     with pytest.raises(RequestError, match="has no gate"):
         evaluate(model, GridConfig(), ("diamond",))
     with pytest.raises(RequestError, match="is no policy"):
