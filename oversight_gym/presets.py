@@ -40,7 +40,7 @@ class Settings:
     """Weight of the entropy bonus."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    gate_coef: float = 0.02
+    gate_coef: float = 0.01
     """Weight of the gate loss, for methods that have one."""
     max_grad_norm: float = 0.5
     """Gradient clipping by global norm; 0 switches it off."""

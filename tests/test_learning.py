@@ -16,6 +16,7 @@ SMALL: dict[str, Any] = {
     "batch_size": 512,
     "hidden": (64, 64),
     "gate_hidden": (64, 64, 64),
+    "gate_coef": 0.02,
     "seed": 0,
 }
 
