@@ -57,5 +57,5 @@ def test_the_oracle_ignores_oversight_and_the_naive_agent_fears_it(tmp_path: Pat
 def test_the_default_run_steers_at_ten_per_cent_oversight(tmp_path: Path) -> None:
     routing, control = (steered(tmp_path, method) for method in ("routing", "no_routing"))
     assert routing["diamond"] > 0.5
-    assert routing["ghost"] < -0.4
+    assert routing["ghost"] < -0.25
     assert routing["diamond"] - routing["ghost"] > control["diamond"] - control["ghost"] + 0.6
