@@ -35,7 +35,7 @@ def record_routing(logger: Logger, policy: GatedMixturePolicy, buffer: RoutedRol
     loss of the steps with one label, as routed, at each expert's parameters. Call within
     ``policy.routed(...)``, whose labels must come from ``buffer.batch_labels``; nothing is drawn at random.
     """
-    labels = buffer.label_table[buffer.outcomes.swapaxes(0, 1).ravel()]
+    labels = buffer.labels()
     kept = buffer.kept()
     names = {UNLABELLED: "unlabelled"} | dict(enumerate(policy.experts))
     losses = []

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from oversight_gym.envs.outcomes import REWARDS, Outcome
 
-ALL = frozenset(Outcome)
-OBSERVED = frozenset({Outcome.DIAMOND, Outcome.GHOST, Outcome.NONE})
+FINISHED = frozenset(Outcome)
+"""Train on every finished episode."""
+OBSERVED = FINISHED - {Outcome.UNKNOWN}
+"""Train on observed episodes and timeouts."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Method:
     experts: tuple[str, ...] = ("diamond", "ghost")
     routed: bool = False
     gate_loss: bool = False
-    trained_on: frozenset[Outcome] = ALL
+    trained_on: frozenset[Outcome] = FINISHED
     gate: str = "diamond"
 
     @property
@@ -40,7 +42,7 @@ class Method:
     @property
     def label_uses(self) -> tuple[str, ...]:
         """What training uses observed kinds for."""
-        trains = self.routed or self.reward != "terminal" or self.trained_on != ALL
+        trains = self.routed or self.reward != "terminal" or self.trained_on != FINISHED
         return (("training",) if trains else ()) + (("gate_loss",) if self.gate_loss else ())
 
     @property

@@ -11,9 +11,6 @@ from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
 from oversight_gym.agents.supervision import UNFINISHED, EpisodeEnds, fill_back
-from oversight_gym.envs.outcomes import Outcome
-
-FINISHED = frozenset(Outcome)
 
 
 class RoutedRolloutBuffer(RolloutBuffer):
@@ -56,9 +53,17 @@ class RoutedRolloutBuffer(RolloutBuffer):
         super().compute_returns_and_advantage(last_values, dones)
         self.outcomes = fill_back(self.ended, self.observed)
 
+    def _flat_outcomes(self) -> NDArray[np.int8]:
+        """Shape (n_envs * buffer_size,), in the order of SB3's flattened buffer."""
+        return self.outcomes.swapaxes(0, 1).ravel()
+
+    def labels(self) -> NDArray[np.int64]:
+        """Shape (n_envs * buffer_size,), in the same order: expert index of each step, or ``UNLABELLED``."""
+        return self.label_table[self._flat_outcomes()]
+
     def kept(self) -> NDArray[np.bool_]:
-        """Shape (n_envs * buffer_size,), in the order of SB3's flattened buffer: the steps an update sees."""
-        flat = self.outcomes.swapaxes(0, 1).ravel()
+        """Shape (n_envs * buffer_size,), in the same order: the steps an update sees."""
+        flat = self._flat_outcomes()
         return np.ones(len(flat), dtype=bool) if self.trained_on is None else np.isin(flat, list(self.trained_on))
 
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
@@ -66,7 +71,7 @@ class RoutedRolloutBuffer(RolloutBuffer):
 
         With every step kept these are SB3's own minibatches, drawn by the same generator.
         """
-        flat_labels = self.label_table[self.outcomes.swapaxes(0, 1).ravel()]
+        labels = self.labels()
         kept = np.flatnonzero(self.kept())
         if not len(kept):
             return
@@ -79,5 +84,5 @@ class RoutedRolloutBuffer(RolloutBuffer):
         whole = self.trained_on is None or len(kept) % batch_size == 0
         cuts = range(batch_size, len(kept), batch_size) if whole else max(1, round(len(kept) / batch_size))
         for indices in np.array_split(order, cuts):
-            self.batch_labels = torch.as_tensor(flat_labels[indices], device=self.device)
+            self.batch_labels = torch.as_tensor(labels[indices], device=self.device)
             yield self._get_samples(indices)

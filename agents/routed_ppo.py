@@ -9,9 +9,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from oversight_gym.agents.diagnostics import record_outcomes, record_routing
+from oversight_gym.agents.methods import FINISHED
 from oversight_gym.agents.mixture import RoutingSignal
 from oversight_gym.agents.policy import GatedMixturePolicy
-from oversight_gym.agents.rollout import FINISHED, RoutedRolloutBuffer
+from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.supervision import labels_by_outcome, supervise
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.outcomes import Outcome

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.outcomes import Outcome
 
@@ -61,9 +62,9 @@ def fill_back(ended: NDArray[np.bool_], observed: NDArray[np.int8]) -> NDArray[n
 
 
 def labels_by_outcome(experts: Sequence[str]) -> NDArray[np.int64]:
-    """Shape (outcomes + 1,): expert index that each ``Outcome`` is routed to, -1 for everywhere.
+    """Shape (outcomes + 1,): expert index that each ``Outcome`` is routed to, or ``UNLABELLED``.
 
     The last entry serves ``UNFINISHED``.
     """
     index = {name: position for position, name in enumerate(experts)}
-    return np.array([*(index.get(outcome.name.lower(), -1) for outcome in Outcome), -1], dtype=np.int64)
+    return np.array([*(index.get(outcome.name.lower(), UNLABELLED) for outcome in Outcome), UNLABELLED], dtype=np.int64)

@@ -85,7 +85,7 @@ class GridConfig:
 
     @cached_property
     def reward_rule(self) -> Reward:
-        return choose("reward", self.reward, REWARDS)
+        return REWARDS[self.reward]
 
     @cached_property
     def oversight_by_kind(self) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import Grid
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
-from oversight_gym.envs.state import State
+from oversight_gym.envs.state import State, oversight_plane
 
 RENDER_MODES = ("ansi", "rgb_array")
 TILE = 48
@@ -57,17 +57,10 @@ def render_ansi(grid: Grid, state: State, index: int = 0) -> str:
     cells = ["#" if wall else "." for wall in grid.walls]
     for piece, square in _pieces(state, index).items():
         cells[square] = _SYMBOLS[piece]
-    overseen = shown_overseen(grid, state, index)
+    overseen = oversight_plane(grid, state)[index]
     cells = [f"[{cell}]" if overseen[square] else f" {cell} " for square, cell in enumerate(cells)]
     rows = ["".join(cells[row * grid.cols : (row + 1) * grid.cols]) for row in range(grid.rows)]
     return "\n".join(rows) + "\n"
-
-
-def shown_overseen(grid: Grid, state: State, index: int) -> NDArray[np.bool_]:
-    """Shape (squares,): the oversight plane, truly overseen terminals and false marks."""
-    shown = np.zeros(grid.squares, dtype=bool) if state.marked is None else state.marked[index].copy()
-    shown[state.terminals[index]] = state.overseen[index]
-    return shown
 
 
 def _shapes() -> dict[str, NDArray[np.bool_]]:
@@ -83,7 +76,7 @@ def _shapes() -> dict[str, NDArray[np.bool_]]:
 def render_rgb(grid: Grid, state: State, index: int = 0) -> NDArray[np.uint8]:
     """Shape (rows * TILE, cols * TILE, 3), uint8. Squares under oversight carry a bright frame."""
     image = np.empty((grid.rows * TILE, grid.cols * TILE, 3), dtype=np.uint8)
-    overseen = shown_overseen(grid, state, index)
+    overseen = oversight_plane(grid, state)[index]
     frame = np.ones((TILE, TILE), dtype=bool)
     frame[5:-5, 5:-5] = False
     tiles = {square: image[_tile(grid, square)] for square in range(grid.squares)}

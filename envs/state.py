@@ -130,6 +130,13 @@ def observation_shape(grid: Grid) -> tuple[int, int, int]:
     return len(plane_names(grid)), grid.rows, grid.cols
 
 
+def oversight_plane(grid: Grid, state: State) -> NDArray[np.bool_]:
+    """Shape (n, squares): squares shown as overseen, the overseen terminals and the false marks."""
+    shown = np.zeros((len(state), grid.squares), dtype=bool) if state.marked is None else state.marked.copy()
+    np.put_along_axis(shown, state.terminals.astype(np.intp), state.overseen, axis=1)
+    return shown
+
+
 def observe(grid: Grid, state: State) -> NDArray[np.int8]:
     """What the policy sees: everything but the step count.
 
@@ -140,11 +147,9 @@ def observe(grid: Grid, state: State) -> NDArray[np.int8]:
     planes = np.zeros((n, len(plane_names(grid)), grid.squares), dtype=np.int8)
     rows = np.arange(n)
     planes[rows, 0, state.agent] = 1
-    if state.marked is not None:
-        planes[:, 1 + kinds] = state.marked
     for kind in range(kinds):
         planes[rows, 1 + kind, state.terminals[:, kind]] = 1
-        planes[rows, 1 + kinds, state.terminals[:, kind]] = state.overseen[:, kind]
+    planes[:, 1 + kinds] = oversight_plane(grid, state)
     if grid.walls.any():
         planes[:, 2 + kinds] = grid.walls
     return planes.reshape(n, *observation_shape(grid))

@@ -20,14 +20,12 @@ class TrainConfig:
         RequestError: if a value is impossible.
     """
 
-    method: str = "routing"
-    """Oversight method: routing, no_routing, naive, filtering or oracle."""
+    method: Annotated[str, tyro.conf.arg(help=f"Oversight method: {', '.join(METHODS)}.")] = "routing"
     oversight: float = 0.1
     """Probability that a terminal square is under oversight."""
     seed: int = 0
     """Seed of every random draw; the same seed gives the same numbers."""
-    preset: str = "fast"
-    """Where the settings below start from: fast, paper-ppo or paper-reinforce."""
+    preset: Annotated[str, tyro.conf.arg(help=f"Where the settings below start from: {', '.join(PRESETS)}.")] = "fast"
     run_dir: Path | None = None
     """Run folder. Default: runs/OversightGrid-v0/METHOD/oversight=P/seed=S."""
     overwrite: bool = False
@@ -69,7 +67,7 @@ class TrainConfig:
 
     @property
     def method_row(self) -> Method:
-        return choose("method", self.method, METHODS)
+        return METHODS[self.method]
 
     @property
     def folder(self) -> Path:

@@ -1,7 +1,7 @@
 """The paper's own evaluation figure, as its released code computes it, for comparison with its numbers only.
 
-It differs from the exact stepwise return in four ways that are defects (DESIGN of the metric: one batch of
-512 environments for 32 steps): after an episode ends the first action of the next one is chosen from the old
+It is one batch of 512 environments for 32 steps, and differs from the exact stepwise return in four ways that are
+defects: after an episode ends the first action of the next one is chosen from the old
 episode's last observation; an episode times out after 33 steps; windows are cut at 32 steps and the steps of
 episodes still running count as having reached nothing; oversight is drawn at the training probability.
 """

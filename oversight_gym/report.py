@@ -8,6 +8,7 @@ from rich.table import Table
 
 from oversight_gym.evaluation import Evaluation
 from oversight_gym.runs import Run
+from oversight_gym.tables import PATTERNS
 
 WIDTH = 100
 _FIGURES = {
@@ -47,6 +48,21 @@ def _figure_table(title: str, pattern: str | None, evaluations: Mapping[str, tup
     return table
 
 
+def _pattern_table(evaluation: Evaluation) -> Table:
+    """Each gate under each oversight pattern; the JSON report holds every figure."""
+    title = "By which terminals are watched"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold")
+    table.add_column("policy", no_wrap=True, min_width=16)
+    columns = [(key, pattern) for key in ("return_start", "p_ghost") for pattern in PATTERNS]
+    for key, pattern in columns:
+        heading = {"return_start": "return", "p_ghost": "P ghost"}[key]
+        table.add_column(f"{heading}\n{pattern}", justify="right", no_wrap=True)
+    for name in evaluation.names:
+        values = [_number(evaluation.figures(name, pattern)[key], key) for key, pattern in columns]
+        table.add_row(f"gate {name}", *values)
+    return table
+
+
 def print_report(run: Run, evaluation: Evaluation, references: Mapping[str, Evaluation]) -> None:
     """Print what a run's policy does at each gate, the ceilings beside it, and the labels it cost."""
     rows = {f"gate {name}": (evaluation, name) for name in evaluation.names}
@@ -56,6 +72,7 @@ def print_report(run: Run, evaluation: Evaluation, references: Mapping[str, Eval
     console.print(_figure_table("When nobody looks (oversight pattern: none)", "none", rows))
     mix = f"{1 - evaluation.weights[0]:.1%} of episodes with some oversight"
     console.print(_figure_table(f"Mixed at the evaluation's oversight probability ({mix})", None, rows))
+    console.print(_pattern_table(evaluation))
     if evaluation.exact:
         console.print(f"Exact: all {evaluation.episodes:,} starting layouts, every path.")
     else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.policy import GatedMixturePolicy
 
 CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
-_WRITTEN = (FINISHED, MODEL, "*.csv", "events.out.tfevents.*", "steering*", ".*.part*")
+_WRITTEN = (FINISHED, MODEL, "*.csv", "events.out.tfevents.*", "steering*", ".*.part")
 _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
 
 

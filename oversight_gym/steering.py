@@ -1,5 +1,6 @@
 """Steering curves: what a policy does as its gate is moved from one expert to the other."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def localisation(evaluation: Evaluation) -> dict[str, float]:
     return found
 
 
-def _plot(path: Path, run: Run, evaluation: Evaluation, references: dict[str, Evaluation], label: str) -> None:
+def _plot(run: Run, evaluation: Evaluation, references: dict[str, Evaluation], label: str) -> bytes:
+    """The curve as a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -76,8 +78,10 @@ def _plot(path: Path, run: Run, evaluation: Evaluation, references: dict[str, Ev
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(run.title)
-    figure.savefig(path, dpi=150)
+    image = io.BytesIO()
+    figure.savefig(image, dpi=150)
     plt.close(figure)
+    return image.getvalue()
 
 
 def _table(evaluation: Evaluation, label: str) -> Table:
@@ -138,10 +142,7 @@ def steer(run: Run, out: Path, expert_scale: str | None = None, points: int = 21
         out.mkdir(parents=True, exist_ok=True)
         write_csv(out / f"{stem}.csv", rows)
         write_json(out / f"{stem}.json", data)
-        aside = out / f".{stem}.part.png"
-        _plot(aside, run, evaluation, references, label)
-        write_whole(out / f"{stem}.png", aside.read_bytes())
-        aside.unlink()
+        write_whole(out / f"{stem}.png", _plot(run, evaluation, references, label))
     except OSError as error:
         raise RequestError(f"{out} cannot be written ({error.strerror}); choose another --out.") from error
     console = Console(width=100, highlight=False)
