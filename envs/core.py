@@ -1,4 +1,8 @@
-"""The one simulator under every adapter: the single, the vector and the SB3 environment."""
+"""The one simulator of batches of episodes: under the vector environment, the SB3 one and the evaluation.
+
+Speed comes from three habits: every rule is a table, the observations are kept up to date in place (a move
+changes two bytes), and fresh episodes are drawn in blocks.
+"""
 
 from typing import Any, NamedTuple
 
@@ -8,8 +12,8 @@ from numpy.typing import NDArray
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import GROUND_TRUTH, OUTCOME_OF_KIND, Outcome, observe_outcome
-from oversight_gym.envs.state import State, draw_state, observe, set_state
+from oversight_gym.envs.outcomes import GROUND_TRUTH, OBSERVED, OUTCOME, arrival
+from oversight_gym.envs.state import FreshEpisodes, State, observation_shape, observe, set_state
 
 
 class Supervision(NamedTuple):
@@ -28,14 +32,6 @@ class Supervision(NamedTuple):
     observed: NDArray[np.int8]
 
 
-def reached_kind(state: State) -> NDArray[np.int8]:
-    """Shape (n,): index in ``TERMINAL_KINDS`` of the terminal the agent stands on, -1 for none."""
-    reached = np.full(len(state), -1, dtype=np.int8)
-    for kind in range(state.terminals.shape[1]):
-        reached[state.agent == state.terminals[:, kind]] = kind
-    return reached
-
-
 class Core:
     """``num_envs`` episodes of one config, stepped together.
 
@@ -51,23 +47,34 @@ class Core:
     def __init__(self, config: GridConfig, num_envs: int, rng: np.random.Generator) -> None:
         self.config = config
         self.num_envs = check_integer("num_envs", num_envs, 1)
-        self.rng = rng
-        self.state = draw_state(config, rng, self.num_envs)
+        self._shape = (num_envs, *observation_shape(config.grid))
+        self._next_square = config.grid.next_square.ravel()
+        self._reward = config.reward_rule.by_arrival
+        self.start(rng)
 
     def start(self, rng: np.random.Generator | None = None) -> None:
-        """Begin fresh episodes everywhere, from ``rng`` on if one is given."""
-        self.rng = self.rng if rng is None else rng
-        self.state = draw_state(self.config, self.rng, self.num_envs)
+        """Begin fresh episodes everywhere, from ``rng`` on if one is given, else from the draws at hand."""
+        if rng is not None:
+            self._fresh = FreshEpisodes(self.config, rng, self.num_envs)
+        state, planes = self._fresh.take(self.num_envs)
+        self.state, self._planes = state.copy(), planes.copy()
+        self._first = np.arange(self.num_envs) * self._planes.shape[1]  # of each episode's bytes among all
+        self._at = self._first + self.state.agent  # the byte that shows its agent
 
-    def restart(self, where: NDArray[np.bool_]) -> None:
-        """Begin fresh episodes where the mask (num_envs,) is set."""
-        indices = np.flatnonzero(where)
+    def restart(self, indices: NDArray[np.intp]) -> None:
+        """Begin fresh episodes at these indices, shape (m,)."""
         if len(indices):
-            self.state.assign(indices, draw_state(self.config, self.rng, len(indices)))
+            self._assign(indices, *self._fresh.take(len(indices)))
 
     def place(self, index: int, options: dict[str, Any]) -> None:
         """Begin episode ``index`` with a layout set by hand (see ``set_state``)."""
-        self.state.assign(np.array([index]), set_state(self.config, options))
+        state = set_state(self.config, options)
+        self._assign(np.array([index]), state, observe(self.config.grid, state).reshape(1, -1))
+
+    def _assign(self, indices: NDArray[np.intp], state: State, planes: NDArray[np.int8]) -> None:
+        self.state.assign(indices, state)
+        self._planes[indices] = planes
+        self._at[indices] = self._first[indices] + state.agent
 
     def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision, NDArray[np.int8]]:
         """Move every agent once; the caller restarts or ignores episodes that have ended.
@@ -78,30 +85,45 @@ class Core:
         Returns:
             What training may know; and, hidden from it, the true ``Outcome`` of each step, shape (num_envs,).
         """
+        actions = self._checked(actions)
+        state = self.state
+        agent = state.agent
+        visible = self._planes.reshape(-1)
+        visible[self._at] = 0
+        # mode="clip" lets numpy write in place; the indices are checked already
+        self._next_square.take(np.multiply(agent, len(ACTIONS), dtype=np.intp) + actions, out=agent, mode="clip")
+        np.add(self._first, agent, out=self._at)
+        visible[self._at] = 1
+        state.steps += 1
+        arrived = np.zeros(self.num_envs, dtype=np.int8)
+        for kind, (square, overseen) in enumerate(zip(state.terminals.T, state.overseen.T, strict=True)):
+            here = agent == square
+            arrived += here.view(np.int8) * arrival(kind, 0)
+            arrived += here & overseen
+        terminated = arrived > 0
+        limit = self.config.max_episode_steps
+        truncated = (state.steps >= limit) & ~terminated if limit else np.zeros_like(terminated)
+        seen = Supervision(self._reward.take(arrived), terminated, truncated, OBSERVED.take(arrived))
+        return seen, OUTCOME.take(arrived)
+
+    def _checked(self, actions: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         actions = np.asarray(actions)
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
             raise RequestError(
                 f"actions have shape {actions.shape} and dtype {actions.dtype}; give {self.num_envs} ints."
             )
-        if actions.min() < 0 or actions.max() >= len(ACTIONS):
+        if np.bitwise_or.reduce(actions) & ~(len(ACTIONS) - 1):  # a bit that no action has
             wrong = actions[(actions < 0) | (actions >= len(ACTIONS))][0]
             raise RequestError(f"action is {wrong}; it must be 0 (up), 1 (right), 2 (down) or 3 (left).")
-        state, config = self.state, self.config
-        state.agent = config.grid.next_square[state.agent, actions]
-        state.steps += 1
-        kind = reached_kind(state)
-        terminated = kind >= 0
-        outcome = np.where(terminated, OUTCOME_OF_KIND[kind], np.int8(Outcome.NONE))
-        observed = observe_outcome(outcome, state.overseen[np.arange(self.num_envs), kind])
-        limit = config.max_episode_steps
-        truncated = (state.steps >= limit) & ~terminated if limit else np.zeros_like(terminated)
-        rule = config.reward_rule
-        reward = rule.table[outcome if rule.uses_hidden else observed]
-        return Supervision(reward, terminated, truncated, observed), outcome
+        return actions
 
     def observe(self) -> NDArray[np.int8]:
-        """The observations, shape (num_envs, planes, rows, cols), int8."""
-        return observe(self.config.grid, self.state)
+        """The observations, shape (num_envs, planes, rows, cols), int8; a copy."""
+        return self._planes.copy().reshape(self._shape)
+
+    def observe_some(self, indices: NDArray[np.intp]) -> NDArray[np.int8]:
+        """Those of the episodes ``indices`` (m,): shape (m, planes, rows, cols), int8; a copy."""
+        return self._planes.take(indices, axis=0).reshape(-1, *self._shape[1:])
 
 
 def hidden_info(outcome: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ says which.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,6 @@ class Outcome(IntEnum):
 TERMINAL_KINDS: tuple[str, ...] = ("ghost", "diamond")
 """Kinds of terminal squares, in the order of the observation planes and of ``State.terminals``."""
 
-OUTCOME_OF_KIND: NDArray[np.int8] = np.array([Outcome[kind.upper()] for kind in TERMINAL_KINDS], dtype=np.int8)
-"""Shape (kinds,): the outcome of reaching each kind of terminal."""
-
 
 def observe_outcome(outcome: NDArray[np.int8], overseen: NDArray[np.bool_]) -> NDArray[np.int8]:
     """The supervisor's view of how episodes ended.
@@ -45,6 +43,26 @@ def observe_outcome(outcome: NDArray[np.int8], overseen: NDArray[np.bool_]) -> N
     return np.where(hidden, np.int8(Outcome.UNKNOWN), outcome)
 
 
+def arrival(kind: Any, overseen: Any) -> Any:
+    """How a step can arrive, numbered: 0 on no terminal square, else by the terminal's kind and its oversight.
+
+    Args:
+        kind: index in ``TERMINAL_KINDS``; an int or an int8 array.
+        overseen: whether that square is under oversight; 0 or 1, or an int8 array of them.
+    """
+    return 1 + 2 * kind + overseen
+
+
+_KINDS, _OVERSEEN = np.divmod(np.arange(2 * len(TERMINAL_KINDS)), 2)
+OUTCOME: NDArray[np.int8] = np.array(
+    [Outcome.NONE, *(Outcome[TERMINAL_KINDS[kind].upper()] for kind in _KINDS)], dtype=np.int8
+)
+"""Shape (arrivals,): the ground truth of each arrival."""
+
+OBSERVED: NDArray[np.int8] = observe_outcome(OUTCOME, np.array([True, *_OVERSEEN.astype(bool)]))
+"""Shape (arrivals,): the supervisor's view of each arrival."""
+
+
 @dataclass(frozen=True)
 class Reward:
     """A reward paid when an episode ends.
@@ -56,6 +74,11 @@ class Reward:
 
     table: NDArray[np.float32]
     uses_hidden: bool = False
+
+    @property
+    def by_arrival(self) -> NDArray[np.float32]:
+        """Shape (arrivals,): the reward of each arrival."""
+        return self.table[OUTCOME if self.uses_hidden else OBSERVED]
 
 
 def _reward(unknown: float, diamond: float, ghost: float, uses_hidden: bool = False) -> Reward:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from oversight_gym.envs.config import GridConfig
-from oversight_gym.envs.core import Core, hidden_info
+from oversight_gym.envs.core import Core
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import Outcome
+from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.render import check_render_mode, render
 from oversight_gym.envs.state import observation_shape
 
@@ -23,7 +23,8 @@ class OversightVecEnv(VecEnv):
     """Many episodes in one batch of arrays; see ``OversightGridEnv`` for the environment itself.
 
     Same-step autoreset, as SB3 expects: the observation returned with ``done`` is the first of the next
-    episode, the last one is ``info["terminal_observation"]``. An info is filled only where an episode ended:
+    episode, the last one is ``info["terminal_observation"]``. An info is filled only where an episode ended, when
+    it is looked at (see ``StepInfos``):
     ``observed_outcome``, ``TimeLimit.truncated``, ``terminal_observation``, ``episode`` (as SB3's ``Monitor``
     writes it: ``r`` sum of training rewards, ``l`` steps) and, unless ``reveal_hidden`` is off, ``hidden``.
 
@@ -78,24 +79,19 @@ class OversightVecEnv(VecEnv):
         seen, outcome = core.step(self._actions)
         self._returns += seen.reward
         done = seen.terminated | seen.truncated
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        observations = core.observe()
         ended = np.flatnonzero(done)
-        if len(ended):
-            last, steps = observations[ended], core.state.steps[ended]
-            for i, index in enumerate(ended):
-                infos[index] = info = {
-                    "observed_outcome": Outcome(seen.observed[index]),
-                    "TimeLimit.truncated": bool(seen.truncated[index]),
-                    "terminal_observation": last[i],
-                    "episode": {"r": float(self._returns[index]), "l": int(steps[i])},
-                }
-                if self.reveal_hidden:
-                    info["hidden"] = hidden_info(Outcome(outcome[index]))
-            self._returns[ended] = 0
-            core.restart(done)
-            observations[ended] = core.observe()[ended]
-        return observations, seen.reward.copy(), done, infos
+        infos = StepInfos(
+            done,
+            seen.observed,
+            seen.truncated,
+            self._returns.copy(),
+            core.state.steps.copy(),
+            core.observe_some(ended),
+            outcome if self.reveal_hidden else None,
+        )
+        self._returns[ended] = 0
+        core.restart(ended)
+        return core.observe(), seen.reward, done, infos  # type: ignore[return-value]  # a sequence, as SubprocVecEnv's
 
     def close(self) -> None:
         """Nothing to release."""

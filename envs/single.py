@@ -8,12 +8,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import GridConfig
-from oversight_gym.envs.core import Core, hidden_info
+from oversight_gym.envs.core import hidden_info
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import Outcome
+from oversight_gym.envs.outcomes import OBSERVED, OUTCOME, Outcome, arrival
 from oversight_gym.envs.render import check_render_mode, render
-from oversight_gym.envs.state import layout_of, observation_shape
+from oversight_gym.envs.state import FreshEpisodes, State, layout_of, observation_shape, observe, set_state
+
+_ACTIONS = range(len(ACTIONS))
 
 
 class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
@@ -75,51 +77,68 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         self.render_mode = check_render_mode(render_mode)
         self.observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
         self.action_space = spaces.Discrete(len(ACTIONS))
-        self._core: Core | None = None
-        self._ended = False
+        self._fresh: FreshEpisodes | None = None
+        self._moves: list[list[int]] = self.config.grid.next_square.tolist()  # plain ints: numpy is slow one by one
+        self._results = list(
+            zip(self.config.reward_rule.by_arrival.tolist(), map(Outcome, OBSERVED), map(Outcome, OUTCOME), strict=True)
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.int8], dict[str, Any]]:
         """Begin an episode, drawn at random or with the layout in ``options`` (see ``set_state``)."""
         super().reset(seed=seed)
-        if self._core is None:
-            self._core = Core(self.config, 1, self.np_random)
-        elif not options or seed is not None:
-            self._core.start(self.np_random)
+        if self._fresh is None or seed is not None:
+            self._fresh = FreshEpisodes(self.config, self.np_random, 1)
+        state, planes = self._fresh.take(1)
         if options:
-            self._core.place(0, options)
-        self._ended = False
-        return self._core.observe()[0], _info(Outcome.NONE, Outcome.NONE)
+            state = set_state(self.config, options)
+            planes = observe(self.config.grid, state)
+        self._state = state.copy()
+        self._planes = planes.reshape(observation_shape(self.config.grid)).copy()
+        self._visible = self._planes.reshape(-1)
+        self._agent, self._steps, self._ended = int(state.agent[0]), 0, False
+        squares, overseen = state.terminals[0].tolist(), state.overseen[0].tolist()
+        self._arrivals = {square: arrival(kind, overseen[kind]) for kind, square in enumerate(squares)}
+        return self._planes.copy(), _info(Outcome.NONE, Outcome.NONE)
 
     def step(self, action: np.int64 | int) -> tuple[NDArray[np.int8], float, bool, bool, dict[str, Any]]:
         """Move the agent once; raises ``RequestError`` after a terminal square or for an unknown action."""
-        core = self.core
-        if self._ended:
-            raise RequestError("the episode has ended on a terminal square; call reset() before step().")
-        seen, outcome = core.step(np.asarray(action).reshape(1))
-        self._ended = bool(seen.terminated[0])
-        info = _info(Outcome(seen.observed[0]), Outcome(outcome[0]))
-        return core.observe()[0], float(seen.reward[0]), self._ended, bool(seen.truncated[0]), info
+        if self._fresh is None or self._ended:
+            when = "has not begun" if self._fresh is None else "has ended on a terminal square"
+            raise RequestError(f"the episode {when}; call reset() before step().")
+        if action not in _ACTIONS:
+            raise RequestError(f"action is {action}; it must be 0 (up), 1 (right), 2 (down) or 3 (left).")
+        self._visible[self._agent] = 0
+        self._agent = square = self._moves[self._agent][action]
+        self._visible[square] = 1
+        self._steps += 1
+        arrived = self._arrivals.get(square, 0)
+        self._ended = arrived > 0
+        limit = self.config.max_episode_steps
+        truncated = limit is not None and self._steps >= limit and not self._ended
+        reward, observed, outcome = self._results[arrived]
+        return self._planes.copy(), reward, self._ended, truncated, _info(observed, outcome)
 
     @property
-    def core(self) -> Core:
-        """The simulator.
+    def state(self) -> State:
+        """The episode as a batch of one.
 
         Raises:
             RequestError: before the first reset.
         """
-        if self._core is None:
+        if self._fresh is None:
             raise RequestError("the environment has not been reset; call reset() first.")
-        return self._core
+        self._state.agent[0], self._state.steps[0] = self._agent, self._steps
+        return self._state
 
     @property
     def layout(self) -> dict[str, Any]:
         """Where everything is now, in the form that ``reset(options=...)`` takes."""
-        return layout_of(self.config, self.core.state)
+        return layout_of(self.config, self.state)
 
     def render(self) -> Any:
-        return render(self.render_mode, self.config.grid, self.core.state)
+        return render(self.render_mode, self.config.grid, self.state)
 
 
 def _info(observed: Outcome, outcome: Outcome) -> dict[str, Any]:

@@ -18,8 +18,8 @@ class State:
 
     Attributes:
         agent: shape (n,), int16, squares.
-        terminals: shape (n, kinds), int16, squares, in the order of ``TERMINAL_KINDS``.
-        overseen: shape (n, kinds), bool, whether each terminal is under oversight.
+        terminals: shape (n, kinds), int16, squares, in the order of ``TERMINAL_KINDS``; columns contiguous.
+        overseen: shape (n, kinds), bool, whether each terminal is under oversight; columns contiguous.
         marked: shape (n, squares), bool, free squares falsely shown as overseen; None if there are none.
         steps: shape (n,), int32, steps taken in the episode.
     """
@@ -35,24 +35,62 @@ class State:
 
     def assign(self, where: NDArray[np.intp], other: "State") -> None:
         """Overwrite the episodes ``where`` (indices, shape (m,)) by the ``m`` episodes of ``other``."""
-        self.agent[where] = other.agent
-        self.terminals[where] = other.terminals
-        self.overseen[where] = other.overseen
-        self.steps[where] = other.steps
+        columns = zip((*self.terminals.T, *self.overseen.T), (*other.terminals.T, *other.overseen.T), strict=True)
+        for mine, theirs in ((self.agent, other.agent), (self.steps, other.steps), *columns):
+            mine[where] = theirs
         if self.marked is not None and other.marked is not None:
             self.marked[where] = other.marked
+
+    def __getitem__(self, episodes: slice) -> "State":
+        """Some of the episodes, as views."""
+        marked = None if self.marked is None else self.marked[episodes]
+        return State(
+            self.agent[episodes], self.terminals[episodes], self.overseen[episodes], marked, self.steps[episodes]
+        )
+
+    def copy(self) -> "State":
+        """A state that shares no memory with this one."""
+        return State(*(None if field is None else field.copy("F") for field in vars(self).values()))
 
 
 def draw_state(config: GridConfig, rng: np.random.Generator, n: int) -> State:
     """``n`` fresh episodes: uniform layouts, independent oversight."""
     agent, terminals = config.layouts.sample(rng, n)
-    overseen = rng.random((n, len(TERMINAL_KINDS))) < config.oversight_by_kind
+    overseen = np.asfortranarray(rng.random((n, len(TERMINAL_KINDS))) < config.oversight_by_kind)
     marked = None
     if config.spurious_oversight_probability > 0:
         marked = rng.random((n, config.grid.squares)) < config.spurious_oversight_probability
         marked &= ~config.grid.walls
         np.put_along_axis(marked, terminals.astype(np.intp), False, axis=1)
     return State(agent, terminals, overseen, marked, np.zeros(n, dtype=np.int32))
+
+
+class FreshEpisodes:
+    """Episodes about to begin, drawn in blocks, because a draw of many costs little more than a draw of one.
+
+    Args:
+        config: the environment's settings.
+        rng: the source of every draw.
+        num_envs: environments that share them; decides the size of a block.
+    """
+
+    def __init__(self, config: GridConfig, rng: np.random.Generator, num_envs: int) -> None:
+        self.config, self.rng = config, rng
+        self.block = max(num_envs, min(64 * num_envs, 8192))
+        self._left = 0
+
+    def take(self, n: int) -> tuple[State, NDArray[np.int8]]:
+        """The next ``n`` episodes and their observations (n, planes * squares), int8, as views.
+
+        A block with fewer than ``n`` left is given up for a new one.
+        """
+        if n > self._left:
+            self._state = draw_state(self.config, self.rng, self.block)
+            self._planes = observe(self.config.grid, self._state).reshape(self.block, -1)
+            self._left = self.block
+        chosen = slice(self.block - self._left, self.block - self._left + n)
+        self._left -= n
+        return self._state[chosen], self._planes[chosen]
 
 
 def set_state(config: GridConfig, options: dict[str, Any]) -> State:
@@ -143,13 +181,12 @@ def observe(grid: Grid, state: State) -> NDArray[np.int8]:
     Returns:
         shape (n, planes, rows, cols), int8 in {0, 1}, planes as in :func:`plane_names`.
     """
-    n, kinds = state.terminals.shape
-    planes = np.zeros((n, len(plane_names(grid)), grid.squares), dtype=np.int8)
-    rows = np.arange(n)
-    planes[rows, 0, state.agent] = 1
-    for kind in range(kinds):
-        planes[rows, 1 + kind, state.terminals[:, kind]] = 1
-    planes[:, 1 + kinds] = oversight_plane(grid, state)
+    shape = len(state), *observation_shape(grid)
+    planes = np.zeros((*shape[:2], grid.squares), dtype=np.int8)
+    first = np.arange(len(state)) * shape[1] * grid.squares
+    for plane, squares in enumerate((state.agent, *state.terminals.T)):
+        planes.reshape(-1)[first + plane * grid.squares + squares] = 1
+    planes[:, len(TERMINAL_KINDS) + 1] = oversight_plane(grid, state)
     if grid.walls.any():
-        planes[:, 2 + kinds] = grid.walls
-    return planes.reshape(n, *observation_shape(grid))
+        planes[:, -1] = grid.walls
+    return planes.reshape(shape)

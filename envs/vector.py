@@ -84,7 +84,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
         """
         core, fresh = self.core, self._ended
         seen, outcome = core.step(actions)
-        core.restart(fresh)
+        core.restart(np.flatnonzero(fresh))
         terminated, truncated = seen.terminated & ~fresh, seen.truncated & ~fresh
         reward = np.where(fresh, np.float32(0), seen.reward)
         self._ended = ended = terminated | truncated

@@ -41,7 +41,7 @@ def paper_metric(policy: Any, config: GridConfig, gate: str = "free", gamma: flo
         rewards[step] = GROUND_TRUTH[outcome]
         ended[step] = seen.terminated | seen.truncated
         observations = core.observe()  # stale where an episode has just ended, as in the paper's code
-        core.restart(ended[step])
+        core.restart(np.flatnonzero(ended[step]))
     to_go = np.zeros_like(rewards)
     following = np.zeros(ENVIRONMENTS)
     for step in reversed(range(STEPS)):

@@ -4,9 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import VecMonitor
 
 import oversight_gym  # noqa: F401 - registers the environment
 from oversight_gym.envs import Outcome, OversightGridEnv, OversightVecEnv, RequestError
+from oversight_gym.envs.state import layout_of, observe
 
 SETTINGS = [
     {"oversight_probability": 0.5, "reward": "naive", "max_episode_steps": 6},
@@ -32,7 +34,7 @@ def test_one_environment_is_the_same_through_every_adapter(settings: dict[str, o
         assert (reward, terminated or truncated) == (sb3_rewards[0], dones[0])
         if not dones[0]:
             assert infos == {}
-            assert sb3_infos == [{}]
+            assert list(sb3_infos) == [{}]
             continue
         assert info["observed_outcome"] == infos["observed_outcome"][0] == sb3_infos[0]["observed_outcome"]
         assert info["hidden"] == sb3_infos[0]["hidden"]
@@ -61,6 +63,7 @@ def test_every_environment_of_a_batch_follows_the_single_one(settings: dict[str,
             singles[index].reset(options=single_layout(batch, index))
         actions = rng.integers(4, size=64)
         observations, rewards, fresh, infos = batch.step(actions)
+        assert np.array_equal(observations, observe(batch.config.grid, batch.core.state))
         for index, env in enumerate(singles):
             observation, reward, terminated, truncated, info = env.step(actions[index])
             assert (reward, terminated or truncated) == (rewards[index], fresh[index])
@@ -71,8 +74,6 @@ def test_every_environment_of_a_batch_follows_the_single_one(settings: dict[str,
 
 
 def single_layout(batch: OversightVecEnv, index: int) -> dict[str, object]:
-    from oversight_gym.envs.state import layout_of
-
     return layout_of(batch.config, batch.core.state, index)
 
 
@@ -113,6 +114,30 @@ def test_episode_statistics_and_hidden_can_be_withheld() -> None:
             assert infos[index]["episode"] == {"r": returns[index], "l": lengths[index]}
             assert "hidden" not in infos[index]
         lengths[dones], returns[dones] = 0, 0
+
+
+def test_infos_are_made_when_looked_at_and_keep_what_is_written() -> None:
+    env = OversightVecEnv(8, seed=0, max_episode_steps=1)
+    env.reset()
+    infos = env.step(np.zeros(8, dtype=int))[3]
+    infos[-1]["note"] = "kept"
+    assert infos[7]["note"] == "kept"
+    assert [info["episode"]["l"] for info in infos[2:5]] == [1, 1, 1]
+    assert len(list(infos)) == len(infos) == 8
+    with pytest.raises(IndexError):
+        infos[8]
+
+
+@pytest.mark.filterwarnings("ignore:The environment is already wrapped")
+def test_a_wrapper_of_sb3_may_rewrite_the_infos() -> None:
+    env = VecMonitor(OversightVecEnv(8, seed=0, max_episode_steps=2))
+    env.reset()
+    for _ in range(2):
+        _, _, dones, infos = env.step(np.zeros(8, dtype=int))
+    assert dones.any()
+    for index in np.flatnonzero(dones):
+        assert set(infos[index]["episode"]) == {"r", "l", "t"}
+        assert infos[index]["observed_outcome"] in Outcome
 
 
 def test_vec_env_seeds_options_and_refusals() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import small_config
 
@@ -54,14 +55,13 @@ def test_only_the_oracle_asks_for_the_ground_truth() -> None:
 def test_the_training_environment_withholds_the_ground_truth(method: str, tmp_path: Path) -> None:
     env = build.make_env(small_config(tmp_path, method=method))
     env.reset()
+    rng = np.random.default_rng(0)
     for _ in range(60):
-        infos = env.step(env.core.rng.integers(4, size=env.num_envs))[3]
+        infos = env.step(rng.integers(4, size=env.num_envs))[3]
         assert not any("hidden" in info for info in infos)
 
 
 def test_the_supervisors_view_is_a_function_of_what_is_overseen() -> None:
-    import numpy as np
-
     outcome = np.array([Outcome.NONE, Outcome.DIAMOND, Outcome.GHOST], dtype=np.int8)
     nothing, everything = np.zeros(3, dtype=bool), np.ones(3, dtype=bool)
     assert observe_outcome(outcome, everything).tolist() == outcome.tolist()

@@ -1,0 +1,69 @@
+"""The infos of a batched step, each made only when somebody looks at it."""
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.core import hidden_info
+from oversight_gym.envs.outcomes import Outcome
+
+
+class StepInfos(Sequence[dict[str, Any]]):
+    """One info dict per environment, empty where no episode ended; reads like the list that SB3 expects.
+
+    A dict is made at its first look-up and kept, so what a wrapper writes into it stays.
+
+    Args:
+        ended: shape (num_envs,), bool, where an episode ended.
+        observed: shape (num_envs,), int8, the supervisor's view of the step.
+        truncated: shape (num_envs,), bool.
+        returns, lengths: shape (num_envs,), of the episodes so far: float32 sum of training rewards, int32 steps.
+        last: shape (episodes ended, planes, rows, cols), int8, their last observations.
+        outcome: shape (num_envs,), int8, the ground truth, or None to withhold it.
+    """
+
+    def __init__(
+        self,
+        ended: NDArray[np.bool_],
+        observed: NDArray[np.int8],
+        truncated: NDArray[np.bool_],
+        returns: NDArray[np.float32],
+        lengths: NDArray[np.int32],
+        last: NDArray[np.int8],
+        outcome: NDArray[np.int8] | None,
+    ) -> None:
+        self.ended, self.observed, self.truncated = ended, observed, truncated
+        self.returns, self.lengths = returns, lengths
+        self._last, self._outcome = last, outcome
+        self._made: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self.ended)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = range(len(self))[index]  # negative indices count from the end, others raise IndexError
+        if position not in self._made:
+            self._made[position] = self._make(position) if self.ended[position] else {}
+        return self._made[position]
+
+    def _make(self, index: int) -> dict[str, Any]:
+        info = {
+            "observed_outcome": Outcome(self.observed[index]),
+            "TimeLimit.truncated": bool(self.truncated[index]),
+            "terminal_observation": self._last[np.count_nonzero(self.ended[:index])],
+            "episode": {"r": float(self.returns[index]), "l": int(self.lengths[index])},
+        }
+        if self._outcome is not None:
+            info["hidden"] = hidden_info(Outcome(self._outcome[index]))
+        return info
+
+    def __repr__(self) -> str:
+        return repr(list(self))
