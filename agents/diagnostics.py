@@ -1,5 +1,7 @@
 """What RoutedPPO logs beside SB3's own figures: outcomes observed, gate, gradients per expert and label."""
 
+from itertools import islice
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -53,9 +55,11 @@ def record_routing(logger: Logger, policy: GatedMixturePolicy, buffer: RoutedRol
         losses.append(float(gate_loss(logits, buffer.batch_labels)))
         log_prob = policy.get_distribution(samples.observations).log_prob(samples.actions.long().flatten())
         loss = -(samples.advantages * log_prob).mean()
-        for expert, module in policy.mixture.experts.items():
-            gradients = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True, allow_unused=True)
-            squares = [float(gradient.square().sum()) for gradient in gradients if gradient is not None]
+        experts = policy.mixture.experts
+        gradients = iter(torch.autograd.grad(loss, list(experts.parameters()), allow_unused=True))
+        for expert, module in experts.items():
+            own = islice(gradients, len(list(module.parameters())))
+            squares = [float(gradient.square().sum()) for gradient in own if gradient is not None]
             logger.record(f"grad_norm/{expert}_on_{name}", float(np.sqrt(sum(squares))))
     if losses:
         logger.record("train/gate_loss", float(np.mean(losses)))

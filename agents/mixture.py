@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from oversight_gym.agents.multi_hot import MultiHot, multi_hot_linear
 from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 
 
@@ -19,14 +21,16 @@ class RoutingSignal:
         labels: returns the labels of the current minibatch, shape (batch,), int64.
         detach: whether labels restrict where gradients go.
         gate_coef: weight of the gate loss.
+        repeats: how many samples each row of the batch stands for, shape (batch,); None for one each.
     """
 
     labels: Callable[[], Tensor]
     detach: bool
     gate_coef: float
+    repeats: Tensor | None = None
 
 
-def gate_loss(gate_logits: Tensor, labels: Tensor) -> Tensor:
+def gate_loss(gate_logits: Tensor, labels: Tensor, repeats: Tensor | None = None) -> Tensor:
     """Cross-entropy of the gate towards the labelled expert; 0 if no sample is labelled.
 
     For two experts this is the binary cross-entropy of a(x) towards 1 on the first and 0 on the second. Each
@@ -36,15 +40,22 @@ def gate_loss(gate_logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         gate_logits: shape (batch, experts).
         labels: shape (batch,), int64: index of an expert, or ``UNLABELLED``.
+        repeats: how many samples each row stands for, shape (batch,); None for one each.
 
     Returns:
         scalar.
     """
     losses = functional.cross_entropy(gate_logits, labels, ignore_index=UNLABELLED, reduction="none")
     of_expert = labels[:, None] == torch.arange(gate_logits.shape[1], device=labels.device)
+    if repeats is not None:
+        of_expert = of_expert * repeats[:, None]
     counts = of_expert.sum(dim=0)
     means = (losses[:, None] * of_expert).sum(dim=0) / counts.clamp(min=1)
     return means.sum() / (counts > 0).sum().clamp(min=1)
+
+
+Features = Tensor | list[MultiHot]
+"""Input features: a matrix (batch, features), or a binary one by its ones, in chunks."""
 
 
 def _mlp(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
@@ -54,8 +65,32 @@ def _mlp(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _mix(weights: Tensor, outputs: Tensor) -> Tensor:
-    return (weights[:, :, None] * outputs).sum(dim=1)
+def run(network: nn.Sequential, features: Features) -> Tensor:
+    """What a network that begins with a linear layer makes of the features, shape (batch, outputs)."""
+    if isinstance(features, Tensor):
+        outputs: Tensor = network(features)
+        return outputs
+    layers: list[Any] = list(network)
+    first, others = layers[0], layers[1:]
+    weight = first.weight.T.contiguous()
+    chunks = [multi_hot_linear(hot, weight, first.bias) for hot in features]
+    for layer in others:
+        chunks = [layer(chunk) for chunk in chunks]
+    return torch.cat(chunks) if len(chunks) > 1 else chunks[0]
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Over the last of two dimensions; far faster along the first for few experts and many samples."""
+    weights: Tensor = logits.T.contiguous().softmax(dim=0).T
+    return weights
+
+
+def _mix(weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+    first, *others = torch.split(weights, 1, dim=1)
+    mixed = first * outputs[0]
+    for weight, output in zip(others, outputs[1:], strict=True):
+        mixed = torch.addcmul(mixed, weight, output)
+    return mixed
 
 
 class GatedMixture(nn.Module):
@@ -88,52 +123,53 @@ class GatedMixture(nn.Module):
         self.value_net = _mlp(value_sizes, activation_fn)
         self.gate = None
         if len(experts) > 1:
-            self.gate = nn.Sequential(_mlp(gate_sizes, activation_fn), nn.Linear(gate_sizes[-1], len(experts) - 1))
+            self.gate = _mlp(gate_sizes, activation_fn).append(nn.Linear(gate_sizes[-1], len(experts) - 1))
         self.signal: RoutingSignal | None = None
         self.forced_gate: Tensor | None = None
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Features) -> tuple[Tensor, Tensor]:
         """Mixed expert features (batch, latent_dim_pi) and value features (batch, latent_dim_vf)."""
         return self.forward_actor(features), self.forward_critic(features)
 
-    def forward_critic(self, features: Tensor) -> Tensor:
+    def forward_critic(self, features: Features) -> Tensor:
         """Value features, shape (batch, latent_dim_vf)."""
-        latent: Tensor = self.value_net(features)
-        return latent
+        return run(self.value_net, features)
 
-    def expert_features(self, features: Tensor) -> Tensor:
-        """Features of every expert, shape (batch, experts, latent_dim_pi)."""
-        return torch.stack([expert(features) for expert in self.experts.values()], dim=1)
+    def expert_features(self, features: Features) -> list[Tensor]:
+        """Features of every expert, each of shape (batch, latent_dim_pi)."""
+        return [run(expert, features) for expert in self.experts.values()]  # type: ignore[arg-type]
 
-    def gate_logits(self, features: Tensor) -> Tensor:
-        """Shape (batch, experts); zeros for a single expert."""
-        reference = features.new_zeros(len(features), 1)
-        return reference if self.gate is None else torch.cat([self.gate(features), reference], dim=1)
+    def gate_logits(self, features: Features) -> Tensor:
+        """Shape (batch, experts), the last expert's fixed at 0."""
+        if self.gate is None:
+            samples = len(features) if isinstance(features, Tensor) else sum(len(hot.first) for hot in features)
+            return torch.zeros(samples, 1)
+        chosen = run(self.gate, features)
+        return torch.cat([chosen, chosen.new_zeros(len(chosen), 1)], dim=1)
 
-    def gate_weights(self, features: Tensor) -> Tensor:
+    def gate_weights(self, features: Features) -> Tensor:
         """The free gate, shape (batch, experts), each row sums to 1."""
-        return self.gate_logits(features).softmax(dim=1)
+        return _softmax(self.gate_logits(features))
 
-    def forward_actor(self, features: Tensor) -> Tensor:
+    def forward_actor(self, features: Features) -> Tensor:
         """Mixed expert features, shape (batch, latent_dim_pi).
 
         A forced gate replaces the free one. While a routing signal is set, it decides where gradients go
         and adds the gate loss.
         """
-        if self.gate is None:
-            (expert,) = self.experts.values()
-            latent: Tensor = expert(features)
-            return latent
         outputs = self.expert_features(features)
+        if self.gate is None:
+            return outputs[0]
         logits = self.gate_logits(features)
-        weights = logits.softmax(dim=1) if self.forced_gate is None else self.forced_gate.expand_as(logits)
+        weights = _softmax(logits) if self.forced_gate is None else self.forced_gate.expand_as(logits)
         if self.signal is None:
             return _mix(weights, outputs)
         labels = self.signal.labels()
         if self.signal.detach:
-            outputs = route_gradient(outputs, expert_mask(labels, outputs.shape[1])[:, :, None])
+            masks = torch.split(expert_mask(labels, len(outputs)), 1, dim=1)
+            outputs = [route_gradient(output, mask) for output, mask in zip(outputs, masks, strict=True)]
             weights = route_gradient(weights, gate_mask(labels)[:, None])
         mixed = _mix(weights, outputs)
         if self.signal.gate_coef:
-            mixed = attach_loss(mixed, self.signal.gate_coef * gate_loss(logits, labels))
+            mixed = attach_loss(mixed, self.signal.gate_coef * gate_loss(logits, labels, self.signal.repeats))
         return mixed

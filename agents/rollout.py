@@ -49,6 +49,26 @@ class RoutedRolloutBuffer(RolloutBuffer):
         self.ended[self.pos] = ends.ended
         self.observed[self.pos] = ends.observed
 
+    def put(
+        self,
+        obs: NDArray[Any],
+        actions: NDArray[np.int64],
+        rewards: NDArray[np.float32],
+        episode_starts: NDArray[np.bool_],
+        log_probs: Tensor,
+    ) -> None:
+        """As SB3's ``add`` for integer actions, each (n_envs,), with the values left for later."""
+        for name, value in (
+            ("observations", obs),
+            ("actions", actions[:, None]),
+            ("rewards", rewards),
+            ("episode_starts", episode_starts),
+            ("log_probs", log_probs.cpu().numpy()),
+        ):
+            getattr(self, name)[self.pos] = value
+        self.pos += 1
+        self.full = self.pos == self.buffer_size
+
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
         super().compute_returns_and_advantage(last_values, dones)
         self.outcomes = fill_back(self.ended, self.observed)

@@ -6,8 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
 
+from oversight_gym.agents.collect import collect
 from oversight_gym.agents.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.methods import FINISHED
 from oversight_gym.agents.mixture import RoutingSignal
@@ -15,7 +19,9 @@ from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.supervision import labels_by_outcome, supervise
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.outcomes import Outcome
+from oversight_gym.envs.sb3 import OversightVecEnv
 
 
 class RoutedPPO(PPO):
@@ -35,6 +41,7 @@ class RoutedPPO(PPO):
         gate_coef: weight of the gate loss.
         trained_on: outcomes of the episodes an update sees (see ``RoutedRolloutBuffer`` for the rule on
             unfinished ones). None: every step, as in PPO.
+        plain: collect rollouts by SB3's own loop, also from the native environment: slower, bit-equal to PPO.
         **kwargs: as in PPO.
 
     Attributes:
@@ -58,11 +65,13 @@ class RoutedPPO(PPO):
         routed: bool = True,
         gate_coef: float = 0.3,
         trained_on: Collection[int] | None = FINISHED,
+        plain: bool = False,
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
         self.routed = routed
         self.gate_coef = gate_coef
+        self.plain = plain
         self.trained_on = None if trained_on is None else sorted(int(outcome) for outcome in trained_on)
         self.episodes_observed = np.zeros(len(Outcome), dtype=np.int64)  # finished episodes by observed outcome
         super().__init__(policy, env, _init_setup_model=False, **kwargs)
@@ -87,9 +96,21 @@ class RoutedPPO(PPO):
         self.rollout_buffer_kwargs = {"trained_on": self.trained_on, "label_table": labels_by_outcome(experts)}
         super()._setup_model()
 
-    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:
-        # SB3 calls this between a step and the buffer's ``add``: ``buffer.pos`` is the step just taken.
-        super()._update_info_buffer(infos, dones)
+    def collect_rollouts(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
+    ) -> bool:
+        """As in SB3; from the native environment, unless ``plain``, by the faster :func:`collect`."""
+        if self.plain or not isinstance(env, OversightVecEnv) or not isinstance(self.policy, GatedMixturePolicy):
+            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        return collect(self, env, callback, self.rollout_buffer, n_rollout_steps)
+
+    def _update_info_buffer(self, infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:
+        # Called between a step and the buffer's ``add``: ``buffer.pos`` is the step just taken.
+        if isinstance(infos, StepInfos):
+            assert self.ep_info_buffer is not None
+            self.ep_info_buffer.extend(infos.episodes())
+        else:
+            super()._update_info_buffer(infos, dones)  # type: ignore[arg-type]
         if self.supervised and dones is not None:
             self.rollout_buffer.note(supervise(infos, dones))
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.outcomes import Outcome
 
 UNFINISHED = -1
@@ -32,6 +33,8 @@ def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_]) -> Epis
     Raises:
         RequestError: if the environment does not report ``observed_outcome`` where an episode ended.
     """
+    if isinstance(infos, StepInfos):
+        return EpisodeEnds(infos.ended, infos.observed)
     observed = np.zeros(len(dones), dtype=np.int8)
     for index in np.flatnonzero(dones).tolist():
         if "observed_outcome" not in infos[index]:

@@ -54,6 +54,18 @@ class StepInfos(Sequence[dict[str, Any]]):
             self._made[position] = self._make(position) if self.ended[position] else {}
         return self._made[position]
 
+    def last(self, indices: NDArray[np.intp]) -> NDArray[np.int8]:
+        """The last observations of the episodes that ended at these indices, shape (m, planes, rows, cols)."""
+        return self._last[np.searchsorted(np.flatnonzero(self.ended), indices)]
+
+    def episodes(self) -> list[dict[str, Any]]:
+        """The entry ``episode`` of every episode that ended."""
+        ended = self.ended
+        return [
+            {"r": r, "l": steps}
+            for r, steps in zip(self.returns[ended].tolist(), self.lengths[ended].tolist(), strict=True)
+        ]
+
     def _make(self, index: int) -> dict[str, Any]:
         info = {
             "observed_outcome": Outcome(self.observed[index]),

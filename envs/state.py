@@ -50,7 +50,8 @@ class State:
 
     def copy(self) -> "State":
         """A state that shares no memory with this one."""
-        return State(*(None if field is None else field.copy("F") for field in vars(self).values()))
+        marked = None if self.marked is None else self.marked.copy()
+        return State(self.agent.copy(), self.terminals.copy("F"), self.overseen.copy("F"), marked, self.steps.copy())
 
 
 def draw_state(config: GridConfig, rng: np.random.Generator, n: int) -> State:

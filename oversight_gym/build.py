@@ -24,6 +24,8 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
         "net_arch": {"pi": hidden, "vf": hidden, "gate": gate},
         "activation_fn": nn.ReLU,
         "ortho_init": config.settings.ortho_init,
+        "multi_hot": True,
+        "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's eps
     }
 
 

@@ -1,7 +1,8 @@
 """Exact evaluation: finite-horizon dynamic programming over every situation of the environment.
 
-All quantities are linear in the policy's path probabilities, so one backward recursion carries them:
-``X_h(s) = b(s) + sum_a pi(a|s) X_{h-1}(next(s, a))`` with h steps left and boundary values b on terminal squares.
+Where an episode counts for something it does so by when and how it ended, so one forward recursion carries
+everything: the probability mass of unfinished episodes moves on step by step, and what arrives at a terminal square
+is noted by step. Masses weighted by the optimal return of their start give the regret.
 """
 
 from typing import NamedTuple
@@ -30,29 +31,56 @@ QUANTITIES = (
 """What one episode contributes on average; every figure of a report follows from these."""
 
 
-def _advance(table: Table, following: Table, next_index: NDArray[np.intp], buffers: tuple[Table, Table]) -> Table:
-    """``sum_a table[a] * following[next(., a)]`` for stacked quantities (squares, quantities, ...), in place."""
-    total, moved = buffers
-    for action in range(len(table)):
-        np.take(following, next_index[:, action], axis=0, out=moved)
-        moved *= table[action][:, None]
-        if action == 0:
-            total[:] = moved
-        else:
-            total += moved
-    return total
+def _arriving(block: Block, table: Table) -> tuple[Table, NDArray[np.intp]]:
+    """The dynamics seen from where a step leads.
+
+    Returns:
+        probability of each way to arrive, (ways, squares, variants, placements, patterns): by each action, or by a
+        move that stays put; and the square it comes from, (ways, squares).
+    """
+    squares, actions = block.next_index.shape
+    stays = block.next_index == np.arange(squares)[:, None]
+    sources = np.tile(np.arange(squares), (actions + 1, 1))
+    ways = np.zeros((actions + 1, *table.shape[1:]))
+    for action in range(actions):
+        movers = np.flatnonzero(~stays[:, action])
+        reached = block.next_index[movers, action]
+        sources[action, reached] = movers
+        ways[action, reached] = table[action, movers]
+        ways[-1] += table[action] * stays[:, action, None, None, None]
+    return ways, sources
 
 
-class Boundary(NamedTuple):
-    """Stacked quantities (squares, quantities, 1, placements, 1) on arrival, and how each step discounts them."""
+def _arrivals(block: Block, table: Table, start: Table, steps: int) -> Table:
+    """When and where episodes end.
 
-    value: Table
-    decay: Table
+    Args:
+        block: situations.
+        table: action probabilities, shape (actions, squares, variants, placements, patterns).
+        start: initial masses, shape (squares, masses, placements).
+        steps: how many to take.
 
-
-def _boundary(block: Block, kinds: list[int], discount: list[float]) -> Boundary:
-    value = np.stack([block.at(kind) for kind in kinds], axis=1).astype(np.float64)
-    return Boundary(value[:, :, None, :, None], np.array(discount)[None, :, None, None, None])
+    Returns:
+        mass that arrives with each step, shape (steps, kinds, placements, masses, variants, patterns).
+    """
+    ways, sources = _arriving(block, table)
+    shape = len(start), start.shape[1], *table.shape[2:]
+    mass = np.broadcast_to(start[:, :, None, :, None], shape).copy()
+    ahead, moved = np.empty_like(mass), np.empty_like(mass)
+    placements = np.arange(len(block.terminals))
+    terminals = [np.searchsorted(block.config.grid.free, column) for column in block.terminals.T]
+    noted = np.empty((steps, len(terminals), len(placements), *shape[1:3], shape[4]))
+    for step in range(steps):
+        ahead[:] = 0
+        for way, source in zip(ways, sources, strict=True):
+            np.take(mass, source, axis=0, out=moved, mode="clip")
+            moved *= way[:, None]
+            ahead += moved
+        for kind, square in enumerate(terminals):
+            noted[step, kind] = ahead[square, :, :, placements]
+            ahead[square, :, :, placements] = 0  # the episode is over
+        mass, ahead = ahead, mass
+    return noted
 
 
 def solve_block(block: Block, table: Table, gamma: float, horizon: int) -> Table:
@@ -67,47 +95,35 @@ def solve_block(block: Block, table: Table, gamma: float, horizon: int) -> Table
     Returns:
         shape (variants, placements, patterns, quantities), float64.
     """
-    running = block.running[:, None, :, None]
-    table = table * running
-    through = table * block.approaching(block.distance(DIAMOND))[:, :, None, :, None]
-    shape = table.shape[1:]
-    plain = _boundary(block, [DIAMOND, GHOST, DIAMOND, GHOST], [1, 1, gamma, gamma])
-    walked = _boundary(block, [GHOST, GHOST], [1, gamma])
-    counts = np.zeros((shape[0], 2, *shape[1:]))  # remaining steps; sum of returns-to-go
-    values = np.broadcast_to(plain.value, (shape[0], 4, *shape[1:])).copy()
-    passing = np.broadcast_to(walked.value, (shape[0], 2, *shape[1:])).copy()
-    everything = np.concatenate([values, counts], axis=1)
-    buffers = np.empty_like(everything), np.empty_like(everything)
-    pair_buffers = np.empty_like(passing), np.empty_like(passing)
-    for _ in range(horizon):
-        ahead = _advance(table, everything, block.next_index, buffers)
-        np.multiply(ahead[:, :4], plain.decay, out=everything[:, :4])
-        everything[:, :4] += plain.value
-        np.add(ahead[:, 4], running, out=everything[:, 4])
-        np.add(ahead[:, 5], ahead[:, 2] - ahead[:, 3], out=everything[:, 5])
-        ahead_through = _advance(through, passing, block.next_index, pair_buffers)
-        np.multiply(ahead_through, walked.decay, out=passing)
-        passing += walked.value
-    # At a start, one step's decay too many has been applied to the discounted quantities.
-    diamond, ghost, diamond_late, ghost_late, length, return_sum = np.moveaxis(everything, 1, 0)
     way = block.distance_around(DIAMOND, GHOST)
-    optimal = np.where(way <= horizon, gamma ** (way - 1.0), 0.0)[:, None, :, None]
+    optimal = np.where(way <= horizon, gamma ** (way - 1.0), 0.0)
+    starts = block.starts.astype(np.float64)
+    start = np.stack([starts, starts * optimal], axis=1)
+    towards_diamond = table * block.approaching(block.distance(DIAMOND))[:, :, None, :, None]
+    farthest = min(horizon, int(block.distance(DIAMOND).max()))  # no longer way can only shorten the distance
+    times = np.arange(1, horizon + 1)
+    # What an episode that ends with a step counts: one, its discount, the sum of its steps' discounts, its length.
+    counts = np.stack([times**0, gamma ** (times - 1.0), np.cumsum(gamma ** (times - 1.0)), times])
+    ends = np.einsum("ct,tkpmvo->ckmvpo", counts, _arrivals(block, table, start, horizon))
+    passing = _arrivals(block, towards_diamond, start, farthest)[:, GHOST]
+    through = np.einsum("ct,tpmvo->cmvpo", counts[:, :farthest], passing)
+    (diamond, diamond_late), (ghost, ghost_late) = ends[:2, DIAMOND, 0], ends[:2, GHOST, 0]
+    total = starts.sum(axis=0)[None, :, None]
     quantities = (
         diamond,
         ghost,
-        passing[:, 0],
-        diamond_late / gamma,
-        ghost_late / gamma,
-        passing[:, 1] / gamma,
-        length,
-        return_sum,
-        np.broadcast_to(optimal, shape),
-        optimal * diamond,
-        optimal * ghost,
-        optimal * passing[:, 0],
+        through[0, 0],
+        diamond_late,
+        ghost_late,
+        through[1, 0],
+        ends[3, :, 0].sum(axis=0) + horizon * (total - diamond - ghost),
+        ends[2, DIAMOND, 0] - ends[2, GHOST, 0],
+        np.broadcast_to(start[:, 1].sum(axis=0)[None, :, None], diamond.shape),
+        ends[0, DIAMOND, 1],
+        ends[0, GHOST, 1],
+        through[0, 1],
     )
-    starts = block.starts.astype(np.float64)
-    return np.stack([np.einsum("fgpo,fp->gpo", quantity, starts) for quantity in quantities], axis=-1)
+    return np.stack(quantities, axis=-1)
 
 
 class Estimate(NamedTuple):

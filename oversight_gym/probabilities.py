@@ -58,7 +58,8 @@ def _mixture_query(policy: GatedMixturePolicy, settings: Sequence[Setting]) -> Q
     def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
         obs = torch.as_tensor(observations, device=policy.device)
         features = policy.policy_features(obs)
-        logits = policy.mixture.expert_features(features) @ head.weight.T  # (n, experts, actions)
+        experts = policy.mixture.expert_features(features)
+        logits = torch.stack([expert @ head.weight.T for expert in experts], dim=1)  # (n, experts, actions)
         free = policy.mixture.gate_weights(features)
         weights = torch.stack([weigh(free) for weigh in weighings])
         mixed = torch.einsum("gnk,nka->gna", weights, logits) + head.bias

@@ -1,0 +1,117 @@
+"""The fast path gives the numbers of the plain one: layers that read ones, repeats evaluated once, native rollouts."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from stable_baselines3.common.utils import ConstantSchedule
+
+from oversight_gym.agents import RoutedPPO
+from oversight_gym.agents.mixture import run
+from oversight_gym.agents.multi_hot import CHUNK, Distinct, MultiHot, keys
+from oversight_gym.agents.policy import GatedMixturePolicy
+from oversight_gym.envs import OversightVecEnv, RequestError
+
+BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elements=st.integers(0, 1))
+
+
+@given(BINARY, st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_reading_ones_is_the_matrix_product(matrix: np.ndarray, width: int) -> None:
+    """Rows and columns without a one included; gradients too."""
+    torch.manual_seed(0)
+    binary = torch.from_numpy(matrix)
+    network = torch.nn.Sequential(torch.nn.Linear(matrix.shape[1], width), torch.nn.Tanh())
+    found = []
+    for features in (binary.float(), MultiHot.chunks(binary)):
+        outputs = run(network, features)
+        found.append((outputs, *torch.autograd.grad(outputs.square().sum(), network.parameters())))
+    for plain, fast in zip(*found, strict=True):
+        assert torch.allclose(plain, fast, atol=1e-5)
+
+
+def test_chunks_are_put_together_in_order() -> None:
+    binary = torch.from_numpy(np.random.default_rng(0).integers(2, size=(2 * CHUNK + 5, 9)).astype(np.int8))
+    network = torch.nn.Sequential(torch.nn.Linear(9, 3))
+    assert torch.allclose(run(network, MultiHot.chunks(binary)), network(binary.float()), atol=1e-6)
+
+
+@given(BINARY, st.data())
+@settings(max_examples=100, deadline=None)
+def test_equal_keys_mean_equal_rows_and_labels(matrix: np.ndarray, data: st.DataObject) -> None:
+    labels = data.draw(arrays(np.int64, len(matrix), elements=st.integers(-1, 2)))
+    assert [len(set(map(tuple, matrix))), len(matrix)] == [len(set(keys(torch.from_numpy(matrix)))), len(matrix)]
+    distinct = Distinct.of(torch.from_numpy(matrix), torch.from_numpy(labels))
+    rows = np.column_stack([matrix, labels])
+    assert np.array_equal(rows[distinct.first.numpy()][distinct.row.numpy()], rows)
+    assert len(distinct.first) == len(set(map(tuple, rows)))
+    assert np.array_equal(np.bincount(distinct.row.numpy()), distinct.repeats.numpy())
+
+
+def trained(fast: bool, experts: tuple[str, ...], updates: int = 6, **kwargs: Any) -> RoutedPPO:
+    env = OversightVecEnv(32, seed=0, oversight_probability=0.5, max_episode_steps=12, **kwargs)
+    arch = {"pi": [32, 32], "vf": [24, 24], "gate": [16]}
+    several = len(experts) > 1
+    model = RoutedPPO(
+        GatedMixturePolicy,
+        env,
+        routed=several,
+        gate_coef=0.1 if several else 0.0,
+        plain=not fast,
+        n_steps=32,
+        batch_size=256,
+        n_epochs=2,
+        seed=0,
+        device="cpu",
+        policy_kwargs={"net_arch": arch, "experts": experts, "multi_hot": fast},
+    )
+    return model.learn(32 * 32 * updates)
+
+
+WALLED = {"size": 6, "walls": "border", "spurious_oversight_probability": 0.3}
+
+
+@pytest.mark.parametrize("kwargs", [{}, WALLED, {"size": 3}], ids=["5 x 5", "walls and marks", "3 x 3"])
+@pytest.mark.parametrize("experts", [("diamond", "ghost"), ("agent",)])
+def test_training_by_the_fast_path_gives_the_numbers_of_the_plain_one(
+    experts: tuple[str, ...], kwargs: dict[str, Any]
+) -> None:
+    """To 1e-4 of a parameter after six updates: the same draws, sums in another order."""
+    plain, fast = (trained(path, experts, **kwargs) for path in (False, True))
+    assert np.array_equal(plain.rollout_buffer.actions, fast.rollout_buffer.actions)
+    assert np.array_equal(plain.rollout_buffer.outcomes, fast.rollout_buffer.outcomes)
+    assert np.array_equal(plain.episodes_observed, fast.episodes_observed)
+    for name in ("values", "log_probs", "advantages", "returns", "rewards"):
+        ours, theirs = getattr(fast.rollout_buffer, name), getattr(plain.rollout_buffer, name)
+        assert np.allclose(ours, theirs, atol=1e-4), name
+    for (name, ours), theirs in zip(fast.policy.named_parameters(), plain.policy.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4), name
+    assert list(fast.ep_info_buffer) == list(plain.ep_info_buffer)
+
+
+def test_policies_that_read_ones_answer_like_others_whatever_the_type_of_observation() -> None:
+    model = trained(True, ("diamond", "ghost"), updates=1)
+    observations = OversightVecEnv(50, seed=1).reset()
+    fast = model.policy
+    plain = GatedMixturePolicy(
+        fast.observation_space, fast.action_space, ConstantSchedule(0.0), net_arch=fast.layers, experts=fast.experts
+    )
+    plain.load_state_dict(fast.state_dict())
+    for kind in (np.int8, np.float32, bool):
+        with fast.steer("diamond"), plain.steer("diamond"):
+            obs = torch.from_numpy(observations.astype(kind))
+            expected = plain.get_distribution(obs).distribution.probs
+            assert torch.allclose(fast.get_distribution(obs).distribution.probs, expected, atol=1e-6)
+            assert torch.allclose(fast.predict_values(obs), plain.predict_values(obs), atol=1e-5)
+            greedy = [policy.predict(observations.astype(kind), deterministic=True)[0] for policy in (fast, plain)]
+            assert np.array_equal(*greedy)
+
+
+def test_ones_can_only_be_read_from_binary_observations() -> None:
+    with pytest.raises(RequestError, match="multi_hot is True"):
+        GatedMixturePolicy(spaces.Box(0, 1, (4,)), spaces.Discrete(2), ConstantSchedule(0.0), multi_hot=True)
