@@ -1,5 +1,6 @@
 """One training run, from its config to its finished folder."""
 
+import math
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,9 @@ from oversight_gym.evaluation import Evaluation, evaluate
 from oversight_gym.ledger import ledger
 from oversight_gym.runs import FINISHED, MODEL, Run, load_run, prepare_folder, write_csv, write_json, write_whole
 from oversight_gym.tables import PATTERNS
+
+MOST_ROWS = 500
+"""Rows of ``progress.csv``, and points of a TensorBoard curve, at most."""
 
 
 class _ProgressFile(KVWriter):
@@ -137,7 +141,13 @@ def train(config: TrainConfig) -> Run:
     writers = [_ProgressFile(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))]
     model.set_logger(Logger(str(folder), writers))
     evaluations = _Evaluations(config, folder)
-    model.learn(config.settings.total_timesteps, CallbackList([evaluations, _ProgressBar(config, evaluations)]))
+    settings = config.settings
+    rollouts = math.ceil(settings.total_timesteps / (settings.num_envs * settings.n_steps))
+    model.learn(
+        settings.total_timesteps,
+        CallbackList([evaluations, _ProgressBar(config, evaluations)]),
+        log_interval=math.ceil(rollouts / MOST_ROWS),
+    )
     evaluations.evaluate()
     model.logger.close()
     seconds = time.perf_counter() - began
