@@ -17,7 +17,7 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
 bench: $(READY)
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python scripts/bench
 
 # The folders agents/ and envs/ are installed inside oversight_gym; mypy wants to see them there.
 lint: $(READY)

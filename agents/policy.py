@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from oversight_gym.agents.mixture import Features, GatedMixture, RoutingSignal
 from oversight_gym.agents.multi_hot import Distinct, MultiHot, flat_binary
+from oversight_gym.agents.optimizer import LightAdam
 from oversight_gym.envs.errors import RequestError
 
 Gate = str | float | Sequence[float] | None
@@ -35,8 +36,8 @@ class GatedMixturePolicy(ActorCriticPolicy):
         net_arch: hidden layers: ``pi`` of each expert, ``vf`` of the value network, ``gate`` of the gate.
         activation_fn: activation after every hidden layer.
         multi_hot: read binary observations by their ones, on the CPU: the same numbers but for rounding, faster. Only
-            for a ``MultiBinary`` space and SB3's ``FlattenExtractor``.
-        **kwargs: as in ``ActorCriticPolicy``.
+            for a ``MultiBinary`` space and SB3's ``FlattenExtractor``; None where it can be.
+        **kwargs: as in ``ActorCriticPolicy``; the optimizer is :class:`LightAdam` unless set.
 
     Raises:
         RequestError: if expert names repeat or there are none, or the observations are not binary.
@@ -48,21 +49,25 @@ class GatedMixturePolicy(ActorCriticPolicy):
         experts: Sequence[str] = ("diamond", "ghost"),
         net_arch: dict[str, list[int]] | None = None,
         activation_fn: type[nn.Module] = nn.ReLU,
-        multi_hot: bool = False,
+        multi_hot: bool | None = None,
         **kwargs: Any,
     ) -> None:
         if len(set(experts)) != len(experts) or not experts:
             raise RequestError(f"experts are {list(experts)}; give at least one name, each once.")
         self.experts = tuple(experts)
         self.layers = net_arch or {"pi": [256, 256], "vf": [256, 256], "gate": [128, 128]}
-        super().__init__(*args, **kwargs | {"net_arch": self.layers, "activation_fn": activation_fn})
-        self.multi_hot = multi_hot
+        kwargs = {"optimizer_class": LightAdam, **kwargs, "net_arch": self.layers, "activation_fn": activation_fn}
+        if kwargs["optimizer_class"] is LightAdam:
+            kwargs["optimizer_kwargs"] = {"eps": 1e-5, **(kwargs.get("optimizer_kwargs") or {})}  # as SB3 sets Adam's
+        super().__init__(*args, **kwargs)
         flattened = self.share_features_extractor and isinstance(self.features_extractor, FlattenExtractor)
-        if multi_hot and not (flattened and isinstance(self.observation_space, MultiBinary)):
+        binary = flattened and isinstance(self.observation_space, MultiBinary)
+        if multi_hot and not binary:
             raise RequestError(
                 f"multi_hot is True, but the observations are {self.observation_space}; it needs a MultiBinary space "
                 "and one FlattenExtractor, or use multi_hot=False."
             )
+        self.multi_hot = binary if multi_hot is None else multi_hot
 
     def _build_mlp_extractor(self) -> None:
         mixture = GatedMixture(self.features_dim, self.experts, self.layers, self.activation_fn)
@@ -118,8 +123,8 @@ class GatedMixturePolicy(ActorCriticPolicy):
         labels = signal.labels() if signal else None
         distinct = Distinct.of(flat_binary(obs), labels)
         if signal and labels is not None:
-            chosen = labels[distinct.first]
-            self.mixture.signal = replace(signal, labels=lambda: chosen, repeats=distinct.repeats)
+            of_rows = labels[distinct.first]
+            self.mixture.signal = replace(signal, labels=lambda: of_rows, repeats=distinct.repeats)
         latent_pi, latent_vf = self.mixture(self.extract_features(obs[distinct.first]))
         self.mixture.signal = signal
         logits, values = (

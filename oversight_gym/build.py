@@ -6,7 +6,6 @@ from typing import Any
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from torch import nn
 
-from oversight_gym.agents.optimizer import LightAdam
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.routed_ppo import RoutedPPO
 from oversight_gym.config import TrainConfig
@@ -25,9 +24,7 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
         "net_arch": {"pi": hidden, "vf": hidden, "gate": gate},
         "activation_fn": nn.ReLU,
         "ortho_init": config.settings.ortho_init,
-        "multi_hot": True,
-        "optimizer_class": LightAdam,
-        "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's eps
+        "optimizer_kwargs": {"fused": True},
     }
 
 

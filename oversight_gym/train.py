@@ -55,7 +55,7 @@ def evaluation_row(step: int, evaluation: Evaluation) -> dict[str, float]:
     return row
 
 
-class _Evaluations(BaseCallback):
+class Evaluations(BaseCallback):
     """Evaluates the policy at the start, at even distances and (called once more) at the end of training."""
 
     model: RoutedPPO
@@ -98,7 +98,7 @@ class _Evaluations(BaseCallback):
 class _ProgressBar(BaseCallback):
     """Steps, steps per second and the current return; nothing when not on a terminal."""
 
-    def __init__(self, config: TrainConfig, evaluations: _Evaluations) -> None:
+    def __init__(self, config: TrainConfig, evaluations: Evaluations) -> None:
         super().__init__()
         self.evaluations = evaluations
         self.bar = tqdm(
@@ -140,7 +140,7 @@ def train(config: TrainConfig) -> Run:
     model = make_model(config)
     writers = [_ProgressFile(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))]
     model.set_logger(Logger(str(folder), writers))
-    evaluations = _Evaluations(config, folder)
+    evaluations = Evaluations(config, folder)
     settings = config.settings
     rollouts = math.ceil(settings.total_timesteps / (settings.num_envs * settings.n_steps))
     model.learn(

@@ -99,7 +99,12 @@ def test_policies_that_read_ones_answer_like_others_whatever_the_type_of_observa
     observations = OversightVecEnv(50, seed=1).reset()
     fast = model.policy
     plain = GatedMixturePolicy(
-        fast.observation_space, fast.action_space, ConstantSchedule(0.0), net_arch=fast.layers, experts=fast.experts
+        fast.observation_space,
+        fast.action_space,
+        ConstantSchedule(0.0),
+        net_arch=fast.layers,
+        experts=fast.experts,
+        multi_hot=False,
     )
     plain.load_state_dict(fast.state_dict())
     for kind in (np.int8, np.float32, bool):

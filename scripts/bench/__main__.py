@@ -1,0 +1,34 @@
+"""Times what people wait for, each beside a yardstick timed in the same run: ``python scripts/bench [SECTION ...]``.
+
+Without names every section runs but ``result``, which trains ten times and takes about a quarter of an hour.
+"""
+
+import sys
+
+import environment
+import evaluating
+import growth
+import processes
+import result
+import timing
+import torch
+import training
+
+SECTIONS = {
+    "environment": environment.main,
+    "training": training.main,
+    "evaluation": evaluating.main,
+    "processes": processes.main,
+    "growth": growth.main,
+    "result": result.main,
+}
+
+if __name__ == "__main__":
+    names = sys.argv[1:] or [name for name in SECTIONS if name != "result"]
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"{unknown[0]!r} is no section; choose from {', '.join(SECTIONS)}.")
+    torch.set_num_threads(1)
+    timing.describe()
+    for name in names:
+        SECTIONS[name]()
