@@ -25,6 +25,7 @@ class RoutedRolloutBuffer(RolloutBuffer):
     Attributes:
         trained_on: outcomes whose episodes are trained on; None for every step, finished or not.
         label_table: shape (outcomes + 1,), expert index of each outcome (see ``labels_by_outcome``).
+        device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
         outcomes: after a rollout: shape (buffer_size, n_envs), int8, ``Outcome`` or ``UNFINISHED``.
         batch_labels: labels of the minibatch last yielded by :meth:`get`, shape (batch,), int64.
     """
@@ -34,11 +35,13 @@ class RoutedRolloutBuffer(RolloutBuffer):
     ) -> None:
         self.trained_on = trained_on
         self.label_table = label_table
+        self.device_observations: Tensor | None = None
         self.batch_labels: Tensor = torch.zeros(0, dtype=torch.int64)
         super().__init__(*args, **kwargs)
 
     def reset(self) -> None:
         super().reset()
+        self.device_observations = None
         shape = (self.buffer_size, self.n_envs)
         self.ended = np.zeros(shape, dtype=bool)
         self.observed = np.zeros(shape, dtype=np.int8)
@@ -106,3 +109,10 @@ class RoutedRolloutBuffer(RolloutBuffer):
         for indices in np.array_split(order, cuts):
             self.batch_labels = torch.as_tensor(labels[indices], device=self.device)
             yield self._get_samples(indices)
+
+    def _get_samples(self, batch_inds: NDArray[np.intp], env: Any = None) -> RolloutBufferSamples:
+        samples = super()._get_samples(batch_inds, env)
+        if self.device_observations is None:
+            return samples
+        steps = self.to_torch(batch_inds % self.buffer_size), self.to_torch(batch_inds // self.buffer_size)
+        return samples._replace(observations=self.device_observations[steps])

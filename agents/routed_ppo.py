@@ -1,6 +1,6 @@
 """PPO whose policy gradients are routed by the observed outcome of each step's episode."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,16 +12,25 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from oversight_gym.agents.collect import collect
+from oversight_gym.agents.collect_device import collect_on_device
 from oversight_gym.agents.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.methods import FINISHED
 from oversight_gym.agents.mixture import RoutingSignal
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.supervision import labels_by_outcome, supervise
-from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.errors import RequestError, choose
 from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.outcomes import Outcome
 from oversight_gym.envs.sb3 import OversightVecEnv
+
+COLLECTORS: dict[str, Callable[..., bool] | None] = {
+    "auto": None,
+    "sb3": None,
+    "native": collect,
+    "device": collect_on_device,
+}
+"""How rollouts can be collected; None is SB3's own loop."""
 
 
 class RoutedPPO(PPO):
@@ -41,7 +50,9 @@ class RoutedPPO(PPO):
         gate_coef: weight of the gate loss.
         trained_on: outcomes of the episodes an update sees (see ``RoutedRolloutBuffer`` for the rule on
             unfinished ones). None: every step, as in PPO.
-        plain: collect rollouts by SB3's own loop, also from the native environment: slower, bit-equal to PPO.
+        collector: how rollouts are collected: ``sb3``, by SB3's own loop, bit-equal to PPO; ``native``, from
+            ``OversightVecEnv`` without Python per environment; ``device``, as native with the environment on the
+            policy's device; ``auto``, the fastest that fits.
         **kwargs: as in PPO.
 
     Attributes:
@@ -65,13 +76,14 @@ class RoutedPPO(PPO):
         routed: bool = True,
         gate_coef: float = 0.3,
         trained_on: Collection[int] | None = FINISHED,
-        plain: bool = False,
+        collector: str = "auto",
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
         self.routed = routed
         self.gate_coef = gate_coef
-        self.plain = plain
+        choose("collector", collector, COLLECTORS)
+        self.collector = collector
         self.trained_on = None if trained_on is None else sorted(int(outcome) for outcome in trained_on)
         self.episodes_observed = np.zeros(len(Outcome), dtype=np.int64)  # finished episodes by observed outcome
         super().__init__(policy, env, _init_setup_model=False, **kwargs)
@@ -99,10 +111,19 @@ class RoutedPPO(PPO):
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
     ) -> bool:
-        """As in SB3; from the native environment, unless ``plain``, by the faster :func:`collect`."""
-        if self.plain or not isinstance(env, OversightVecEnv) or not isinstance(self.policy, GatedMixturePolicy):
+        """As in SB3, by the collector chosen."""
+        native = isinstance(env, OversightVecEnv) and isinstance(self.policy, GatedMixturePolicy)
+        chosen = self.collector
+        if chosen == "auto":
+            chosen = ("native" if self.device.type == "cpu" else "device") if native else "sb3"
+        function = COLLECTORS[chosen]
+        if function is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        return collect(self, env, callback, self.rollout_buffer, n_rollout_steps)
+        if not native:
+            raise RequestError(
+                f"collector is {chosen!r}; it needs an OversightVecEnv and a GatedMixturePolicy, so use 'auto' or 'sb3'."
+            )
+        return function(self, env, callback, self.rollout_buffer, n_rollout_steps)
 
     def _update_info_buffer(self, infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:
         # Called between a step and the buffer's ``add``: ``buffer.pos`` is the step just taken.

@@ -47,7 +47,7 @@ class Core:
     def __init__(self, config: GridConfig, num_envs: int, rng: np.random.Generator) -> None:
         self.config = config
         self.num_envs = check_integer("num_envs", num_envs, 1)
-        self._shape = (num_envs, *observation_shape(config.grid))
+        self.batch_shape = (num_envs, *observation_shape(config.grid))  # of the observations
         self._next_square = config.grid.next_square.ravel()
         self._reward = config.reward_rule.by_arrival
         self.start(rng)
@@ -55,8 +55,8 @@ class Core:
     def start(self, rng: np.random.Generator | None = None) -> None:
         """Begin fresh episodes everywhere, from ``rng`` on if one is given, else from the draws at hand."""
         if rng is not None:
-            self._fresh = FreshEpisodes(self.config, rng, self.num_envs)
-        state, planes = self._fresh.take(self.num_envs)
+            self.fresh = FreshEpisodes(self.config, rng, self.num_envs)
+        state, planes = self.fresh.take(self.num_envs)
         self.state, self._planes = state.copy(), planes.copy()
         self._first = np.arange(self.num_envs) * self._planes.shape[1]  # of each episode's bytes among all
         self._at = self._first + self.state.agent  # the byte that shows its agent
@@ -64,7 +64,7 @@ class Core:
     def restart(self, indices: NDArray[np.intp]) -> None:
         """Begin fresh episodes at these indices, shape (m,)."""
         if len(indices):
-            self._assign(indices, *self._fresh.take(len(indices)))
+            self._assign(indices, *self.fresh.take(len(indices)))
 
     def place(self, index: int, options: dict[str, Any]) -> None:
         """Begin episode ``index`` with a layout set by hand (see ``set_state``)."""
@@ -75,6 +75,17 @@ class Core:
         self.state.assign(indices, state)
         self._planes[indices] = planes
         self._at[indices] = self._first[indices] + state.agent
+
+    def resume(self, agent: NDArray[np.integer[Any]], steps: NDArray[np.int32], planes: NDArray[np.int8]) -> None:
+        """Go on where the same episodes have been stepped elsewhere.
+
+        Args:
+            agent: squares, shape (num_envs,).
+            steps: taken in each episode, shape (num_envs,).
+            planes: the observations, shape (num_envs, planes * squares).
+        """
+        self.state.agent[:], self.state.steps[:], self._planes[:] = agent, steps, planes
+        self._at = self._first + self.state.agent
 
     def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision, NDArray[np.int8]]:
         """Move every agent once; the caller restarts or ignores episodes that have ended.
@@ -119,11 +130,11 @@ class Core:
 
     def observe(self) -> NDArray[np.int8]:
         """The observations, shape (num_envs, planes, rows, cols), int8; a copy."""
-        return self._planes.copy().reshape(self._shape)
+        return self._planes.copy().reshape(self.batch_shape)
 
     def observe_some(self, indices: NDArray[np.intp]) -> NDArray[np.int8]:
         """Those of the episodes ``indices`` (m,): shape (m, planes, rows, cols), int8; a copy."""
-        return self._planes.take(indices, axis=0).reshape(-1, *self._shape[1:])
+        return self._planes.take(indices, axis=0).reshape(-1, *self.batch_shape[1:])
 
 
 def hidden_info(outcome: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class OversightVecEnv(VecEnv):
         self.reveal_hidden = reveal_hidden
         self.core = Core(self.config, num_envs, seeding.np_random(seed)[0])
         self._actions = np.zeros(num_envs, dtype=np.int64)
-        self._returns = np.zeros(num_envs, dtype=np.float32)
+        self.episode_returns = np.zeros(num_envs, dtype=np.float32)
         self._fresh = True
         observations = spaces.MultiBinary(observation_shape(self.config.grid))
         super().__init__(num_envs, observations, spaces.Discrete(len(ACTIONS)))
@@ -65,7 +65,7 @@ class OversightVecEnv(VecEnv):
             if options:
                 self.core.place(index, options)
         self._fresh = False
-        self._returns[:] = 0
+        self.episode_returns[:] = 0
         self._reset_seeds()
         self._reset_options()
         self.reset_infos = [{} for _ in range(self.num_envs)]
@@ -77,19 +77,19 @@ class OversightVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         core = self.core
         seen, outcome = core.step(self._actions)
-        self._returns += seen.reward
+        self.episode_returns += seen.reward
         done = seen.terminated | seen.truncated
         ended = np.flatnonzero(done)
         infos = StepInfos(
             done,
             seen.observed,
             seen.truncated,
-            self._returns.copy(),
+            self.episode_returns.copy(),
             core.state.steps.copy(),
             core.observe_some(ended),
             outcome if self.reveal_hidden else None,
         )
-        self._returns[ended] = 0
+        self.episode_returns[ended] = 0
         core.restart(ended)
         return core.observe(), seen.reward, done, infos  # type: ignore[return-value]  # a sequence, as SubprocVecEnv's
 

@@ -53,7 +53,7 @@ def test_equal_keys_mean_equal_rows_and_labels(matrix: np.ndarray, data: st.Data
     assert np.array_equal(np.bincount(distinct.row.numpy()), distinct.repeats.numpy())
 
 
-def trained(fast: bool, experts: tuple[str, ...], updates: int = 6, **kwargs: Any) -> RoutedPPO:
+def trained(collector: str, experts: tuple[str, ...], updates: int = 6, **kwargs: Any) -> RoutedPPO:
     env = OversightVecEnv(32, seed=0, oversight_probability=0.5, max_episode_steps=12, **kwargs)
     arch = {"pi": [32, 32], "vf": [24, 24], "gate": [16]}
     several = len(experts) > 1
@@ -62,13 +62,13 @@ def trained(fast: bool, experts: tuple[str, ...], updates: int = 6, **kwargs: An
         env,
         routed=several,
         gate_coef=0.1 if several else 0.0,
-        plain=not fast,
+        collector=collector,
         n_steps=32,
         batch_size=256,
         n_epochs=2,
         seed=0,
         device="cpu",
-        policy_kwargs={"net_arch": arch, "experts": experts, "multi_hot": fast},
+        policy_kwargs={"net_arch": arch, "experts": experts, "multi_hot": collector == "native"},
     )
     return model.learn(32 * 32 * updates)
 
@@ -78,11 +78,12 @@ WALLED = {"size": 6, "walls": "border", "spurious_oversight_probability": 0.3}
 
 @pytest.mark.parametrize("kwargs", [{}, WALLED, {"size": 3}], ids=["5 x 5", "walls and marks", "3 x 3"])
 @pytest.mark.parametrize("experts", [("diamond", "ghost"), ("agent",)])
-def test_training_by_the_fast_path_gives_the_numbers_of_the_plain_one(
-    experts: tuple[str, ...], kwargs: dict[str, Any]
+@pytest.mark.parametrize("collector", ["native", "device"])
+def test_training_by_the_fast_paths_gives_the_numbers_of_the_plain_one(
+    collector: str, experts: tuple[str, ...], kwargs: dict[str, Any]
 ) -> None:
     """To 1e-4 of a parameter after six updates: the same draws, sums in another order."""
-    plain, fast = (trained(path, experts, **kwargs) for path in (False, True))
+    plain, fast = (trained(path, experts, **kwargs) for path in ("sb3", collector))
     assert np.array_equal(plain.rollout_buffer.actions, fast.rollout_buffer.actions)
     assert np.array_equal(plain.rollout_buffer.outcomes, fast.rollout_buffer.outcomes)
     assert np.array_equal(plain.episodes_observed, fast.episodes_observed)
@@ -95,7 +96,7 @@ def test_training_by_the_fast_path_gives_the_numbers_of_the_plain_one(
 
 
 def test_policies_that_read_ones_answer_like_others_whatever_the_type_of_observation() -> None:
-    model = trained(True, ("diamond", "ghost"), updates=1)
+    model = trained("native", ("diamond", "ghost"), updates=1)
     observations = OversightVecEnv(50, seed=1).reset()
     fast = model.policy
     plain = GatedMixturePolicy(

@@ -34,7 +34,7 @@ def test_with_routing_off_training_is_bit_equal_to_sb3s_ppo(policy: str) -> None
     kwargs = {"net_arch": ARCH, "activation_fn": torch.nn.ReLU}
     plain = PPO("MlpPolicy", make_env(), policy_kwargs=kwargs, **SETTINGS).learn(3000)
     own = {**kwargs, "experts": ("agent",), "multi_hot": False} if policy == "GatedMixturePolicy" else kwargs
-    off = {"routed": False, "gate_coef": 0.0, "trained_on": None, "plain": True}
+    off = {"routed": False, "gate_coef": 0.0, "trained_on": None, "collector": "sb3"}
     routed = RoutedPPO(policy, make_env(), policy_kwargs=own, **off, **SETTINGS).learn(3000)
     assert parameters(routed) == parameters(plain)
 

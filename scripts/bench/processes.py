@@ -65,7 +65,7 @@ def default_run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = train(TrainConfig.of(run_dir=Path(folder) / "run"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(run.finished["seconds"], spent[0], run.finished["evaluation_seconds"], peak)
+    print(run.record["seconds"], spent[0], run.record["evaluation_seconds"], peak)
 
 
 def median_of(words: list[str]) -> float:

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,14 +32,14 @@ def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 def matrix_rate(rows: int = 2048, width: int = 128) -> float:
     """Floating-point operations per second of a product of the size that the networks use, on torch's threads."""
     a, b, times = torch.ones(rows, width), torch.ones(width, width), 100
-    return 2 * rows * width * width * times / seconds(lambda: [a @ b for _ in range(times)])
+    return 2 * rows * width * width * times / seconds(lambda: deque((a @ b for _ in range(times)), maxlen=0))
 
 
 def copy_rate(megabytes: int = 4) -> float:
     """Bytes per second read and written by a copy that fits no small cache."""
     data = np.ones(megabytes << 20, dtype=np.int8)
     target = np.empty_like(data)
-    return 2 * len(data) * 20 / seconds(lambda: [np.copyto(target, data) for _ in range(20)])
+    return 2 * len(data) * 20 / seconds(lambda: deque((np.copyto(target, data) for _ in range(20)), maxlen=0))
 
 
 def describe() -> None:
