@@ -121,7 +121,7 @@ class RoutedPPO(PPO):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         if not native:
             raise RequestError(
-                f"collector is {chosen!r}; it needs an OversightVecEnv and a GatedMixturePolicy, so use 'auto' or 'sb3'."
+                f"collector is {chosen!r}; give it an OversightVecEnv and a GatedMixturePolicy, or use 'auto'."
             )
         return function(self, env, callback, self.rollout_buffer, n_rollout_steps)
 
