@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TYPES := build/types/oversight_gym
 
-.PHONY: demo test test-slow bench lint format clean
+.PHONY: demo test test-slow bench bench-result lint format clean
 
 demo: $(READY)
 	$(BIN)/oversight-gym train --method routing --oversight 0.1 --seed 0 --run-dir runs/demo --overwrite
@@ -18,6 +18,9 @@ test-slow: $(READY)
 
 bench: $(READY)
 	$(BIN)/python scripts/bench
+
+bench-result: $(READY)
+	$(BIN)/python scripts/bench result
 
 # The folders agents/ and envs/ are installed inside oversight_gym; mypy wants to see them there.
 lint: $(READY)

@@ -5,17 +5,26 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from timing import answer, child, table
 
-GOALS = ((0.1, (0.5, 0.7)),)
+SCARCE = {"gate_coef": 0.1, "n_epochs": 2, "batch_size": 4096, "learning_rate": 3e-4, "gate_hidden": (128, 128)}
+"""At 1 % the preset's weak gate loss does not localise (docs/tuning.md)."""
+
+GOALS: tuple[tuple[float, tuple[float, ...], dict[str, Any]], ...] = (
+    (0.1, (0.5, 0.7), {}),
+    (0.01, (0.5,), SCARCE | {"total_timesteps": 4_000_000}),
+)
+"""Oversight, returns to reach, and settings that differ from the preset fast."""
 
 
-def run(began: float, oversight: float, seed: int, *goals: float) -> None:
-    """One run; prints the seconds at which each goal was reached (inf if never), then the last return."""
+def run(began: float, row: int, seed: int) -> None:
+    """One run of a row of ``GOALS``; prints the seconds to each goal, inf if it was never reached, and the last return."""
     import oversight_gym.train as training
     from oversight_gym.config import TrainConfig
 
+    oversight, goals, settings = GOALS[row]
     reached = dict.fromkeys(goals, float("inf"))
     last = 0.0
 
@@ -30,18 +39,20 @@ def run(began: float, oversight: float, seed: int, *goals: float) -> None:
 
     training.Evaluations = Clock  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig.of(oversight=oversight, seed=seed, run_dir=Path(folder) / "run", evaluations=EVALUATIONS)
-        training.train(config)
+        where = Path(folder) / "run"
+        training.train(
+            TrainConfig.of(oversight=oversight, seed=seed, run_dir=where, evaluations=EVALUATIONS, **settings)
+        )
     print(*reached.values(), last)
 
 
 def main(seeds: int = 5) -> None:
     rows = []
-    for oversight, goals in GOALS:
-        found = [answer(child(__file__, time.time(), oversight, seed, *goals)) for seed in range(seeds)]
+    for row, (oversight, goals, _) in enumerate(GOALS):
+        found = [answer(child(__file__, time.time(), row, seed)) for seed in range(seeds)]
         *times, last = zip(*found, strict=True)
         for goal, seconds in zip(goals, times, strict=True):
-            each = ", ".join(f"{value:.0f}" for value in seconds)
+            each = ", ".join(f"{value:.0f}" for value in seconds).replace("inf", "never")
             rows.append([f"{oversight:.0%}", f"{goal:.2f}", f"{statistics.median(seconds):.0f}", each])
         rows.append(
             [f"{oversight:.0%}", "at the end", f"{statistics.median(last):+.3f}", ", ".join(f"{x:+.2f}" for x in last)]
@@ -53,7 +64,7 @@ EVALUATIONS = 20
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        began, oversight, seed, *goals = map(float, sys.argv[1:])
-        run(began, oversight, int(seed), *goals)
+        began, row, seed = sys.argv[1:]
+        run(float(began), int(row), int(seed))
     else:
         main()
