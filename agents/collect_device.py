@@ -42,8 +42,7 @@ def collect_on_device(
         returns = returns + seen.reward
         model.num_timesteps += env.num_envs
         callback.update_locals(locals() | {"self": model})
-        if not callback.on_step():
-            return False
+        going_on = callback.on_step()
         truncated = seen.truncated.nonzero().squeeze(1)
         if len(truncated):
             cut.append((step, truncated, core.observe()[truncated]))
@@ -54,9 +53,13 @@ def collect_on_device(
         row = obs, drawn, log_probs.gather(1, drawn).squeeze(1), seen.reward, ended, seen.observed
         for name, tensor in zip(kept, row, strict=True):
             kept[name].append(tensor)
-    stacked = {name: torch.stack(tensors) for name, tensors in kept.items()}
+        if not going_on:
+            break
     core.hand_back()
     env.episode_returns[:] = returns.cpu().numpy()
+    if not going_on:
+        return False
+    stacked = {name: torch.stack(tensors) for name, tensors in kept.items()}
     last_obs = core.observe()
     values = policy.predict_values(torch.cat([stacked["observations"].flatten(0, 1), last_obs])).squeeze(1)
     for step, truncated, last in cut:

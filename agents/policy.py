@@ -124,9 +124,9 @@ class GatedMixturePolicy(ActorCriticPolicy):
         distinct = Distinct.of(flat_binary(obs), labels)
         if signal and labels is not None:
             of_rows = labels[distinct.first]
-            self.mixture.signal = replace(signal, labels=lambda: of_rows, repeats=distinct.repeats)
-        latent_pi, latent_vf = self.mixture(self.extract_features(obs[distinct.first]))
-        self.mixture.signal = signal
+            signal = replace(signal, labels=lambda: of_rows, repeats=distinct.repeats)
+        with self.routed(signal):
+            latent_pi, latent_vf = self.mixture(self.extract_features(obs[distinct.first]))
         logits, values = (
             head(latent).index_select(0, distinct.row)
             for head, latent in ((self.action_net, latent_pi), (self.value_net, latent_vf))
@@ -173,13 +173,14 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return SteeredPolicy(self, gate)
 
     @contextmanager
-    def routed(self, signal: RoutingSignal) -> Iterator[None]:
-        """Let a routing signal act on every forward pass within a ``with`` block."""
+    def routed(self, signal: RoutingSignal | None) -> Iterator[None]:
+        """Let a routing signal, or none, act on every forward pass within a ``with`` block."""
+        before = self.mixture.signal
         self.mixture.signal = signal
         try:
             yield
         finally:
-            self.mixture.signal = None
+            self.mixture.signal = before
 
 
 class SteeredPolicy:

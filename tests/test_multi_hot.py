@@ -9,6 +9,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 
 from oversight_gym.agents import RoutedPPO
@@ -16,6 +17,7 @@ from oversight_gym.agents.mixture import run
 from oversight_gym.agents.multi_hot import CHUNK, Distinct, MultiHot, keys
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.envs import OversightVecEnv, RequestError
+from oversight_gym.envs.state import observe
 
 BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elements=st.integers(0, 1))
 
@@ -121,3 +123,21 @@ def test_policies_that_read_ones_answer_like_others_whatever_the_type_of_observa
 def test_ones_can_only_be_read_from_binary_observations() -> None:
     with pytest.raises(RequestError, match="multi_hot is True"):
         GatedMixturePolicy(spaces.Box(0, 1, (4,)), spaces.Discrete(2), ConstantSchedule(0.0), multi_hot=True)
+
+
+class StopAt(BaseCallback):
+    """Stops at a step in the middle of a rollout."""
+
+    def _on_step(self) -> bool:
+        return self.n_calls < 7
+
+
+@pytest.mark.parametrize("collector", ["native", "device"])
+def test_a_callback_that_stops_a_rollout_leaves_the_environment_whole(collector: str) -> None:
+    model = trained(collector, ("diamond", "ghost"), updates=1)
+    env = model.env
+    assert isinstance(env, OversightVecEnv)
+    model.learn(32 * 32, StopAt())
+    expected = observe(env.config.grid, env.core.state)
+    assert np.array_equal(env.core.observe(), expected)
+    env.step(np.zeros(32, dtype=int))

@@ -20,7 +20,7 @@ GOALS: tuple[tuple[float, tuple[float, ...], dict[str, Any]], ...] = (
 
 
 def run(began: float, row: int, seed: int) -> None:
-    """One run of a row of ``GOALS``; prints the seconds to each goal, inf if it was never reached, and the last return."""
+    """One run of a row of ``GOALS``; prints the seconds to each goal (inf: never) and the last return."""
     import oversight_gym.train as training
     from oversight_gym.config import TrainConfig
 
