@@ -1,11 +1,10 @@
 """Cost as work grows: environments, grid, experts. Each row is a process of its own, so that its memory is its own."""
 
 import json
-import resource
 import sys
 import time
 
-from timing import answer, child, rate, table
+from timing import answer, child, peak_megabytes, rate, table
 
 STEPS = 32_768
 """Steps per rollout, however many environments share them."""
@@ -56,7 +55,7 @@ def one(num_envs: int, size: int, experts: int) -> None:
     began = time.perf_counter()
     model.learn(3 * STEPS, reset_num_timesteps=False)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     print(environment, 3 * STEPS / seconds, (seconds - learnt[0]) / 3, learnt[0] / 3, peak)
 
 

@@ -1,6 +1,5 @@
 """What a run costs around its training: imports, start-up, logs, evaluations, memory, a neighbour on the other core."""
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import REPEATS, answer, child, rate, table
+from timing import REPEATS, answer, child, peak_megabytes, rate, table
 
 
 def begin(began: float) -> None:
@@ -64,7 +63,7 @@ def default_run() -> None:
     Logger.dump = timed(Logger.dump)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         run = train(TrainConfig.of(run_dir=Path(folder) / "run"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     print(run.record["seconds"], spent[0], run.record["evaluation_seconds"], peak)
 
 

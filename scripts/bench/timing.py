@@ -64,6 +64,12 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
     print(flush=True)
 
 
+def peak_megabytes() -> float:
+    """The most memory that this process has held since its program began; ``getrusage`` would count its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def rate(value: float) -> str:
     """Steps per second in words."""
     return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.1f} k"
