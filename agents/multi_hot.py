@@ -19,6 +19,13 @@ def flat_binary(obs: Tensor) -> Tensor:
     return obs.flatten(1).to(torch.int8)
 
 
+def _ones(binary: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Flat positions of the ones of a matrix, and where each sample's begin among them and the last one's end."""
+    samples, width = binary.shape
+    ones = np.flatnonzero(binary.contiguous().numpy().view(bool))
+    return ones, np.searchsorted(ones, np.arange(samples + 1) * width)
+
+
 class MultiHot:
     """A binary matrix (samples, inputs) by the positions of its ones.
 
@@ -31,10 +38,10 @@ class MultiHot:
     """
 
     def __init__(self, binary: Tensor) -> None:
-        samples, self._width = binary.shape
-        self._ones = np.flatnonzero(binary.contiguous().numpy().view(bool))
+        self._width = binary.shape[1]
+        self._ones, bounds = _ones(binary)
         self.inputs = torch.from_numpy(self._ones % self._width)
-        self.first = torch.from_numpy(np.searchsorted(self._ones, np.arange(samples) * self._width))
+        self.first = torch.from_numpy(bounds[:-1])
 
     @classmethod
     def chunks(cls, binary: Tensor) -> "list[MultiHot]":
@@ -45,7 +52,7 @@ class MultiHot:
     def transposed(self) -> tuple[Tensor, Tensor]:
         """The sample of each one, input by input (ones,), and where each input's ones begin (inputs,)."""
         sample, column = np.divmod(self._ones, self._width)
-        order = np.argsort(column.astype(np.int16), kind="stable")  # a radix sort, for int16
+        order = np.argsort(column.astype(np.min_scalar_type(self._width)), kind="stable")  # 16 bits: a radix sort
         first = np.searchsorted(column[order], np.arange(self._width))
         return torch.from_numpy(sample[order]), torch.from_numpy(first)
 
@@ -60,12 +67,11 @@ def keys(binary: Tensor) -> NDArray[np.int64]:
 
     Sums of random codes of the ones (Zobrist hashing): n different rows share one with a chance of n^2 / 2^65.
     """
-    samples, width = binary.shape
-    ones = np.flatnonzero(binary.contiguous().numpy().view(bool))
+    width = binary.shape[1]
+    ones, bounds = _ones(binary)
     sums = np.zeros(len(ones) + 1, dtype=np.int64)
     np.cumsum(_codes(width)[ones % width], out=sums[1:])  # wraps around, which does no harm
-    ends = sums[np.searchsorted(ones, np.arange(samples + 1) * width)]
-    return ends[1:] - ends[:-1]
+    return sums[bounds[1:]] - sums[bounds[:-1]]
 
 
 class Distinct(NamedTuple):

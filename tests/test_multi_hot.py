@@ -43,6 +43,18 @@ def test_chunks_are_put_together_in_order() -> None:
     assert torch.allclose(run(network, MultiHot.chunks(binary)), network(binary.float()), atol=1e-6)
 
 
+def test_more_inputs_than_a_small_integer_counts() -> None:
+    """As a grid of 100 x 100 has."""
+    binary = torch.zeros(4, 40_000, dtype=torch.int8)
+    binary[torch.arange(4), torch.tensor([1, 5_000, 39_000, 34_000])] = 1
+    network = torch.nn.Sequential(torch.nn.Linear(40_000, 2))
+    expected, found = (
+        torch.autograd.grad(run(network, features).square().sum(), network[0].weight)[0]
+        for features in (binary.float(), MultiHot.chunks(binary))
+    )
+    assert torch.allclose(expected, found, atol=1e-6)
+
+
 @given(BINARY, st.data())
 @settings(max_examples=100, deadline=None)
 def test_equal_keys_mean_equal_rows_and_labels(matrix: np.ndarray, data: st.DataObject) -> None:
