@@ -10,6 +10,7 @@ from torch import Tensor
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.envs.device import DeviceCore
+from oversight_gym.envs.infos import episode_entries
 from oversight_gym.envs.sb3 import OversightVecEnv
 
 SMALL = ("actions", "log_probs", "rewards", "ended", "observed")
@@ -74,8 +75,7 @@ def collect_on_device(
     rollout_buffer.device_observations = stacked["observations"]
     model._last_obs, model._last_episode_starts = env.core.observe(), arrays["ended"][-1]
     for finished, lengths in episodes:
-        pairs = zip(finished.tolist(), lengths.tolist(), strict=True)
-        model.ep_info_buffer.extend({"r": value, "l": length} for value, length in pairs)
+        model.ep_info_buffer.extend(episode_entries(finished, lengths))
     rollout_buffer.compute_returns_and_advantage(values[-env.num_envs :], arrays["ended"][-1])
     callback.update_locals(locals() | {"self": model})
     callback.on_rollout_end()

@@ -135,8 +135,9 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return values, distribution.log_prob(actions), distribution.entropy()
 
     def _features(self, obs: Any, extractor: nn.Module) -> Features:
-        if self.reads_ones(obs):
-            return MultiHot.chunks(flat_binary(obs))
+        if self.share_features_extractor:
+            shared: Features = self.extract_features(obs)
+            return shared
         features: Tensor = BasePolicy.extract_features(self, obs, extractor)  # type: ignore[arg-type]
         return features
 

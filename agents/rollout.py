@@ -61,14 +61,11 @@ class RoutedRolloutBuffer(RolloutBuffer):
         log_probs: Tensor,
     ) -> None:
         """As SB3's ``add`` for integer actions, each (n_envs,), with the values left for later."""
-        for name, value in (
-            ("observations", obs),
-            ("actions", actions[:, None]),
-            ("rewards", rewards),
-            ("episode_starts", episode_starts),
-            ("log_probs", log_probs.cpu().numpy()),
-        ):
-            getattr(self, name)[self.pos] = value
+        self.observations[self.pos] = obs
+        self.actions[self.pos] = actions[:, None]
+        self.rewards[self.pos] = rewards
+        self.episode_starts[self.pos] = episode_starts
+        self.log_probs[self.pos] = log_probs.cpu().numpy()
         self.pos += 1
         self.full = self.pos == self.buffer_size
 

@@ -83,6 +83,11 @@ class GridConfig:
     def layouts(self) -> Layouts:
         return Layouts(self.grid, self.min_distance, self.unique_nearest_terminal)
 
+    @property
+    def step_limit(self) -> int:
+        """Steps after which an episode is truncated; out of reach where ``max_episode_steps`` is None."""
+        return self.max_episode_steps or int(np.iinfo(np.int32).max)
+
     @cached_property
     def reward_rule(self) -> Reward:
         return REWARDS[self.reward]

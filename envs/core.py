@@ -4,20 +4,24 @@ Speed comes from three habits: every rule is a table, the observations are kept 
 changes two bytes), and fresh episodes are drawn in blocks.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.errors import RequestError, check_integer
-from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import GROUND_TRUTH, OBSERVED, OUTCOME, arrival
+from oversight_gym.envs.grid import ACTIONS, wrong_action
+from oversight_gym.envs.outcomes import GROUND_TRUTH, OBSERVED, OUTCOME, arrivals
 from oversight_gym.envs.state import FreshEpisodes, State, observation_shape, observe, set_state
 
+Array = TypeVar("Array")
 
-class Supervision(NamedTuple):
+
+class Supervision(NamedTuple, Generic[Array]):
     """What training may know of one step of ``n`` episodes, and all it may know; every field has shape (n,).
+
+    Arrays of numpy from ``Core``, tensors from ``DeviceCore``.
 
     Attributes:
         reward: training reward, float32.
@@ -26,10 +30,10 @@ class Supervision(NamedTuple):
         observed: the supervisor's view, int8 ``Outcome``: ``NONE`` while no terminal square is reached.
     """
 
-    reward: NDArray[np.float32]
-    terminated: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    observed: NDArray[np.int8]
+    reward: Array
+    terminated: Array
+    truncated: Array
+    observed: Array
 
 
 class Core:
@@ -87,7 +91,7 @@ class Core:
         self.state.agent[:], self.state.steps[:], self._planes[:] = agent, steps, planes
         self._at = self._first + self.state.agent
 
-    def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision, NDArray[np.int8]]:
+    def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision[NDArray[Any]], NDArray[np.int8]]:
         """Move every agent once; the caller restarts or ignores episodes that have ended.
 
         Args:
@@ -106,14 +110,9 @@ class Core:
         np.add(self._first, agent, out=self._at)
         visible[self._at] = 1
         state.steps += 1
-        arrived = np.zeros(self.num_envs, dtype=np.int8)
-        for kind, (square, overseen) in enumerate(zip(state.terminals.T, state.overseen.T, strict=True)):
-            here = agent == square
-            arrived += here.view(np.int8) * arrival(kind, 0)
-            arrived += here & overseen
+        arrived = arrivals(agent, state.terminals, state.overseen.view(np.int8))
         terminated = arrived > 0
-        limit = self.config.max_episode_steps
-        truncated = (state.steps >= limit) & ~terminated if limit else np.zeros_like(terminated)
+        truncated = (state.steps >= self.config.step_limit) & ~terminated
         seen = Supervision(self._reward.take(arrived), terminated, truncated, OBSERVED.take(arrived))
         return seen, OUTCOME.take(arrived)
 
@@ -125,7 +124,7 @@ class Core:
             )
         if np.bitwise_or.reduce(actions) & ~(len(ACTIONS) - 1):  # a bit that no action has
             wrong = actions[(actions < 0) | (actions >= len(ACTIONS))][0]
-            raise RequestError(f"action is {wrong}; it must be 0 (up), 1 (right), 2 (down) or 3 (left).")
+            raise wrong_action(wrong)
         return actions
 
     def observe(self) -> NDArray[np.int8]:

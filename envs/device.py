@@ -1,24 +1,13 @@
 """The simulator on a torch device: the tables of ``core`` with the episodes of a ``Core``, for as long as a rollout."""
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from oversight_gym.envs.core import Core
+from oversight_gym.envs.core import Core, Supervision
 from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import OBSERVED, arrival
+from oversight_gym.envs.outcomes import OBSERVED, arrivals
 from oversight_gym.envs.state import State
-
-
-class DeviceSupervision(NamedTuple):
-    """``Supervision`` as tensors on the device, each of shape (num_envs,)."""
-
-    reward: Tensor
-    terminated: Tensor
-    truncated: Tensor
-    observed: Tensor
 
 
 class DeviceCore:
@@ -38,7 +27,6 @@ class DeviceCore:
     def __init__(self, core: Core, device: torch.device) -> None:
         self.core, self.device = core, device
         config, grid = core.config, core.config.grid
-        self._limit = config.max_episode_steps or torch.iinfo(torch.int32).max
         self._next_square = torch.as_tensor(grid.next_square.ravel().astype(np.int64), device=device)
         self._reward = torch.as_tensor(config.reward_rule.by_arrival, device=device)
         self._observed = torch.as_tensor(OBSERVED, device=device)
@@ -47,7 +35,12 @@ class DeviceCore:
         self._first = torch.arange(core.num_envs, device=device) * self._planes.shape[1]
 
     def _upload(self, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        arrays = state.agent.astype(np.int64), state.terminals.astype(np.int64), state.overseen, state.steps
+        arrays = (
+            state.agent.astype(np.int64),
+            state.terminals.astype(np.int64),
+            state.overseen.astype(np.int8),
+            state.steps,
+        )
         agent, terminals, overseen, steps = (torch.tensor(array, device=self.device) for array in arrays)
         return agent, terminals, overseen, steps
 
@@ -55,20 +48,17 @@ class DeviceCore:
         """The observations, shape (num_envs, planes, rows, cols), int8; a copy."""
         return self._planes.clone().reshape(self.core.num_envs, *self.core.batch_shape[1:])
 
-    def step(self, actions: Tensor) -> DeviceSupervision:
+    def step(self, actions: Tensor) -> Supervision[Tensor]:
         """Move every agent once; ``actions`` of shape (num_envs,), int64, are not checked."""
         visible = self._planes.view(-1)
         visible[self._first + self._agent] = 0
         self._agent = self._next_square[self._agent * len(ACTIONS) + actions]
         visible[self._first + self._agent] = 1
         self.steps += 1
-        arrived = torch.zeros_like(self._agent)
-        for kind in range(self._terminals.shape[1]):
-            here = self._agent == self._terminals[:, kind]
-            arrived += here * arrival(kind, 0) + (here & self._overseen[:, kind])
+        arrived = arrivals(self._agent, self._terminals, self._overseen).long()
         terminated = arrived > 0
-        truncated = (self.steps >= self._limit) & ~terminated
-        return DeviceSupervision(self._reward[arrived], terminated, truncated, self._observed[arrived])
+        truncated = (self.steps >= self.core.config.step_limit) & ~terminated
+        return Supervision(self._reward[arrived], terminated, truncated, self._observed[arrived])
 
     def restart(self, indices: Tensor) -> None:
         """Begin fresh episodes at these indices, shape (m,), ascending."""

@@ -12,6 +12,13 @@ from oversight_gym.envs.errors import RequestError, check_integer
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
 _MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
+
+def wrong_action(action: object) -> RequestError:
+    """The refusal of an action that there is not."""
+    choices = ", ".join(f"{number} ({name})" for number, name in enumerate(ACTIONS))
+    return RequestError(f"action is {action}; it must be one of {choices}.")
+
+
 Walls = str | Sequence[Sequence[int]]
 
 

@@ -10,6 +10,11 @@ from oversight_gym.envs.core import hidden_info
 from oversight_gym.envs.outcomes import Outcome
 
 
+def episode_entries(returns: Any, lengths: Any) -> list[dict[str, Any]]:
+    """What SB3's ``Monitor`` reports of each of ``m`` episodes, from arrays or tensors of shape (m,)."""
+    return [{"r": value, "l": steps} for value, steps in zip(returns.tolist(), lengths.tolist(), strict=True)]
+
+
 class StepInfos(Sequence[dict[str, Any]]):
     """One info dict per environment, empty where no episode ended; reads like the list that SB3 expects.
 
@@ -60,18 +65,14 @@ class StepInfos(Sequence[dict[str, Any]]):
 
     def episodes(self) -> list[dict[str, Any]]:
         """The entry ``episode`` of every episode that ended."""
-        ended = self.ended
-        return [
-            {"r": r, "l": steps}
-            for r, steps in zip(self.returns[ended].tolist(), self.lengths[ended].tolist(), strict=True)
-        ]
+        return episode_entries(self.returns[self.ended], self.lengths[self.ended])
 
     def _make(self, index: int) -> dict[str, Any]:
         info = {
             "observed_outcome": Outcome(self.observed[index]),
             "TimeLimit.truncated": bool(self.truncated[index]),
-            "terminal_observation": self._last[np.count_nonzero(self.ended[:index])],
-            "episode": {"r": float(self.returns[index]), "l": int(self.lengths[index])},
+            "terminal_observation": self.last(np.array([index]))[0],
+            "episode": episode_entries(self.returns[[index]], self.lengths[[index]])[0],
         }
         if self._outcome is not None:
             info["hidden"] = hidden_info(Outcome(self._outcome[index]))

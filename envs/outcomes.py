@@ -53,6 +53,21 @@ def arrival(kind: Any, overseen: Any) -> Any:
     return 1 + 2 * kind + overseen
 
 
+def arrivals(agent: Any, terminals: Any, overseen: Any) -> Any:
+    """The :func:`arrival` of each of ``n`` episodes; arrays of numpy and tensors alike.
+
+    Args:
+        agent: squares, shape (n,).
+        terminals: squares, shape (n, kinds).
+        overseen: int8 in {0, 1}, shape (n, kinds).
+
+    Returns:
+        shape (n,), int8.
+    """
+    columns = enumerate(zip(terminals.T, overseen.T, strict=True))
+    return sum((agent == square) * arrival(kind, watched) for kind, (square, watched) in columns)
+
+
 _KINDS, _OVERSEEN = np.divmod(np.arange(2 * len(TERMINAL_KINDS)), 2)
 OUTCOME: NDArray[np.int8] = np.array(
     [Outcome.NONE, *(Outcome[TERMINAL_KINDS[kind].upper()] for kind in _KINDS)], dtype=np.int8

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import hidden_info
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.grid import ACTIONS
+from oversight_gym.envs.grid import ACTIONS, wrong_action
 from oversight_gym.envs.outcomes import OBSERVED, OUTCOME, Outcome, arrival
 from oversight_gym.envs.render import check_render_mode, render
 from oversight_gym.envs.state import FreshEpisodes, State, layout_of, observation_shape, observe, set_state
@@ -78,6 +78,7 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         self.observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
         self.action_space = spaces.Discrete(len(ACTIONS))
         self._fresh: FreshEpisodes | None = None
+        self._limit = self.config.step_limit
         self._moves: list[list[int]] = self.config.grid.next_square.tolist()  # plain ints: numpy is slow one by one
         self._results = list(
             zip(self.config.reward_rule.by_arrival.tolist(), map(Outcome, OBSERVED), map(Outcome, OUTCOME), strict=True)
@@ -108,15 +109,14 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
             when = "has not begun" if self._fresh is None else "has ended on a terminal square"
             raise RequestError(f"the episode {when}; call reset() before step().")
         if action not in _ACTIONS:
-            raise RequestError(f"action is {action}; it must be 0 (up), 1 (right), 2 (down) or 3 (left).")
+            raise wrong_action(action)
         self._visible[self._agent] = 0
         self._agent = square = self._moves[self._agent][action]
         self._visible[square] = 1
         self._steps += 1
         arrived = self._arrivals.get(square, 0)
         self._ended = arrived > 0
-        limit = self.config.max_episode_steps
-        truncated = limit is not None and self._steps >= limit and not self._ended
+        truncated = self._steps >= self._limit and not self._ended
         reward, observed, outcome = self._results[arrived]
         return self._planes.copy(), reward, self._ended, truncated, _info(observed, outcome)
 

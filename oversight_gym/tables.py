@@ -57,12 +57,6 @@ class Block:
         standing: NDArray[np.bool_] = self.config.grid.free[:, None] == self.terminals[:, kind]
         return standing
 
-    @cached_property
-    def running(self) -> NDArray[np.bool_]:
-        """Shape (squares, placements): whether the agent stands on no terminal."""
-        standing: NDArray[np.bool_] = np.any([self.at(kind) for kind in range(len(TERMINAL_KINDS))], axis=0)
-        return ~standing
-
     def distance(self, kind: int) -> NDArray[np.int64]:
         """Shape (squares, placements): steps to the terminal, the other one ignored."""
         grid = self.config.grid

@@ -31,7 +31,7 @@ def test_the_kinds_of_unobserved_terminals_never_reach_training(
     assert unknown > 50
     step = core.Core.step
 
-    def lying_step(self: core.Core, actions: object) -> tuple[core.Supervision, object]:
+    def lying_step(self: core.Core, actions: object) -> tuple[core.Supervision[object], object]:
         """The environment hands the other kind to the learner wherever the supervisor saw none."""
         supervision, outcome = step(self, actions)  # type: ignore[arg-type]
         outcome = outcome.copy()
