@@ -34,28 +34,28 @@ def make_policy(config: TrainConfig) -> GatedMixturePolicy:
     return GatedMixturePolicy(env.observation_space, env.action_space, ConstantSchedule(0.0), **_policy_kwargs(config))
 
 
-def make_model(config: TrainConfig) -> RoutedPPO:
-    """The algorithm, ready to learn."""
-    method, settings = config.method_row, config.settings
+def ppo_kwargs(config: TrainConfig) -> dict[str, Any]:
+    """Arguments of SB3's ``PPO``, but for the policy's."""
+    settings = config.settings
     rate = settings.learning_rate
+    names = ("n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "normalize_advantage")
+    return {name: getattr(settings, name) for name in (*names, "ent_coef", "vf_coef")} | {
+        "learning_rate": LinearSchedule(rate, 0.0, 1.0) if settings.anneal else rate,
+        "max_grad_norm": settings.max_grad_norm or math.inf,
+        "seed": config.seed,
+        "device": config.device,
+    }
+
+
+def make_model(config: TrainConfig, **changed_policy: Any) -> RoutedPPO:
+    """The algorithm, ready to learn; keywords change arguments of the policy."""
+    method = config.method_row
     return RoutedPPO(
         GatedMixturePolicy,
         make_env(config),
         routed=method.routed,
-        gate_coef=settings.gate_coef if method.gate_loss else 0.0,
+        gate_coef=config.settings.gate_coef if method.gate_loss else 0.0,
         trained_on=method.trained_on,
-        learning_rate=LinearSchedule(rate, 0.0, 1.0) if settings.anneal else rate,
-        n_steps=settings.n_steps,
-        batch_size=settings.batch_size,
-        n_epochs=settings.n_epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        clip_range=settings.clip_range,
-        normalize_advantage=settings.normalize_advantage,
-        ent_coef=settings.ent_coef,
-        vf_coef=settings.vf_coef,
-        max_grad_norm=settings.max_grad_norm or math.inf,
-        seed=config.seed,
-        device=config.device,
-        policy_kwargs=_policy_kwargs(config),
+        policy_kwargs=_policy_kwargs(config) | changed_policy,
+        **ppo_kwargs(config),
     )

@@ -16,25 +16,12 @@ def one(num_envs: int, size: int, experts: int) -> None:
     import numpy as np
     import torch
 
-    from oversight_gym.agents import RoutedPPO
     from oversight_gym.build import make_model
     from oversight_gym.config import TrainConfig
 
     torch.set_num_threads(1)
     config = TrainConfig.of(num_envs=num_envs, size=(size, size), n_steps=STEPS // num_envs)
-    model = make_model(config)
-    if experts != 2:
-        model = RoutedPPO(
-            type(model.policy),
-            model.env,
-            gate_coef=config.settings.gate_coef,
-            n_steps=model.n_steps,
-            batch_size=model.batch_size,
-            n_epochs=1,
-            device="cpu",
-            seed=0,
-            policy_kwargs=model.policy_kwargs | {"experts": EXPERTS[:experts]},
-        )
+    model = make_model(config, experts=EXPERTS[:experts])
     env = model.get_env()
     drawn = np.random.default_rng(0).integers(4, size=(max(4, 400_000 // num_envs), num_envs))
     env.reset()
@@ -55,8 +42,7 @@ def one(num_envs: int, size: int, experts: int) -> None:
     began = time.perf_counter()
     model.learn(3 * STEPS, reset_num_timesteps=False)
     seconds = time.perf_counter() - began
-    peak = peak_megabytes()
-    print(environment, 3 * STEPS / seconds, (seconds - learnt[0]) / 3, learnt[0] / 3, peak)
+    print(environment, 3 * STEPS / seconds, (seconds - learnt[0]) / 3, learnt[0] / 3, peak_megabytes())
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import REPEATS, answer, child, peak_megabytes, rate, table
+from timing import answer, child, peak_megabytes, rate, seconds, table
 
 
 def begin(began: float) -> None:
@@ -63,18 +63,12 @@ def default_run() -> None:
     Logger.dump = timed(Logger.dump)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         run = train(TrainConfig.of(run_dir=Path(folder) / "run"))
-    peak = peak_megabytes()
-    print(run.record["seconds"], spent[0], run.record["evaluation_seconds"], peak)
+    print(run.record["seconds"], spent[0], run.record["evaluation_seconds"], peak_megabytes())
 
 
 def median_of(words: list[str]) -> float:
-    """Median wall-clock seconds of a command."""
-    times = []
-    for _ in range(REPEATS + 1):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[1:])
+    """Median wall-clock seconds of a Python process."""
+    return seconds(lambda: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL))
 
 
 def main() -> None:
@@ -101,9 +95,9 @@ def main() -> None:
         pairs.append((sum(answer(process)[0] for process in both) / alone, alone))
     ratio, alone = statistics.median(pairs)
     print(f"two training processes side by side: {ratio:.2f}x the throughput of one ({rate(alone)} steps/s)\n")
-    seconds, logs, evaluations, peak = answer(child(__file__, "run"))
+    whole, logs, evaluations, peak = answer(child(__file__, "run"))
     print(
-        f"a default run: {seconds:.0f} s, logs {logs / seconds:.1%}, evaluations {evaluations / seconds:.1%}, "
+        f"a default run: {whole:.0f} s, logs {logs / whole:.1%}, evaluations {evaluations / whole:.1%}, "
         f"{peak:.0f} MB at its peak\n"
     )
 

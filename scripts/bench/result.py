@@ -18,6 +18,9 @@ GOALS: tuple[tuple[float, tuple[float, ...], dict[str, Any]], ...] = (
 )
 """Oversight, returns to reach, and settings that differ from the preset fast."""
 
+EVALUATIONS = 20
+"""Per run; a return is seen no sooner than at the next one."""
+
 
 def run(began: float, row: int, seed: int) -> None:
     """One run of a row of ``GOALS``; prints the seconds to each goal (inf: never) and the last return."""
@@ -52,15 +55,13 @@ def main(seeds: int = 5) -> None:
         found = [answer(child(__file__, time.time(), row, seed)) for seed in range(seeds)]
         *times, last = zip(*found, strict=True)
         for goal, seconds in zip(goals, times, strict=True):
-            each = ", ".join(f"{value:.0f}" for value in seconds).replace("inf", "never")
-            rows.append([f"{oversight:.0%}", f"{goal:.2f}", f"{statistics.median(seconds):.0f}", each])
+            median, *each = (f"{value:.0f}".replace("inf", "never") for value in (statistics.median(seconds), *seconds))
+            rows.append([f"{oversight:.0%}", f"{goal:.2f}", median, ", ".join(each)])
         rows.append(
             [f"{oversight:.0%}", "at the end", f"{statistics.median(last):+.3f}", ", ".join(f"{x:+.2f}" for x in last)]
         )
     table("Seconds to a steered return, five seeds", ["oversight", "return", "median", "seeds"], rows)
 
-
-EVALUATIONS = 20
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:

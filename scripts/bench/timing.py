@@ -44,12 +44,10 @@ def copy_rate(megabytes: int = 4) -> float:
 
 def describe() -> None:
     """The machine, the threads and the versions."""
-    names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    print(
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores; torch on 1 thread unless said otherwise"
-    )
+    listed = Path("/proc/cpuinfo")  # Linux
+    lines = listed.read_text().splitlines() if listed.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line] or [platform.machine()]
+    print(f"{names[0]}, {os.cpu_count()} cores; torch on 1 thread unless said otherwise")
     print(", ".join(f"{name} {version}" for name, version in versions().items()))
     print(
         f"yardsticks: matrix product {matrix_rate() / 1e9:.0f} GFLOP/s, copy {copy_rate() / 1e9:.0f} GB/s, one core\n"
@@ -66,8 +64,8 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 def peak_megabytes() -> float:
     """The most memory that this process has held since its program began; ``getrusage`` would count its parent's."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    status = Path("/proc/self/status")  # Linux
+    return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024 if status.exists() else float("nan")
 
 
 def rate(value: float) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 from timing import matrix_rate, rate, seconds, table
 
-from oversight_gym.build import make_env, make_model
+from oversight_gym.build import make_env, make_model, ppo_kwargs
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import OversightGridEnv
 
@@ -21,26 +20,11 @@ def parameters(model: PPO) -> int:
 
 def ppo(config: TrainConfig, env: Any, size: int) -> PPO:
     """SB3's PPO with a preset's settings and an MLP of ``size`` parameters."""
-    settings = config.settings
     inputs = math.prod(env.observation_space.shape)
-    width = round(
-        (math.sqrt((inputs + 4.5) ** 2 + 2 * size) - inputs - 4.5) / 2
-    )  # actor and critic: 2 w^2 + 2 (i + 4.5) w
-    return PPO(
-        "MlpPolicy",
-        env,
-        learning_rate=settings.learning_rate,
-        n_steps=settings.n_steps,
-        batch_size=settings.batch_size,
-        n_epochs=settings.n_epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        ent_coef=settings.ent_coef,
-        max_grad_norm=settings.max_grad_norm or math.inf,
-        seed=0,
-        device="cpu",
-        policy_kwargs={"net_arch": [width, width], "activation_fn": torch.nn.ReLU},
-    )
+    half = inputs + 4.5  # actor and critic of width w have 2 w^2 + 2 (inputs + 4.5) w parameters
+    width = round((math.sqrt(half**2 + 2 * size) - half) / 2)
+    kwargs = {"net_arch": [width, width], "activation_fn": torch.nn.ReLU}
+    return PPO("MlpPolicy", env, policy_kwargs=kwargs, **ppo_kwargs(config))
 
 
 def steps_per_second(model: PPO, repeats: int = 5) -> float:
@@ -80,7 +64,7 @@ def main() -> None:
             found = steps_per_second(model, repeats=2 if "Dummy" in other else 5)
             rows.append([name, other, f"{parameters(model):,}", rate(found), f"{ours / found:.2f}", ""])
         torch.set_num_threads(2)
-        found = steps_per_second(make_model(replace(config, threads=2)))
+        found = steps_per_second(make_model(config))
         torch.set_num_threads(1)
         rows.append([name, "RoutedPPO, 2 threads", f"{size:,}", rate(found), f"{ours / found:.2f}", ""])
     header = ["preset", "algorithm", "parameters", "steps/s", "RoutedPPO is faster by", "of a dense network's limit"]
