@@ -91,6 +91,18 @@ class Core:
         self.state.agent[:], self.state.steps[:], self._planes[:] = agent, steps, planes
         self._at = self._first + self.state.agent
 
+    def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Everything that decides how the episodes go on: arrays by name, and the position of the draws as JSON."""
+        arrays = {name: array for name, array in vars(self.state).items() if array is not None}
+        return arrays, self.fresh.position()
+
+    def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
+        """Go on from :meth:`snapshot`, in a core of the same config."""
+        everywhere = np.arange(self.num_envs)
+        state = State(**{"marked": None, **arrays})
+        self._assign(everywhere, state, observe(self.config.grid, state).reshape(self.num_envs, -1))
+        self.fresh.go_to(position)
+
     def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision[NDArray[Any]], NDArray[np.int8]]:
         """Move every agent once; the caller restarts or ignores episodes that have ended.
 

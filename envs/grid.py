@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oversight_gym.envs.errors import RequestError, check_integer
 
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
-_MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
+MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
 def wrong_action(action: object) -> RequestError:
@@ -91,7 +91,7 @@ def _build(rows: int, cols: int, walls: frozenset[tuple[int, int]]) -> Grid:
     free = np.flatnonzero(~is_wall).astype(np.int16)
     next_square = np.repeat(np.arange(rows * cols, dtype=np.int16)[:, None], len(ACTIONS), axis=1)
     for square in free.tolist():
-        for action, (down, right) in enumerate(_MOVES):
+        for action, (down, right) in enumerate(MOVES):
             row, col = square // cols + down, square % cols + right
             if 0 <= row < rows and 0 <= col < cols and not is_wall[row * cols + col]:
                 next_square[square, action] = row * cols + col

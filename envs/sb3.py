@@ -71,6 +71,18 @@ class OversightVecEnv(VecEnv):
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return self.core.observe()
 
+    def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Everything that decides how training goes on here: arrays by name, and plain JSON."""
+        arrays, position = self.core.snapshot()
+        return arrays | {"episode_returns": self.episode_returns}, position
+
+    def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> VecEnvObs:
+        """Go on from :meth:`snapshot`, in an environment of the same settings; returns the observations."""
+        self.core.restore({name: array for name, array in arrays.items() if name != "episode_returns"}, position)
+        self.episode_returns[:] = arrays["episode_returns"]
+        self._fresh = False
+        return self.core.observe()
+
     def step_async(self, actions: NDArray[np.int64]) -> None:
         self._actions = actions
 

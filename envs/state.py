@@ -79,6 +79,7 @@ class FreshEpisodes:
         self.config, self.rng = config, rng
         self.block = max(num_envs, min(64 * num_envs, 8192))
         self._left = 0
+        self._drawn_at = rng.bit_generator.state
 
     def take(self, n: int) -> tuple[State, NDArray[np.int8]]:
         """The next ``n`` episodes and their observations (n, planes * squares), int8, as views.
@@ -86,12 +87,26 @@ class FreshEpisodes:
         A block with fewer than ``n`` left is given up for a new one.
         """
         if n > self._left:
-            self._state = draw_state(self.config, self.rng, self.block)
-            self._planes = observe(self.config.grid, self._state).reshape(self.block, -1)
-            self._left = self.block
+            self._draw()
         chosen = slice(self.block - self._left, self.block - self._left + n)
         self._left -= n
         return self._state[chosen], self._planes[chosen]
+
+    def _draw(self) -> None:
+        self._drawn_at = self.rng.bit_generator.state
+        self._state = draw_state(self.config, self.rng, self.block)
+        self._planes = observe(self.config.grid, self._state).reshape(self.block, -1)
+        self._left = self.block
+
+    def position(self) -> dict[str, Any]:
+        """Where the draws stand, as plain JSON."""
+        return {"generator": self._drawn_at, "left": self._left}
+
+    def go_to(self, position: dict[str, Any]) -> None:
+        """Go on from :meth:`position`: the block at hand is drawn again."""
+        self.rng.bit_generator.state = position["generator"]
+        self._draw()
+        self._left = position["left"]
 
 
 def set_state(config: GridConfig, options: dict[str, Any]) -> State:

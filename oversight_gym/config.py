@@ -4,12 +4,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from oversight_gym.agents.methods import METHODS, Method
 from oversight_gym.envs import ENV_ID, GridConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
 from oversight_gym.presets import FAST, PRESETS, Settings
+
+
+def level_name(oversight: float) -> str:
+    """An oversight level as text that sorts as the numbers do: at least two decimals, as many as it takes."""
+    return np.format_float_positional(oversight, min_digits=2)
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,11 @@ class TrainConfig:
     """Seed of every random draw; the same seed gives the same numbers."""
     preset: Annotated[str, tyro.conf.arg(help=f"Where the settings below start from: {', '.join(PRESETS)}.")] = "fast"
     run_dir: Path | None = None
-    """Run folder. Default: runs/OversightGrid-v0/METHOD/oversight=P/seed=S."""
+    """Run folder. Default: runs/OversightGrid-v0/oversight=P/METHOD/seed=S."""
     overwrite: bool = False
     """Replace a run folder that holds a finished run."""
+    resume: bool = False
+    """Go on from the last checkpoint of an interrupted run in the folder, if there is one."""
     device: str = "cpu"
     """Torch device: cpu, cuda or cuda:N."""
     threads: int = 1
@@ -70,9 +78,14 @@ class TrainConfig:
         return METHODS[self.method]
 
     @property
+    def name(self) -> str:
+        """A run's name: by oversight level, then method, then seed."""
+        return f"oversight={level_name(self.oversight)}/{self.method}/seed={self.seed}"
+
+    @property
     def folder(self) -> Path:
         """Where the run is written."""
-        return self.run_dir or Path("runs", ENV_ID, self.method, f"oversight={self.oversight:g}", f"seed={self.seed}")
+        return self.run_dir or Path("runs", ENV_ID, self.name)
 
     @property
     def grid(self) -> GridConfig:
@@ -95,9 +108,33 @@ class TrainConfig:
         settings: dict[str, Any] = values.pop("settings")
         return values | settings | {"run_dir": None if self.run_dir is None else str(self.run_dir)}
 
+    def differences(self, other: "TrainConfig") -> dict[str, tuple[Any, Any]]:
+        """The values by name, mine and the other's, that decide a run's numbers and are not the same."""
+        mine, theirs = self.to_json(), other.to_json()
+        return {name: (mine[name], theirs[name]) for name in mine if name not in _HOW and mine[name] != theirs[name]}
+
+    def command(self) -> list[str]:
+        """The words of a command line that repeats the run."""
+        words = ["oversight-gym", "train"]
+        plain = TrainConfig.of(preset=self.preset).to_json()
+        for name, value in self.to_json().items():
+            if name in _ALWAYS or (name not in _HOW and value != plain[name]):
+                flag = name.replace("_", "-")
+                if isinstance(value, bool):
+                    words.append(f"--{flag}" if value else f"--no-{flag}")
+                else:
+                    words += [f"--{flag}", *map(str, value if isinstance(value, list | tuple) else [value])]
+        return words
+
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
         tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         run_dir = None if values.get("run_dir") is None else Path(values["run_dir"])
         return cls.of(**(values | tuples | {"run_dir": run_dir}))
+
+
+_HOW = ("run_dir", "overwrite", "resume")
+"""Where and how a run is written; no part of what it computes."""
+_ALWAYS = ("method", "oversight", "seed", "preset")
+"""What a command line names in any case."""

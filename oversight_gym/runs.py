@@ -1,7 +1,7 @@
 """Run folders: what a finished training run leaves behind, written whole, read without unpickling anything.
 
 A folder holds ``config.json``, ``model.safetensors``, ``evaluations.csv``, ``progress.csv``, TensorBoard event
-files and, written last, ``finished.json``.
+files and, written last, ``finished.json``; while it is trained, a checkpoint.
 """
 
 import csv
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from oversight_gym.agents.policy import GatedMixturePolicy
 
 CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
-_WRITTEN = (FINISHED, MODEL, "*.csv", "events.out.tfevents.*", "steering*", ".*.part")
+EVENTS = "events.out.tfevents.*"
+_PARTS = ".*.part"
+_WRITTEN = (FINISHED, "*.safetensors", "*.csv", EVENTS, "steering*", _PARTS)
 _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
 
 
@@ -36,6 +38,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Write JSON whole."""
     write_whole(path, json.dumps(data, indent=2) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """A number of numpy as Python's own, which every format writes alike; anything else as it is."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -66,8 +73,8 @@ def _is_run(folder: Path) -> bool:
         return False
 
 
-def prepare_folder(config: TrainConfig) -> Path:
-    """Make a run folder with nothing of an earlier run in it but a new ``config.json``.
+def prepare_folder(config: TrainConfig, resumed: bool = False) -> None:
+    """Make a run folder with nothing of an earlier run in it but a new ``config.json``; or keep what is to be resumed.
 
     Raises:
         RequestError: if the folder holds a finished run and ``overwrite`` is off, or something else.
@@ -84,15 +91,23 @@ def prepare_folder(config: TrainConfig) -> Path:
         "command": sys.argv,
         "versions": versions(),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for pattern in _WRITTEN:  # the completion record goes first: what remains never looks finished
-            for path in folder.glob(pattern):
-                path.unlink()
-        write_json(folder / CONFIG, record)
-    except OSError as error:
-        raise RequestError(f"{folder} cannot be written ({error.strerror}); choose another --run-dir.") from error
-    return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern in [_PARTS] if resumed else _WRITTEN:  # the completion record goes first: what remains never
+        for path in folder.glob(pattern):  # looks finished
+            path.unlink()
+    write_json(folder / CONFIG, record)
+
+
+def check_same(asked: TrainConfig, found: TrainConfig, folder: Path) -> None:
+    """Refuse a folder whose run is not the one asked for.
+
+    Raises:
+        RequestError: naming the first difference.
+    """
+    for name, (mine, theirs) in asked.differences(found).items():
+        raise RequestError(
+            f"{folder} was trained with {name} {theirs}, not {mine}; choose another folder, or the same {name}."
+        )
 
 
 @dataclass(frozen=True)

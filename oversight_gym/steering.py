@@ -12,12 +12,10 @@ from rich.table import Table
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer
 from oversight_gym.evaluation import Evaluation, ceilings, evaluate
+from oversight_gym.palette import BLUE, GREEN, GREY, ORANGE
 from oversight_gym.probabilities import Scaled, Setting
 from oversight_gym.runs import Run, write_csv, write_json, write_whole
 from oversight_gym.tables import PATTERNS
-
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
-"""Okabe and Ito's colours, told apart by colour-blind readers."""
 
 
 def curve_rows(evaluation: Evaluation) -> list[dict[str, float | str]]:

@@ -1,0 +1,103 @@
+"""A run's TensorBoard events: scalars that overlay across runs, hyperparameters, layout, policy map, config."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.logger import TensorBoardOutputFormat
+from torch.utils.tensorboard.summary import hparams
+
+from oversight_gym.agents.methods import METHODS, Method
+from oversight_gym.agents.policy import GatedMixturePolicy
+from oversight_gym.config import TrainConfig, level_name
+from oversight_gym.policy_map import MapPainter
+from oversight_gym.presets import PRESETS
+from oversight_gym.runs import EVENTS
+
+COMPARED = {"return_stepwise": "stepwise return", "none/p_ghost": "P(ghost) when nobody looks"}
+"""Figures that the layout overlays, with their titles."""
+METRICS = ("as_used/return_stepwise", "as_used/none/return_start", "as_used/none/p_ghost")
+"""Columns of the HParams tab."""
+
+
+def as_used(method: Method, row: dict[str, float]) -> dict[str, float]:
+    """The figures of an evaluation row at the gate that the method is used with, mixed and per pattern."""
+    prefix = f"{method.gate}/"
+    return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
+
+
+def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
+    """Charts of the custom-scalars tab; TensorBoard joins the layouts of all runs that it shows."""
+    level = f"oversight={level_name(config.oversight)}"
+    charts: dict[str, dict[str, list[Any]]] = {"Methods at one oversight level": {}, "Levels of one method": {}}
+    for figure, title in COMPARED.items():
+        for category, name in zip(charts, (level, f"method={config.method}"), strict=True):
+            charts[category][f"{name}: {title}"] = ["Multiline", [f"^{re.escape(name)}/{re.escape(figure)}$"]]
+    return charts
+
+
+class Board:
+    """Writes the events of one run.
+
+    Scalars as SB3 logs them; at every evaluation ``eval/...`` per gate, ``as_used/...`` at the gate that the method is
+    used with (the same tag for every method), and the figures of ``COMPARED`` once more under ``oversight=.../`` and
+    ``method=.../``, tags that only the runs at one level, or of one method, have: the layout overlays by them.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        lengths: of its event files where training goes on, from :meth:`lengths`; what they hold beyond is cut off.
+    """
+
+    def __init__(self, config: TrainConfig, folder: Path, lengths: dict[str, int]) -> None:
+        self.config, self.folder = config, folder
+        for path in folder.glob(EVENTS):
+            if path.name in lengths:
+                with path.open("r+b") as file:
+                    file.truncate(lengths[path.name])
+            else:
+                path.unlink()
+        self.format = TensorBoardOutputFormat(str(folder))
+        self.painter = MapPainter(config.grid)
+        if not lengths:
+            self._describe()
+
+    def _describe(self) -> None:
+        config, writer = self.config, self.format.writer
+        values = config.to_json()
+        command = shlex.join(config.command())
+        writer.add_text("run/command", f"    {command}")
+        writer.add_text("run/config", "    " + json.dumps(values, indent=2).replace("\n", "\n    "))
+        writer.add_custom_scalars(layout(config))
+        shown = ("method", "oversight", "seed", "preset", "total_timesteps", "learning_rate", "ent_coef", "gate_coef")
+        shown += ("num_envs", "n_steps", "n_epochs", "batch_size", "gamma", "gae_lambda")
+        domains = {"method": list(METHODS), "preset": list(PRESETS)}
+        for summary in hparams({key: values[key] for key in shown}, dict.fromkeys(METRICS, 0.0), domains):
+            writer.file_writer.add_summary(summary)
+
+    def lengths(self) -> dict[str, int]:
+        """Bytes written so far, by event file."""
+        self.format.writer.flush()
+        return {path.name: path.stat().st_size for path in self.folder.glob(EVENTS)}
+
+    def evaluation(self, step: int, row: dict[str, float], policy: GatedMixturePolicy) -> None:
+        """Write an evaluation row and the policy map."""
+        writer = self.format.writer
+        used = as_used(self.config.method_row, row)
+        scalars = {(key if key.startswith("labels/") else f"eval/{key}"): value for key, value in row.items()}
+        del scalars["eval/step"]
+        scalars |= {f"as_used/{key}": value for key, value in used.items()}
+        for name in (f"oversight={level_name(self.config.oversight)}", f"method={self.config.method}"):
+            scalars |= {f"{name}/{figure}": used[figure] for figure in COMPARED}
+        for key, value in scalars.items():
+            writer.add_scalar(key, value, step)
+        writer.add_image(
+            "policy_map", self.painter.paint(policy, self.config.method_row.gates), step, dataformats="HWC"
+        )
+        writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.format.close()

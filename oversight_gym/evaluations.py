@@ -1,0 +1,104 @@
+"""Evaluating while training, and leaving a checkpoint each time."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from oversight_gym.agents.routed_ppo import RoutedPPO
+from oversight_gym.board import Board, as_used
+from oversight_gym.checkpoint import CHECKPOINT, write_checkpoint
+from oversight_gym.config import TrainConfig
+from oversight_gym.evaluation import Evaluation, evaluate
+from oversight_gym.ledger import ledger
+from oversight_gym.runs import write_csv
+from oversight_gym.tables import PATTERNS
+
+Row = dict[str, float]
+
+
+def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
+    """One row of ``evaluations.csv``.
+
+    Args:
+        step: of training.
+        evaluation: ``<gate>/<figure>`` mixed, ``<gate>/<pattern>/<figure>`` per pattern.
+        labels: consumed so far, ``labels/<use>``.
+    """
+    row: Row = {"step": step}
+    for gate in evaluation.names:
+        row |= {f"{gate}/{key}": value for key, value in evaluation.figures(gate).items()}
+        for pattern in PATTERNS:
+            row |= {f"{gate}/{pattern}/{key}": value for key, value in evaluation.figures(gate, pattern).items()}
+    return row | {f"labels/{use}": count for use, count in labels.items()}
+
+
+class Evaluations(BaseCallback):
+    """Evaluates the policy at the start, at even distances and (called once more) at the end of training.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        board: the run's TensorBoard writer.
+        rows: evaluations before the checkpoint from which training goes on.
+        progress: rows of ``progress.csv``, kept with every checkpoint.
+        seconds: that training took before.
+    """
+
+    model: RoutedPPO
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        board: Board,
+        rows: list[Row],
+        progress: list[dict[str, Any]],
+        seconds: float,
+    ) -> None:
+        super().__init__()
+        self.config, self.folder, self.board = config, folder, board
+        self.rows, self.progress = rows, progress
+        self.before, self.began = seconds, time.perf_counter()
+        self.seconds = 0.0
+
+    @property
+    def training_seconds(self) -> float:
+        """All that training took so far, evaluations included."""
+        return self.before + time.perf_counter() - self.began
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        settings = self.config.settings
+        if self.num_timesteps >= len(self.rows) * settings.total_timesteps / self.config.evaluations:
+            self.evaluate()
+            self._leave_checkpoint()
+
+    def evaluate(self) -> None:
+        """Evaluate now, log it and rewrite ``evaluations.csv``."""
+        began = time.perf_counter()
+        method, step = self.config.method_row, self.model.num_timesteps
+        evaluation = evaluate(self.model.policy, self.config.grid, method.gates, gamma=self.config.settings.gamma)
+        self.rows.append(evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed)))
+        write_csv(self.folder / "evaluations.csv", self.rows)
+        self.model.logger.dump(step)
+        self.board.evaluation(step, self.rows[-1], self.model.policy)
+        self.seconds += time.perf_counter() - began
+
+    def _leave_checkpoint(self) -> None:
+        extra = {
+            "config": self.config.to_json(),
+            "evaluations": self.rows,
+            "progress": self.progress,
+            "events": self.board.lengths(),
+            "seconds": self.training_seconds,
+        }
+        write_checkpoint(self.folder / CHECKPOINT, self.model, extra)
+
+    @property
+    def headline(self) -> float:
+        """Stepwise return of the policy as its method uses it, at the last evaluation."""
+        return as_used(self.config.method_row, self.rows[-1])["return_stepwise"]

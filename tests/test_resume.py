@@ -1,0 +1,105 @@
+"""A run that was killed and resumed ends as one that was left alone."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import command, small_config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from oversight_gym.agents.routed_ppo import RoutedPPO
+from oversight_gym.checkpoint import CHECKPOINT
+from oversight_gym.envs import RequestError
+from oversight_gym.train import train
+
+TIMES = {"time/fps", "time/time_elapsed"}
+
+
+class KilledError(Exception):
+    pass
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(folder)).Reload()
+    tags = set(events.Tags()["scalars"]) - TIMES
+    return {tag: [(point.step, point.value) for point in events.Scalars(tag)] for tag in tags}
+
+
+def train_until(updates: int, folder: Path, **values: object) -> None:
+    """Train, and die before the update of that number."""
+    update, done = RoutedPPO.train, 0
+
+    def dying(self: RoutedPPO) -> None:
+        nonlocal done
+        if done == updates:
+            raise KilledError
+        done += 1
+        update(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RoutedPPO, "train", dying)
+        with pytest.raises(KilledError):
+            train(small_config(folder, **values))
+
+
+CASES = [
+    {"method": "routing"},
+    {"method": "filtering", "oversight": 0.1},
+    {"method": "naive", "spurious_oversight": 0.25, "size": (7, 7), "walls": "border", "evaluations": 3},
+    {"method": "no_routing", "anneal": False, "n_epochs": 2, "normalize_advantage": False},
+]
+
+
+@pytest.mark.parametrize("values", CASES, ids=lambda values: values["method"])
+def test_a_resumed_run_equals_an_undisturbed_one(values: dict[str, object], tmp_path: Path) -> None:
+    values = {"evaluations": 2, "total_timesteps": 8192, "num_envs": 16, **values}
+    whole = train(small_config(tmp_path / "whole", **values)).folder
+    folder = tmp_path / "resumed"
+    train_until(5, folder, **values)
+    train_until(9, folder, resume=True, **values)  # from the checkpoint of the start or the middle
+    before = (folder / CHECKPOINT).read_bytes()
+    train_until(1, folder, resume=True, **values)
+    assert (folder / CHECKPOINT).read_bytes() == before  # nothing new to keep
+    train(small_config(folder, resume=True, **values))
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    for name in ("evaluations.csv", "progress.csv"):
+        assert table(folder / name) == table(whole / name)
+    assert curves(folder) == curves(whole)
+    assert not (folder / CHECKPOINT).exists()
+
+
+def test_without_resume_an_interrupted_run_starts_again(tmp_path: Path) -> None:
+    train_until(3, tmp_path / "run")
+    assert (tmp_path / "run" / CHECKPOINT).exists()
+    train_until(0, tmp_path / "run")
+    assert table(tmp_path / "run" / "evaluations.csv")[-1]["step"] == "0"
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    train_until(3, tmp_path / "run")
+    with pytest.raises(RequestError, match=r"trained with learning_rate 0\.001, not 0\.01"):
+        train(small_config(tmp_path / "run", resume=True, learning_rate=0.01))
+
+
+def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
+    train_until(3, tmp_path / "run")
+    (tmp_path / "run" / CHECKPOINT).write_bytes(b"rubbish")
+    with pytest.raises(RequestError, match=r"checkpoint\.safetensors is broken"):
+        train(small_config(tmp_path / "run", resume=True))
+
+
+def test_the_command_of_a_run_repeats_it(tmp_path: Path) -> None:
+    config = small_config(tmp_path / "run", method="naive", anneal=False, gate_hidden=(16, 8), oversight=0.003)
+    words = config.command()
+    assert words[:2] == ["oversight-gym", "train"]
+    done = command(*words[1:], "--run-dir", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    first = train(config)
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (first.folder / "model.safetensors").read_bytes()
+    assert np.isfinite([float(value) for value in table(first.folder / "evaluations.csv")[-1].values()]).all()
