@@ -99,7 +99,7 @@ class Core:
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
         """Go on from :meth:`snapshot`, in a core of the same config."""
         everywhere = np.arange(self.num_envs)
-        state = State(**{"marked": None, **arrays})
+        state = State(**{"marked": None, **arrays})  # type: ignore[arg-type]
         self._assign(everywhere, state, observe(self.config.grid, state).reshape(self.num_envs, -1))
         self.fresh.go_to(position)
 

@@ -9,23 +9,21 @@ from typing import Any
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 from torch.utils.tensorboard.summary import hparams
 
-from oversight_gym.agents.methods import METHODS, Method
+from oversight_gym.agents.methods import METHODS
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.config import TrainConfig, level_name
 from oversight_gym.policy_map import MapPainter
 from oversight_gym.presets import PRESETS
+from oversight_gym.results import as_used
 from oversight_gym.runs import EVENTS
 
 COMPARED = {"return_stepwise": "stepwise return", "none/p_ghost": "P(ghost) when nobody looks"}
 """Figures that the layout overlays, with their titles."""
 METRICS = ("as_used/return_stepwise", "as_used/none/return_start", "as_used/none/p_ghost")
-"""Columns of the HParams tab."""
-
-
-def as_used(method: Method, row: dict[str, float]) -> dict[str, float]:
-    """The figures of an evaluation row at the gate that the method is used with, mixed and per pattern."""
-    prefix = f"{method.gate}/"
-    return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
+"""Result columns of the HParams tab."""
+_SETTINGS = "total_timesteps num_envs n_steps n_epochs batch_size learning_rate anneal ent_coef gate_coef gamma"
+HPARAMS = ("method", "oversight", "seed", "preset", *_SETTINGS.split())
+"""Its other columns, values of ``TrainConfig``."""
 
 
 def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
@@ -71,11 +69,10 @@ class Board:
         writer.add_text("run/command", f"    {command}")
         writer.add_text("run/config", "    " + json.dumps(values, indent=2).replace("\n", "\n    "))
         writer.add_custom_scalars(layout(config))
-        shown = ("method", "oversight", "seed", "preset", "total_timesteps", "learning_rate", "ent_coef", "gate_coef")
-        shown += ("num_envs", "n_steps", "n_epochs", "batch_size", "gamma", "gae_lambda")
+        own = {key: values[key] for key in HPARAMS}
         domains = {"method": list(METHODS), "preset": list(PRESETS)}
-        for summary in hparams({key: values[key] for key in shown}, dict.fromkeys(METRICS, 0.0), domains):
-            writer.file_writer.add_summary(summary)
+        for summary in hparams(own, dict.fromkeys(METRICS, 0.0), domains):  # type: ignore[no-untyped-call]
+            writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]  # not add_hparams, which makes a run of its own
 
     def lengths(self) -> dict[str, int]:
         """Bytes written so far, by event file."""

@@ -5,15 +5,17 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 import tyro
 
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer
+from oversight_gym.plan import SweepConfig
 
 DESCRIPTION = "Train, steer and judge agents under partial oversight."
 
@@ -54,18 +56,49 @@ class SteerConfig:
     """Torch threads."""
 
 
-def _parse(arguments: list[str]) -> TrainConfig | EvaluateConfig | SteerConfig:
-    """The command; ``train`` starts from the preset that the arguments name, so that ``--help`` shows its values."""
+@dataclass(frozen=True)
+class CompareConfig:
+    """Compare the finished runs below a folder: tables and figures over methods, oversight levels and seeds."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder of runs, for example of a sweep."""
+    out: Path | None = None
+    """Folder for tables and figures; default: compare/ below the folder."""
+    baseline: str | None = None
+    """Method that the others are compared with, seed by seed."""
+    paper: Path | None = None
+    """CSV of published returns by oversight_probability and method, shown as faint markers."""
+
+
+@dataclass(frozen=True)
+class TensorBoardConfig:
+    """Start TensorBoard on a run or a folder of runs."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder, or folder of runs."""
+    port: int = 6006
+    """Port; 0 for any free one."""
+    host: str = "localhost"
+    """Address to listen at."""
+
+
+def _parse(arguments: list[str]) -> Any:
+    """The command; ``train`` starts from the preset and ``sweep`` from the file that the arguments name."""
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     named.add_argument("--preset", default="fast")
-    preset = named.parse_known_args(arguments)[0].preset
-    train = tyro.conf.subcommand("train", default=TrainConfig.of(preset=preset))
-    evaluate, steer = tyro.conf.subcommand("evaluate"), tyro.conf.subcommand("steer")
-    commands: Any = Annotated[TrainConfig, train] | Annotated[EvaluateConfig, evaluate] | Annotated[SteerConfig, steer]
-    parsed: TrainConfig | EvaluateConfig | SteerConfig = tyro.cli(
-        commands, prog="oversight-gym", description=DESCRIPTION, args=arguments
-    )
-    return parsed
+    named.add_argument("--config", type=Path)
+    found = named.parse_known_args(arguments[1:])[0]
+    defaults: dict[str, Any] = {}
+    if arguments[:1] == ["train"]:
+        defaults["train"] = TrainConfig.of(preset=found.preset)
+    if arguments[:1] == ["sweep"] and found.config:
+        defaults["sweep"] = SweepConfig.from_toml(found.config)
+    kinds = {
+        name: Annotated[kind, tyro.conf.subcommand(name, **({"default": defaults[name]} if name in defaults else {}))]
+        for name, (kind, _) in COMMANDS.items()
+    }
+    union: Any = Union[tuple(kinds.values())]  # noqa: UP007 - made of a table
+    return tyro.cli(union, prog="oversight-gym", description=DESCRIPTION, args=arguments)
 
 
 def _train(config: TrainConfig) -> None:
@@ -137,16 +170,46 @@ def _steer(config: SteerConfig) -> None:
     steer(load_run(config.run), config.out or config.run, config.expert_scale, config.points)
 
 
+def _sweep(config: SweepConfig) -> None:
+    from oversight_gym.sweep import sweep
+
+    try:
+        failed = sweep(config)
+    except KeyboardInterrupt:
+        print("oversight-gym: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
+    if failed:
+        sys.exit(1)
+
+
+def _compare(config: CompareConfig) -> None:
+    from oversight_gym.compare import compare
+
+    compare(config.folder, config.out or config.folder / "compare", config.baseline, config.paper)
+
+
+def _tensorboard(config: TensorBoardConfig) -> None:
+    from oversight_gym.tensorboard import serve
+
+    serve(config.folder, config.port, config.host)
+
+
+COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
+    "train": (TrainConfig, _train),
+    "evaluate": (EvaluateConfig, _evaluate),
+    "steer": (SteerConfig, _steer),
+    "sweep": (SweepConfig, _sweep),
+    "compare": (CompareConfig, _compare),
+    "tensorboard": (TensorBoardConfig, _tensorboard),
+}
+"""Every command: what it is asked, and what it does."""
+
+
 def main() -> None:
     """Parse the command line and run it; a request that cannot be met ends in one sentence and exit status 2."""
     try:
         command = _parse(sys.argv[1:])
-        if isinstance(command, TrainConfig):
-            _train(command)
-        elif isinstance(command, EvaluateConfig):
-            _evaluate(command)
-        else:
-            _steer(command)
+        dict(COMMANDS.values())[type(command)](command)
     except RequestError as error:
         print(f"oversight-gym: {error}", file=sys.stderr)
         sys.exit(2)

@@ -87,6 +87,10 @@ class TrainConfig:
         """Where the run is written."""
         return self.run_dir or Path("runs", ENV_ID, self.name)
 
+    def written_to(self, folder: Path) -> "TrainConfig":
+        """The same run in another folder."""
+        return replace(self, run_dir=folder)
+
     @property
     def grid(self) -> GridConfig:
         """The environment's settings."""

@@ -6,16 +6,16 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.routed_ppo import RoutedPPO
-from oversight_gym.board import Board, as_used
+from oversight_gym.board import Board
 from oversight_gym.checkpoint import CHECKPOINT, write_checkpoint
 from oversight_gym.config import TrainConfig
 from oversight_gym.evaluation import Evaluation, evaluate
 from oversight_gym.ledger import ledger
-from oversight_gym.runs import write_csv
+from oversight_gym.results import Row, as_used
+from oversight_gym.runs import EVALUATIONS, write_csv
 from oversight_gym.tables import PATTERNS
-
-Row = dict[str, float]
 
 
 def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
@@ -83,9 +83,11 @@ class Evaluations(BaseCallback):
         method, step = self.config.method_row, self.model.num_timesteps
         evaluation = evaluate(self.model.policy, self.config.grid, method.gates, gamma=self.config.settings.gamma)
         self.rows.append(evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed)))
-        write_csv(self.folder / "evaluations.csv", self.rows)
+        write_csv(self.folder / EVALUATIONS, self.rows)
         self.model.logger.dump(step)
-        self.board.evaluation(step, self.rows[-1], self.model.policy)
+        policy = self.model.policy
+        assert isinstance(policy, GatedMixturePolicy)
+        self.board.evaluation(step, self.rows[-1], policy)
         self.seconds += time.perf_counter() - began
 
     def _leave_checkpoint(self) -> None:

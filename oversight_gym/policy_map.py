@@ -106,8 +106,8 @@ class MapPainter:
     def paint(self, policy: GatedMixturePolicy, gates: Sequence[str]) -> NDArray[np.uint8]:
         """The figure as pixels, shape (height, width, 3), uint8."""
         canvas = FigureCanvasAgg(self.figure(policy, gates))
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3]
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
     def _panel(self, axes: Axes, weight: NDArray[np.float32] | None, actions: NDArray[np.float32]) -> None:
         grid = self.config.grid

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import platform
-import sys
+import shlex
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.policy import GatedMixturePolicy
 
 CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
-EVENTS = "events.out.tfevents.*"
+EVALUATIONS, EVENTS = "evaluations.csv", "events.out.tfevents.*"
 _PARTS = ".*.part"
 _WRITTEN = (FINISHED, "*.safetensors", "*.csv", EVENTS, "steering*", _PARTS)
 _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
@@ -85,10 +85,10 @@ def prepare_folder(config: TrainConfig, resumed: bool = False) -> None:
     if (folder / FINISHED).exists() and not config.overwrite:
         raise RequestError(f"{folder} holds a finished run; add --overwrite or choose another --run-dir.")
     record = {
-        "config": config.to_json(),
+        "config": config.to_json() | {"run_dir": None},  # run folders may be moved
         "method": config.method_row.summary,
         "uses_ground_truth": config.method_row.uses_hidden,
-        "command": sys.argv,
+        "command": shlex.join(config.command()),
         "versions": versions(),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,6 +142,23 @@ def _read_json(path: Path, what: str) -> Any:
         raise RequestError(f"{path} cannot be read ({error}); train the run again.") from None
 
 
+def stored_config(folder: Path) -> TrainConfig:
+    """The config that a run folder was written with.
+
+    Raises:
+        RequestError: if it is no run folder or broken.
+    """
+    stored = _read_json(folder / CONFIG, "so it is no run folder; give one that 'oversight-gym train' wrote")
+    try:
+        return TrainConfig.from_json(stored["config"]).written_to(folder)
+    except (KeyError, TypeError) as error:
+        raise _broken(folder, error) from None
+
+
+def _broken(folder: Path, error: Exception) -> RequestError:
+    return RequestError(f"{folder} is broken ({str(error).splitlines()[0]}); train the run again.")
+
+
 def load_run(folder: Path) -> Run:
     """Read a run folder.
 
@@ -156,16 +173,14 @@ def load_run(folder: Path) -> Run:
     folder = Path(folder)
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder; give a run folder, for example one below runs/.")
-    stored = _read_json(folder / CONFIG, "so it is no run folder; give one that 'oversight-gym train' wrote")
+    config = stored_config(folder)
     record = _read_json(folder / FINISHED, "so its training has not finished; train it again")
     try:
-        config = TrainConfig.from_json(stored["config"])
         policy = make_policy(config)
         policy.load_state_dict(load_file(folder / MODEL))
     except FileNotFoundError:
         raise RequestError(f"{folder} has no {MODEL}; train the run again.") from None
-    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise RequestError(f"{folder} is broken ({reason}); train the run again.") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise _broken(folder, error) from None
     policy.set_training_mode(False)
     return Run(folder, config, policy, record)

@@ -21,7 +21,7 @@ from oversight_gym.ledger import ledger
 from oversight_gym.logs import ProgressBar, ProgressFile, RolloutLogs
 from oversight_gym.runs import FINISHED, MODEL, Run, check_same, load_run, prepare_folder, write_json, write_whole
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""
 
 

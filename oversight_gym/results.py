@@ -1,0 +1,108 @@
+"""The finished runs below a folder, read from their small files alone."""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oversight_gym.agents.methods import Method
+from oversight_gym.config import TrainConfig
+from oversight_gym.envs import RequestError
+from oversight_gym.runs import CONFIG, EVALUATIONS, FINISHED, stored_config
+
+Row = dict[str, float]
+
+
+def as_used(method: Method, row: Row) -> Row:
+    """The figures of an evaluation row at the gate that the method is used with, mixed and per pattern."""
+    prefix = f"{method.gate}/"
+    return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        config: of the run.
+        series: what is compared: the method, and the settings in which the runs of the folder differ.
+        rows: of ``evaluations.csv``.
+        labels: consumed in all, by use.
+    """
+
+    config: TrainConfig
+    series: str
+    rows: tuple[Row, ...]
+    labels: dict[str, int]
+
+    def curve(self, figure: str) -> tuple[list[float], list[float]]:
+        """Training steps, and a figure (``return_stepwise``, ``none/p_ghost``, ...) of the policy as used."""
+        return [row["step"] for row in self.rows], [as_used(self.config.method_row, row)[figure] for row in self.rows]
+
+    def figure(self, figure: str) -> float:
+        """A figure at the end of training."""
+        return self.curve(figure)[1][-1]
+
+    @property
+    def labels_used(self) -> int:
+        """Labels that the run consumed: the most of any use, since the same label may serve several."""
+        return max(self.labels.values())
+
+
+def _read(folder: Path) -> tuple[TrainConfig, tuple[Row, ...], dict[str, int]]:
+    config = stored_config(folder)
+    with (folder / EVALUATIONS).open() as file:
+        rows = tuple({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
+    labels = {use: int(count) for use, count in json.loads((folder / FINISHED).read_text())["labels"].items()}
+    used = [as_used(config.method_row, row) for row in rows]
+    if not rows or not all({"return_stepwise", "none/p_ghost"} <= row.keys() for row in used):
+        raise ValueError("its evaluations lack figures")
+    return config, rows, labels
+
+
+def _name_series(configs: Iterable[TrainConfig]) -> list[str]:
+    """The method, and where runs differ in more than method, level and seed, the settings that vary."""
+    found: list[dict[str, Any]] = [config.to_json() for config in configs]
+    ignored = {"method", "oversight", "seed", "run_dir", "overwrite", "resume", "threads", "device"}
+    varying = [key for key in found[0] if key not in ignored and any(row[key] != found[0][key] for row in found)]
+    return [", ".join([row["method"], *(f"{key}={row[key]}" for key in varying)]) for row in found]
+
+
+def read_results(folder: Path) -> tuple[list[Result], list[str]]:
+    """Every finished run below a folder.
+
+    Returns:
+        The results by series, level and seed; and a sentence for each thing that was left out.
+
+    Raises:
+        RequestError: if there is none.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"{folder} is not a folder; give one that holds runs, for example of a sweep.")
+    read, notes, unfinished = [], [], 0
+    for path in sorted(folder.rglob(CONFIG)):
+        if not (path.parent / FINISHED).exists():
+            unfinished += 1
+            continue
+        try:
+            read.append(_read(path.parent))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
+            notes.append(f"{path.parent} was left out: {str(error).splitlines()[0] if str(error) else 'broken'}")
+    if unfinished:
+        notes.append(f"{unfinished} unfinished run(s) were left out.")
+    if not read:
+        raise RequestError(f"{folder} holds no finished run; train some, for example with 'oversight-gym sweep'.")
+    series = _name_series(config for config, _, _ in read)
+    results = [Result(config, name, rows, labels) for (config, rows, labels), name in zip(read, series, strict=True)]
+    taken: dict[tuple[str, float, int], Path] = {}
+    kept = []
+    for result in results:
+        key = result.series, result.config.oversight, result.config.seed
+        if key in taken:
+            notes.append(f"{result.config.folder} was left out: {taken[key]} is the same run.")
+        else:
+            taken[key] = result.config.folder
+            kept.append(result)
+    return sorted(kept, key=lambda result: (result.series, result.config.oversight, result.config.seed)), notes
