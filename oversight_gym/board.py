@@ -21,9 +21,18 @@ COMPARED = {"return_stepwise": "stepwise return", "none/p_ghost": "P(ghost) when
 """Figures that the layout overlays, with their titles."""
 METRICS = ("as_used/return_stepwise", "as_used/none/return_start", "as_used/none/p_ghost")
 """Result columns of the HParams tab."""
-_SETTINGS = "total_timesteps num_envs n_steps n_epochs batch_size learning_rate anneal ent_coef gate_coef gamma"
-HPARAMS = ("method", "oversight", "seed", "preset", *_SETTINGS.split())
-"""Its other columns, values of ``TrainConfig``."""
+NAMED = ("method", "oversight", "seed", "preset")
+SETTINGS = (
+    "total_timesteps",
+    "num_envs",
+    "n_steps",
+    "n_epochs",
+    "batch_size",
+    "learning_rate",
+    "ent_coef",
+    "gate_coef",
+)
+"""Its other columns; the tab sorts them by name and first shows the foremost, so settings are called settings.NAME."""
 
 
 def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
@@ -69,7 +78,7 @@ class Board:
         writer.add_text("run/command", f"    {command}")
         writer.add_text("run/config", "    " + json.dumps(values, indent=2).replace("\n", "\n    "))
         writer.add_custom_scalars(layout(config))
-        own = {key: values[key] for key in HPARAMS}
+        own = {key: values[key] for key in NAMED} | {f"settings.{key}": values[key] for key in SETTINGS}
         domains = {"method": list(METHODS), "preset": list(PRESETS)}
         for summary in hparams(own, dict.fromkeys(METRICS, 0.0), domains):  # type: ignore[no-untyped-call]
             writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]  # not add_hparams, which makes a run of its own

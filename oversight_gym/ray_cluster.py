@@ -1,6 +1,7 @@
 """Runs as tasks of a Ray cluster (Ray Core), one CPU each."""
 
 import logging
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,13 @@ def _write_files(folder: Path, files: dict[str, bytes]) -> None:
         write_whole(folder / name, files[name])
 
 
+def _reach(address: str | None) -> None:
+    """Fail at once where nobody listens; Ray itself tries for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
 def connect(address: str | None, workers: int) -> int:
     """Join a cluster, or start one of ``workers`` CPUs on this machine; returns its number of CPUs.
 
@@ -55,10 +63,10 @@ def connect(address: str | None, workers: int) -> int:
         ) from None
     if not ray.is_initialized():
         try:
-            ray.init(
-                address=address, num_cpus=None if address else workers, log_to_driver=False, logging_level=logging.ERROR
-            )
-        except ConnectionError as error:
+            _reach(address)
+            cpus = None if address else workers
+            ray.init(address=address, num_cpus=cpus, log_to_driver=False, logging_level=logging.ERROR)
+        except OSError as error:
             reason = str(error).splitlines()[0]
             raise RequestError(
                 f"no Ray cluster was found at address {address!r} ({reason}); start one with 'ray start'."

@@ -1,10 +1,12 @@
 """Sweeps: many runs, each in a process of its own, that finish, resume and say what failed."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -50,6 +52,20 @@ def _print_plan(sweep: SweepConfig, runs: int, todo: list[TrainConfig], costs: d
         raise RequestError(f"{sweep.out} has {free:,.0f} MB free, but the sweep needs {needed:,.0f}; make room.")
 
 
+def _plain(sweep: SweepConfig) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(sweep).items()}
+
+
+def _remembered(sweep: SweepConfig) -> dict[str, Cost]:
+    """Costs found by an earlier call of the same sweep."""
+    try:
+        plan = json.loads((sweep.out / PLAN).read_text())
+        same = (plan["sweep"]["preset"], tuple(plan["sweep"]["set"])) == (sweep.preset, sweep.set)
+        return {method: Cost(**cost) for method, cost in plan["costs"].items()} if same else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _execute(sweep: SweepConfig, jobs: list[Job]) -> Iterator[Attempt]:
     if sweep.executor == "ray":
         return run_on_ray(jobs, sweep.storage, sweep.gpus)
@@ -91,12 +107,13 @@ def _sweep(config: SweepConfig, runs: dict[str, TrainConfig]) -> list[str]:
     slots = connect(config.address, config.workers) if config.executor == "ray" else config.workers
     todo = {name: run for name, run in runs.items() if not _is_finished(run)}
     finished = [run for name, run in runs.items() if name not in todo]
-    costs = costs_of(finished, list(todo.values()), config.workers)
+    known = _remembered(config)
+    costs = known | costs_of(finished, [run for run in todo.values() if run.method not in known], config.workers)
     _print_plan(config, len(runs), list(todo.values()), costs, slots)
     if config.dry_run:
         return []
-    plan = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
-    write_json(config.out / PLAN, {"sweep": plan, "begun": datetime.now(UTC).isoformat(timespec="seconds")})
+    record = {"sweep": _plain(config), "begun": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_json(config.out / PLAN, record | {"costs": {method: asdict(cost) for method, cost in costs.items()}})
     weights = {name: costs[run.method].seconds(run) if run.method in costs else 1.0 for name, run in todo.items()}
     jobs = [Job(name, run, config.out / LOGS / f"{name.replace('/', ' ')}.log") for name, run in todo.items()]
     with Progress(weights, len(finished), slots) as progress:

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from oversight_gym.config import TrainConfig
+from oversight_gym.plan import SweepConfig
 from oversight_gym.runs import Run
+from oversight_gym.sweep import sweep
 from oversight_gym.train import train
 
 torch.set_num_threads(1)
@@ -28,3 +31,20 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "oversight_gym", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+
+
+TINY = ("total_timesteps=4096", "num_envs=32", "n_steps=32", "batch_size=256", "hidden=[32,32]", "evaluations=4")
+
+
+def tiny(out: Path, **values: Any) -> SweepConfig:
+    """A sweep of four runs that take a second each."""
+    chosen = {"methods": ("routing", "naive"), "oversight": (0.3,), "seeds": 2, "set": TINY, **values}
+    return SweepConfig(out=out, **chosen)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small finished sweep; not to be written to."""
+    out = tmp_path_factory.mktemp("sweep") / "undisturbed"
+    assert sweep(tiny(out)) == []
+    return out

@@ -1,0 +1,64 @@
+"""A sweep on a Ray cluster of two nodes gives the local executor's results, also when one of the nodes dies."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import TINY, tiny
+from test_sweep import assert_same_results
+
+from oversight_gym.sweep import sweep
+
+ray = pytest.importorskip("ray")
+Cluster = pytest.importorskip("ray.cluster_utils").Cluster
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Two nodes of one CPU each, this process connected to the first."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_two_nodes_share_a_sweep(
+    cluster: Cluster, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.add_node(num_cpus=1)
+    assert sweep(tiny(tmp_path / "out", executor="ray", address="auto", storage="collect")) == []
+    nodes = re.findall(r"finished on (\w+)", capsys.readouterr().out)
+    assert len(nodes) == 4
+    assert len(set(nodes)) == 2
+    assert_same_results(tmp_path / "out", undisturbed)
+
+
+def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    doomed = cluster.add_node(num_cpus=1)
+    some = {"seeds": 3, "methods": ("routing",), "set": ("total_timesteps=60000", *TINY[1:])}
+    out, failed = tmp_path / "out", []
+    driver = threading.Thread(target=lambda: failed.extend(sweep(tiny(out, executor="ray", address="auto", **some))))
+    driver.start()
+    while len(list(out.rglob("checkpoint.safetensors"))) < 2:  # a run on either node
+        assert driver.is_alive()
+        time.sleep(0.02)
+    cluster.remove_node(doomed, allow_graceful=False)
+    driver.join()
+    assert failed == []
+    assert sweep(tiny(tmp_path / "local", **some)) == []
+    assert_same_results(out, tmp_path / "local")
+
+
+def test_without_the_extra_a_sentence_names_it(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['ray'] = None; from oversight_gym.cli import main; main()"
+    words = ["sweep", "--out", str(tmp_path), "--executor", "ray"]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'oversight-gym[ray]'" in done.stderr
+    assert done.stderr.count("\n") == 1

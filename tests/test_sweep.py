@@ -1,0 +1,218 @@
+"""Sweeps: what they plan, that they finish whatever is killed, and that what they leave behind is right."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TINY, command, tiny
+from test_resume import curves, table
+
+from oversight_gym.envs import RequestError
+from oversight_gym.plan import SweepConfig, options_of, runs_of
+from oversight_gym.runs import FINISHED, load_run
+from oversight_gym.sweep import sweep
+
+
+def words(config: SweepConfig) -> list[str]:
+    levels = [str(level) for level in config.oversight]
+    return [
+        *("sweep", "--out", str(config.out), "--methods", *config.methods, "--oversight", *levels),
+        *("--seeds", str(config.seeds), "--set", *config.set),
+    ]
+
+
+def finished(out: Path) -> list[str]:
+    return sorted(str(path.parent.relative_to(out)) for path in out.rglob(FINISHED))
+
+
+def assert_same_results(out: Path, expected: Path) -> None:
+    assert finished(out) == finished(expected)
+    for name in finished(expected):
+        assert (out / name / "model.safetensors").read_bytes() == (expected / name / "model.safetensors").read_bytes()
+        for file in ("evaluations.csv", "progress.csv"):
+            assert table(out / name / file) == table(expected / name / file)
+        assert curves(out / name) == curves(expected / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("learning_rate=0.001", "learning_rate", [0.001]),
+        ("learning-rate=0.001,0.01", "learning_rate", [0.001, 0.01]),
+        ("gate_coef=[0.1, 0.2]", "gate_coef", [0.1, 0.2]),
+        ("hidden=[64, 32]", "hidden", [(64, 32)]),
+        ("hidden=64,32", "hidden", [(64, 32)]),
+        ("hidden=64", "hidden", [(64,)]),
+        ("hidden=[[64], [32, 32]]", "hidden", [(64,), (32, 32)]),
+        ("gate_hidden=[]", "gate_hidden", [()]),
+        ("walls=none,border", "walls", ["none", "border"]),
+        ("anneal=false", "anneal", [False]),
+    ],
+)
+def test_settings_to_sweep_over(text: str, name: str, values: list[object]) -> None:
+    assert options_of(text) == (name, values)
+
+
+def test_the_runs_of_a_sweep() -> None:
+    runs = runs_of(tiny(Path("out"), oversight=(0.003, 0.1, 1.0), set=("gate_coef=0.1,0.01", "size=[4,6]")))
+    assert len(runs) == 2 * 3 * 2 * 2
+    assert "oversight=0.003/routing/gate_coef=0.01/seed=1" in runs
+    levels = list(dict.fromkeys(name.split("/")[0] for name in runs))
+    assert levels == sorted(levels) == ["oversight=0.003", "oversight=0.10", "oversight=1.00"]
+    run = runs["oversight=0.10/naive/gate_coef=0.1/seed=0"]
+    assert (run.method, run.oversight, run.seed, run.settings.gate_coef) == ("naive", 0.1, 0, 0.1)
+    assert (run.settings.size, run.threads, run.folder) == (
+        (4, 6),
+        1,
+        Path("out/oversight=0.10/naive/gate_coef=0.1/seed=0"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--methods", "magic"], "method is 'magic'"),
+        (["--oversight", "1.2"], "oversight is 1.2"),
+        (["--seeds", "0"], "seeds is 0"),
+        (["--set", "colour=3"], "set names 'colour'"),
+        (["--set", "gate_coef"], "write NAME=VALUE"),
+        (["--set", "seed=3"], "set names 'seed'"),
+        (["--set", "gate_coef=much"], "wrong kind"),
+        (["--config", "missing.toml"], "missing.toml cannot be read"),
+        (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster was found"),
+    ],
+)
+def test_impossible_sweeps_end_in_a_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    done = command("sweep", "--out", tmp_path / "out", *arguments)
+    assert done.returncode == 2
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_toml_file_is_a_sweep_and_options_go_first(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        f'out = "{tmp_path / "out"}"\nmethods = ["naive"]\noversight = [0.1, 0.3]\nseeds = 3\n'
+        "[set]\ntotal_timesteps = 2048\ngate_coef = [0.1, 0.2]\nhidden = [16, 16]\n"
+    )
+    config = SweepConfig.from_toml(file)
+    assert len(runs_of(config)) == 2 * 3 * 2
+    shown = command("sweep", "--config", file, "--seeds", "1", "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert "4 runs, 0 of them finished; 8,192 steps" in shown.stdout
+    assert "estimate" in shown.stdout
+    assert finished(tmp_path / "out") == []
+    file.write_text("colour = 3\n")
+    with pytest.raises(RequestError, match="holds 'colour'"):
+        SweepConfig.from_toml(file)
+
+
+def test_a_finished_sweep_is_left_as_it_is(undisturbed: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.safetensors")}
+    shown = command(*words(tiny(undisturbed)))
+    assert shown.returncode == 0, shown.stderr
+    assert "4 runs, 4 of them finished; 0 steps" in shown.stdout
+    assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.safetensors")} == before
+    other = command(*words(tiny(undisturbed, set=(*TINY, "gamma=0.9"))))
+    assert other.returncode == 2
+    assert "was trained with gamma 0.97, not 0.9" in other.stderr
+
+
+def start(out: Path) -> "subprocess.Popen[str]":
+    arguments = [sys.executable, "-m", "oversight_gym", *words(tiny(out))]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_a_run(driver: "subprocess.Popen[str]", out: Path) -> list[int]:
+    """Wait until a run of the sweep, not the probe, is being trained; process numbers of the workers."""
+    while not list(out.rglob("checkpoint.safetensors")):
+        assert driver.poll() is None
+        time.sleep(0.02)
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(driver.pid)], capture_output=True, text=True, check=False
+    )
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def wait_until_gone(processes: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    listing = ["ps", "-o", "stat=", "-p", ",".join(map(str, processes))]
+    while not set(subprocess.run(listing, capture_output=True, text=True, check=False).stdout) <= set("Z+l\n s"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_driver_killed_at_twenty_moments_loses_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    out, rng, kept = tmp_path / "out", random.Random(0), []
+    for _ in range(20):
+        with start(out) as driver:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                driver.wait(rng.uniform(0.3, 5.0))
+            driver.kill()
+        now = finished(out)
+        assert set(kept) <= set(now)
+        kept = now
+        for name in now:
+            load_run(out / name)  # whatever looks finished is
+    assert sweep(tiny(out)) == []
+    assert_same_results(out, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_driver_takes_its_workers_along(number: int, tmp_path: Path) -> None:
+    with start(tmp_path / "out") as driver:
+        workers = wait_for_a_run(driver, tmp_path / "out")
+        driver.send_signal(number)
+        said = driver.communicate()[1]
+    assert workers
+    wait_until_gone(workers)
+    assert driver.returncode == (130 if number == signal.SIGINT else -number)
+    assert ("the same command goes on" in said) == (number == signal.SIGINT)
+    assert "Traceback" not in said
+
+
+def test_a_killed_worker_is_retried_once(undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with start(out) as driver:
+        os.kill(wait_for_a_run(driver, out)[0], signal.SIGKILL)
+        shown = driver.communicate()[0]
+    assert driver.returncode == 0
+    assert "to be tried once more" in shown
+    assert_same_results(out, undisturbed)
+
+
+def test_failures_are_reported_with_their_logs(tmp_path: Path) -> None:
+    config = tiny(tmp_path / "out", seeds=1)
+    blocked = tmp_path / "out" / "oversight=0.30" / "naive" / "seed=0"
+    blocked.mkdir(parents=True)
+    (blocked / "thesis.tex").write_text("precious")
+    done = command(*words(config))
+    assert done.returncode == 1
+    assert "oversight=0.30/naive/seed=0 failed; the end of" in done.stdout
+    assert "is no run folder" in done.stdout
+    assert "1 of 2 runs failed" in done.stdout
+    assert finished(tmp_path / "out") == ["oversight=0.30/routing/seed=0"]
+    assert (blocked / "thesis.tex").read_text() == "precious"
+
+
+def test_two_drivers_do_not_share_a_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with start(out) as first:
+        wait_for_a_run(first, out)
+        second = command(*words(tiny(out)))
+        first.kill()
+    assert second.returncode == 2
+    assert "is being swept by another process" in second.stderr
+
+
+def test_the_plan_is_kept(undisturbed: Path) -> None:
+    plan = json.loads((undisturbed / "sweep.json").read_text())
+    assert plan["sweep"]["methods"] == ["routing", "naive"]
+    assert all(cost["seconds_per_step"] > 0 for cost in plan["costs"].values())
