@@ -43,7 +43,7 @@ def differences(groups: dict[Group, list[Result]], baseline: str, figure: str) -
     Raises:
         RequestError: if no series is called so.
     """
-    names = sorted({series for series, _ in groups})
+    names = list(dict.fromkeys(series for series, _ in groups))
     if baseline not in names:
         raise RequestError(f"baseline is {baseline!r}; choose one of {', '.join(names)}.")
     found = {}

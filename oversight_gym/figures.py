@@ -10,7 +10,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from oversight_gym.agents.methods import METHODS
 from oversight_gym.evaluation import Evaluation
 from oversight_gym.palette import GREY, MARKERS, SERIES
 from oversight_gym.results import Result
@@ -38,9 +37,8 @@ class Data:
 
     @property
     def series(self) -> list[str]:
-        """Names, in the order of the registry of methods."""
-        order = list(METHODS)
-        return sorted({name for name, _ in self.groups}, key=lambda name: (order.index(name.split(",")[0]), name))
+        """Names, in order."""
+        return list(dict.fromkeys(name for name, _ in self.groups))
 
     @property
     def levels(self) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oversight_gym.agents.methods import Method
+from oversight_gym.agents.methods import METHODS, Method
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
 from oversight_gym.runs import CONFIG, EVALUATIONS, FINISHED, stored_config
@@ -105,4 +105,6 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
         else:
             taken[key] = result.config.folder
             kept.append(result)
-    return sorted(kept, key=lambda result: (result.series, result.config.oversight, result.config.seed)), notes
+    order = list(METHODS)
+    kept.sort(key=lambda r: (order.index(r.config.method), r.series, r.config.oversight, r.config.seed))
+    return kept, notes

@@ -5,12 +5,18 @@
 Finished runs are kept and reused.
 """
 
-from concurrent.futures import ProcessPoolExecutor
+import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
 import tyro
+
+from oversight_gym.evaluation import evaluate
+from oversight_gym.plan import SweepConfig, runs_of
+from oversight_gym.runs import load_run
+from oversight_gym.sweep import sweep
 
 METHODS = ("routing", "no_routing", "naive")
 
@@ -31,35 +37,33 @@ class TableConfig:
     """The table."""
 
 
-def stepwise_returns(job: tuple[Path, str, float, int]) -> dict[str, float]:
-    """Train unless that has been done; return the mixed stepwise return at each gate, and the run's seconds."""
-    from oversight_gym.config import TrainConfig
-    from oversight_gym.evaluation import evaluate
-    from oversight_gym.train import finished_run
-
-    runs, method, oversight, seed = job
-    folder = runs / method / f"oversight={oversight:g}" / f"seed={seed}"
-    run = finished_run(TrainConfig.of(method=method, oversight=oversight, seed=seed, run_dir=folder))
-    gates = run.config.method_row.gates
-    found = evaluate(run.policy, run.config.grid, gates, gamma=run.config.settings.gamma)
-    return {gate: found.figures(gate)["return_stepwise"] for gate in gates} | {"seconds": run.record["seconds"]}
-
-
 def cell(value: float | None) -> str:
     return "" if value is None else f"{value:+.3f}"
 
 
 def main() -> None:
     config = tyro.cli(TableConfig)
-    jobs = [(config.runs, method, config.oversight, seed) for method in METHODS for seed in range(config.seeds)]
-    with ProcessPoolExecutor(config.workers) as pool:
-        results = list(pool.map(stepwise_returns, jobs))
+    asked = SweepConfig(
+        out=config.runs,
+        methods=METHODS,
+        oversight=(config.oversight,),
+        seeds=config.seeds,
+        workers=config.workers,
+    )
+    if sweep(asked):
+        sys.exit(1)
+    found = defaultdict(list)
+    for run in map(load_run, (run.folder for run in runs_of(asked).values())):
+        gates = run.config.method_row.gates
+        evaluation = evaluate(run.policy, run.config.grid, gates, gamma=run.config.settings.gamma)
+        returns = {gate: evaluation.figures(gate)["return_stepwise"] for gate in gates}
+        found[run.config.method].append(returns | {"seconds": run.record["seconds"]})
     lines = [
         "| method | seed | gate free | gate diamond | gate ghost | seconds |",
         "|---|---|---|---|---|---|",
     ]
     for method in METHODS:
-        own = [result for job, result in zip(jobs, results, strict=True) if job[1] == method]
+        own = found[method]
         for seed, result in enumerate(own):
             gates = (cell(result.get(gate)) for gate in ("free", "diamond", "ghost"))
             lines.append(f"| {method} | {seed} | {' | '.join(gates)} | {result['seconds']:.0f} |")

@@ -38,7 +38,7 @@ TINY = ("total_timesteps=4096", "num_envs=32", "n_steps=32", "batch_size=256", "
 
 def tiny(out: Path, **values: Any) -> SweepConfig:
     """A sweep of four runs that take a second each."""
-    chosen = {"methods": ("routing", "naive"), "oversight": (0.3,), "seeds": 2, "set": TINY, **values}
+    chosen = {"methods": ("routing", "naive"), "oversight": (0.1, 0.3), "seeds": 1, "set": TINY, **values}
     return SweepConfig(out=out, **chosen)
 
 

@@ -61,7 +61,7 @@ def test_settings_to_sweep_over(text: str, name: str, values: list[object]) -> N
 
 
 def test_the_runs_of_a_sweep() -> None:
-    runs = runs_of(tiny(Path("out"), oversight=(0.003, 0.1, 1.0), set=("gate_coef=0.1,0.01", "size=[4,6]")))
+    runs = runs_of(tiny(Path("out"), oversight=(0.003, 0.1, 1.0), seeds=2, set=("gate_coef=0.1,0.01", "size=[4,6]")))
     assert len(runs) == 2 * 3 * 2 * 2
     assert "oversight=0.003/routing/gate_coef=0.01/seed=1" in runs
     levels = list(dict.fromkeys(name.split("/")[0] for name in runs))
@@ -189,7 +189,7 @@ def test_a_killed_worker_is_retried_once(undisturbed: Path, tmp_path: Path) -> N
 
 
 def test_failures_are_reported_with_their_logs(tmp_path: Path) -> None:
-    config = tiny(tmp_path / "out", seeds=1)
+    config = tiny(tmp_path / "out", oversight=(0.3,))
     blocked = tmp_path / "out" / "oversight=0.30" / "naive" / "seed=0"
     blocked.mkdir(parents=True)
     (blocked / "thesis.tex").write_text("precious")

@@ -1,0 +1,149 @@
+"""The comparison says what the runs say, and reads whatever is there."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oversight_gym.compare import compare
+from oversight_gym.envs import RequestError
+from oversight_gym.results import read_results
+from oversight_gym.runs import FINISHED
+from oversight_gym.statistics import FEWEST, iqm, summarise
+
+FILES = {"compare.csv", "compare.json", "compare.md"} | {
+    f"{name}.{kind}"
+    for name in ("return_by_oversight", "learning_curves", "ghost_by_oversight", "return_by_labels")
+    for kind in ("png", "svg")
+}
+
+
+def copy_as(source: Path, target: Path, gate: str, returns: list[float], **config: object) -> None:
+    """A finished run like ``source``, of another seed or level, whose policy ends with the last of these returns."""
+    shutil.copytree(source, target)
+    stored = json.loads((target / "config.json").read_text())
+    stored["config"] |= config
+    (target / "config.json").write_text(json.dumps(stored))
+    with (target / "evaluations.csv").open() as file:
+        rows = list(csv.DictReader(file))[: len(returns)]
+    for row, value in zip(rows, returns, strict=True):
+        row[f"{gate}/return_stepwise"] = str(value)
+    with (target / "evaluations.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+NAIVE = [0.1, 0.2, 0.3, 0.4, 0.9]
+ROUTING = [0.3, 0.5, 0.4, 0.8, 0.7]
+
+
+@pytest.fixture(scope="module")
+def runs(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five seeds of two methods with known returns at one level, one seed at another."""
+    folder = tmp_path_factory.mktemp("compare")
+    sources = {"routing": "diamond", "naive": "free"}
+    for method, gate in sources.items():
+        source = undisturbed / "oversight=0.30" / method / "seed=0"
+        for seed, value in enumerate(ROUTING if method == "routing" else NAIVE):
+            copy_as(source, folder / f"{method}-{seed}", gate, [0.0, value], seed=seed)
+        copy_as(source, folder / f"{method}-low", gate, [0.0, 0.05], oversight=0.01)
+    return folder
+
+
+def test_the_table_holds_the_statistics_of_the_runs(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = compare(runs, tmp_path, baseline="naive")
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    found = {(row["series"], row["oversight"]): row for row in rows}
+    assert set(found) == {("routing", 0.3), ("naive", 0.3), ("routing", 0.01), ("naive", 0.01)}
+    assert found["naive", 0.3]["return_stepwise/iqm"] == pytest.approx(0.3)  # the mean of the middle three
+    assert found["routing", 0.3]["return_stepwise/iqm"] == pytest.approx((0.4 + 0.5 + 0.7) / 3)
+    paired = np.array(ROUTING) - NAIVE
+    expected = summarise(paired.tolist())
+    for key in ("iqm", "low", "high"):
+        assert found["routing", 0.3][f"return_stepwise minus naive/{key}"] == pytest.approx(getattr(expected, key))
+    assert expected.low < iqm(paired.tolist()) < expected.high
+    assert found["routing", 0.01]["return_stepwise/low"] is None
+    shown = capsys.readouterr().out
+    assert "too few for a bootstrap" in shown
+    assert json.loads((tmp_path / "compare.json").read_text())["rows"] == rows
+    with (tmp_path / "compare.csv").open() as file:
+        assert [row["series"] for row in csv.DictReader(file)] == [row["series"] for row in rows]
+    assert (tmp_path / "compare.md").read_text().count("\n") == 2 + len(rows)
+    for picture in tmp_path.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "learning_curves.svg").read_text()
+
+
+def test_whatever_is_half_written_is_left_out_and_named(runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    shutil.copytree(runs, folder)
+    (folder / "naive-0" / FINISHED).unlink()
+    (folder / "naive-1" / "evaluations.csv").write_text("step,fr")
+    (folder / "naive-2" / "config.json").write_text('{"config": {"method": "mag')
+    (folder / "naive-3" / FINISHED).write_text("")
+    (folder / "naive-4" / "evaluations.csv").unlink()
+    shutil.copytree(folder / "routing-0", folder / "routing-copy")
+    results, notes = read_results(folder)
+    assert len(results) == 7
+    assert "1 unfinished" in " ".join(notes)
+    assert sum("was left out" in note for note in notes) == 5
+    assert any("is the same run" in note for note in notes)
+    compare(folder, tmp_path / "out")
+
+
+def test_runs_of_other_settings_are_series_of_their_own(runs: Path, tmp_path: Path) -> None:
+    copy_as(runs / "routing-0", tmp_path / "runs" / "other", "diamond", [0.0, 0.1], gate_coef=0.5)
+    shutil.copytree(runs / "routing-0", tmp_path / "runs" / "plain")
+    results, _ = read_results(tmp_path / "runs")
+    assert [result.series for result in results] == ["routing, gate_coef=0.01", "routing, gate_coef=0.5"]
+
+
+def test_published_values_and_wrong_requests(runs: Path, tmp_path: Path) -> None:
+    paper = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
+    assert compare(runs, tmp_path / "out", paper=paper)
+    with pytest.raises(RequestError, match="baseline is 'magic'; choose one of routing, naive"):
+        compare(runs, tmp_path / "out", baseline="magic")
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("a,b\n1,2\n")
+    with pytest.raises(RequestError, match="cannot be used"):
+        compare(runs, tmp_path / "out", paper=wrong)
+    for folder, sentence in ((tmp_path / "nowhere", "is not a folder"), (tmp_path / "out", "no finished run")):
+        done = command("compare", folder)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))
+def test_intervals_contain_the_mean_and_need_seeds(values: list[float]) -> None:
+    summary = summarise(values)
+    assert min(values) - 1e-12 <= summary.iqm <= max(values) + 1e-12
+    if len(values) < FEWEST:
+        assert summary.low is None
+        assert summary.high is None
+    else:
+        assert summary.low is not None
+        assert summary.high is not None
+        assert min(values) - 1e-12 <= summary.low <= summary.iqm + 1e-9
+        assert summary.iqm - 1e-9 <= summary.high <= max(values) + 1e-12
+        assert summarise(values) == summary
+
+
+def test_the_interval_covers_what_it_should() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        summary = summarise(rng.normal(size=20).tolist())
+        assert summary.low is not None
+        assert summary.high is not None
+        covered += summary.low <= 0 <= summary.high
+    assert 170 <= covered <= 199  # 95 % in the limit; a percentile bootstrap of 20 is a little short
