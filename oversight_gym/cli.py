@@ -113,7 +113,7 @@ def _train(config: TrainConfig) -> None:
     folder = shlex.quote(str(run.folder))
     print(f"Run folder: {folder}")
     print(f"Details:    {_tool('oversight-gym')} evaluate {folder}")
-    print(f"Curves:     {_tool('tensorboard')} --logdir {folder}")
+    print(f"Curves:     {_tool('oversight-gym')} tensorboard {folder}")
 
 
 def _tool(name: str) -> str:

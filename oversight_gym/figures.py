@@ -77,7 +77,11 @@ def _dots(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, An
 def _level_axis(axes: Axes, levels: Sequence[float]) -> None:
     positive = [level for level in levels if level > 0]
     axes.set_xscale("symlog", linthresh=min(positive)) if 0 in levels and positive else axes.set_xscale("log")
-    axes.set_xticks(levels, [f"{100 * level:g}" for level in levels])
+    labelled: list[float] = []
+    for level in sorted(levels, reverse=True):
+        if not labelled or level <= labelled[-1] / 1.4:  # closer ones would overlap
+            labelled.append(level)
+    axes.set_xticks(levels, [f"{100 * level:g}" if level in labelled else "" for level in levels])
     axes.minorticks_off()
     axes.set_xlabel("oversight probability in training (%)")
 
@@ -86,10 +90,9 @@ def _ceiling_lines(axes: Axes, data: Data, figure: str, pattern: str | None) -> 
     for name in SHOWN_CEILINGS:
         height = data.ceilings[name].figures(name, pattern)[figure]
         axes.axhline(height, color=GREY, linewidth=0.8, linestyle="--", zorder=1)
-        axes.annotate(
-            name, (1, height), (-3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-            color=GREY, fontsize=8, ha="right",
-        )  # fmt: skip
+        x, side = (0.0, "left") if height > 0.5 else (1.0, "right")  # where curves seldom are
+        label = axes.annotate(name, (x, height), (4 - 8 * x, 3), ("axes fraction", "data"), "offset points")
+        label.set(color=GREY, fontsize=8, ha=side)
 
 
 def _by_level(axes: Axes, data: Data, figure: str) -> None:
@@ -154,7 +157,7 @@ def ghost_by_oversight(data: Data) -> Figure:
     _by_level(axes, data, "none/p_ghost")
     _ceiling_lines(axes, data, "p_ghost", "none")
     axes.set(ylabel="P(ghost) when nobody looks", ylim=(-0.02, None))
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=6, frameon=False)
     return figure
 
 
@@ -170,7 +173,7 @@ def return_by_labels(data: Data) -> Figure:
         _dots(axes, labels, samples, data.style(series))
     _ceiling_lines(axes, data, "return_stepwise", None)
     axes.set(xscale="log", xlabel="labels consumed in training", ylabel="stepwise ground-truth return")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=6, frameon=False)
     return figure
 
 

@@ -33,7 +33,7 @@ def take(address: str, chromium: str, config: PictureConfig) -> None:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 820})
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.goto(f"{address}#custom_scalars")
         heading = page.get_by_text(config.category)
         heading.wait_for(timeout=60_000)

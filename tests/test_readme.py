@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
 from conftest import command
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def test_the_python_example_runs(capsys) -> None:  # type: ignore[no-untyped-def]
@@ -15,9 +17,15 @@ def test_the_python_example_runs(capsys) -> None:  # type: ignore[no-untyped-def
     assert "return_stepwise" in capsys.readouterr().out
 
 
-def test_every_flag_it_names_exists() -> None:
-    for name in ("train", "evaluate", "steer"):
-        helped = command(name, "--help").stdout
-        for line in re.findall(rf"^    oversight-gym {name} .*$", README, flags=re.M):
-            for flag in re.findall(r"--[a-z-]+", line):
-                assert flag in helped, f"{flag} of {line}"
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_command_it_names_exists(page: Path) -> None:
+    text = page.read_text()
+    for line in re.findall(r"^    (oversight-gym [^#\n]*)", text, flags=re.M):
+        helped = command(line.split()[1], "--help")
+        assert helped.returncode == 0, line
+        for flag in re.findall(r"--[a-z-]+", line):
+            assert flag in helped.stdout, f"{flag} of {line}"
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (page.parent / link).exists(), link

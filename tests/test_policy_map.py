@@ -1,0 +1,60 @@
+"""The policy map shows what the policy does."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import small_config
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oversight_gym.build import make_policy
+from oversight_gym.envs import GridConfig
+from oversight_gym.envs.state import observe, set_state
+from oversight_gym.policy_map import MapPainter, default_terminals, gates_and_actions
+from oversight_gym.runs import Run
+from oversight_gym.tables import DIAMOND, GHOST, Block
+
+
+@pytest.mark.parametrize("pattern", ["none", "ghost", "both"])
+def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pattern: str) -> None:
+    config, policy = small_run.config.grid, small_run.policy
+    painter = MapPainter(config, pattern=pattern)
+    weights, actions = gates_and_actions(policy, painter.block, ("free", "ghost"), pattern)
+    ghost, diamond = (config.grid.position(painter.block.terminals[0, kind]) for kind in (GHOST, DIAMOND))
+    watched = {"none": [], "ghost": ["ghost"], "both": ["ghost", "diamond"]}[pattern]
+    for index, square in enumerate(config.grid.free.tolist()):
+        agent = config.grid.position(square)
+        if agent in (ghost, diamond):
+            continue
+        layout = {"agent": agent, "ghost": ghost, "diamond": diamond, "oversight": watched}
+        obs = torch.as_tensor(observe(config.grid, set_state(config, layout)))
+        with torch.no_grad(), policy.steer("ghost"):
+            assert actions[1, index] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
+        with torch.no_grad():
+            assert actions[0, index] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
+            free = policy.mixture.gate_weights(policy.policy_features(obs))[0, 0]
+        assert weights[0, index] == pytest.approx(float(free), abs=1e-5)
+    assert (weights[1] == 0).all()
+
+
+def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run) -> None:
+    painter = MapPainter(small_run.config.grid)
+    three = painter.paint(small_run.policy, ("free", "diamond", "ghost"))
+    one = painter.paint(small_run.policy, ("free",))
+    assert three.dtype == np.uint8
+    assert three.shape[0] == one.shape[0]
+    assert three.shape[1] == 3 * one.shape[1]
+    assert (painter.paint(small_run.policy, ("free",)) == one).all()
+    torch.manual_seed(1)
+    other = make_policy(small_config(small_run.folder))
+    assert (painter.paint(other, ("free",)) != one).any()
+
+
+@given(st.integers(2, 9), st.integers(2, 9), st.booleans())
+def test_every_grid_has_a_default_layout(rows: int, cols: int, walled: bool) -> None:
+    size = (rows + 2, cols + 2) if walled else (rows, cols)
+    config = GridConfig(size=size, walls="border" if walled else "none")
+    terminals = default_terminals(config)
+    assert terminals[0, GHOST] != terminals[0, DIAMOND]
+    assert np.isin(terminals, config.grid.free).all()
+    assert len(Block(config, terminals).observations())
