@@ -53,7 +53,7 @@ class Progress:
         self.left.discard(name)
         self.failures.discard(name)
         self.done += 1
-        self.bar.update()
+        self.bar.n = self.done
         self._show(f"{name} finished{f' on {where}' if where else ''}")
 
     def failed(self, name: str, word: str) -> None:
@@ -66,11 +66,11 @@ class Progress:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         left = duration(self.seconds_left())
         if not self.bar.disable:
-            self.bar.set_postfix_str(f"{running} running{failed}, about {left} left")
+            self.bar.set_description_str(f"{running} running{failed}, about {left} left")
             if event and "failed" in event:
                 self.bar.write(event)
         elif event:
             print(f"[{self.done}/{self.total}] {event}; {running} running{failed}, about {left} left", flush=True)
 
 
-_BAR = "{n_fmt}/{total_fmt} done |{bar}| {postfix}"
+_BAR = "{n_fmt}/{total_fmt} done |{bar}| {desc}"
