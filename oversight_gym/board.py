@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
     return charts
 
 
+def _wait_for_a_later_name(folder: Path) -> None:
+    """TensorBoard reads event files in the order of their names, which begin with the second of their making."""
+    seconds = [int(path.name.split(".")[3]) for path in folder.glob(EVENTS)]
+    if seconds:
+        time.sleep(min(2.0, max(0.0, max(seconds) + 1 - time.time())))
+
+
 class Board:
     """Writes the events of one run.
 
@@ -66,6 +74,7 @@ class Board:
                     file.truncate(lengths[path.name])
             else:
                 path.unlink()
+        _wait_for_a_later_name(folder)
         self.format = TensorBoardOutputFormat(str(folder))
         self.painter = MapPainter(config.grid)
         if not lengths:
