@@ -15,8 +15,9 @@ from oversight_gym.envs.core import Core
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.envs.infos import StepInfos
-from oversight_gym.envs.render import check_render_mode, render
+from oversight_gym.envs.render import TILE, Renderer
 from oversight_gym.envs.state import observation_shape
+from oversight_gym.envs.vector import MODES
 
 
 class OversightVecEnv(VecEnv):
@@ -33,6 +34,7 @@ class OversightVecEnv(VecEnv):
         seed: seed of the environment's generator; ``seed()`` replaces it at the next reset.
         reveal_hidden: whether infos hold the ground truth. Training runs leave it off.
         render_mode: None, ``ansi`` or ``rgb_array``.
+        tile_size: pixels per square of a picture.
         **settings: those of ``GridConfig``.
 
     Raises:
@@ -45,10 +47,12 @@ class OversightVecEnv(VecEnv):
         seed: int | None = None,
         reveal_hidden: bool = True,
         render_mode: str | None = None,
+        tile_size: int = TILE,
         **settings: Any,
     ) -> None:
         self.config = GridConfig.from_settings(settings)
-        self.render_mode = check_render_mode(render_mode)
+        self.render_mode = render_mode
+        self._renderer = Renderer(self.config.grid, render_mode, tile_size, MODES)
         self.reveal_hidden = reveal_hidden
         self.core = Core(self.config, num_envs, seeding.np_random(seed)[0])
         self._actions = np.zeros(num_envs, dtype=np.int64)
@@ -109,7 +113,7 @@ class OversightVecEnv(VecEnv):
         """Nothing to release."""
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        return [render("rgb_array", self.config.grid, self.core.state, index) for index in range(self.num_envs)]
+        return [self._renderer.array(self.core.state, index) for index in range(self.num_envs)]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """The attribute once per environment; all of them share it."""
@@ -121,7 +125,7 @@ class OversightVecEnv(VecEnv):
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
         if method_name == "render":
             state = self.core.state
-            return [render(self.render_mode, self.config.grid, state, i) for i in self._get_indices(indices)]
+            return [self._renderer.render(state, index) for index in self._get_indices(indices)]
         raise RequestError(f"env_method({method_name!r}) is not possible: the environments share one set of arrays.")
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:

@@ -12,7 +12,7 @@ from oversight_gym.envs.core import hidden_info
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS, wrong_action
 from oversight_gym.envs.outcomes import OBSERVED, OUTCOME, Outcome, arrival
-from oversight_gym.envs.render import check_render_mode, render
+from oversight_gym.envs.render import FPS, RENDER_MODES, TILE, Renderer
 from oversight_gym.envs.state import FreshEpisodes, State, layout_of, observation_shape, observe, set_state
 
 _ACTIONS = range(len(ACTIONS))
@@ -60,7 +60,8 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
     ``UNKNOWN``. ``hidden``: ``{"outcome", "reward"}``, the ground truth, for evaluation only.
 
     ## Arguments
-    Those of ``GridConfig`` as keywords, and ``render_mode`` (``ansi`` or ``rgb_array``).
+    Those of ``GridConfig`` as keywords, ``render_mode`` (``ansi``, ``rgb_array`` or ``human``) and ``tile_size``, the
+    pixels per square of a picture.
 
     ## Vectorized environment
     ``gymnasium.make_vec("OversightGrid-v0", num_envs=512)`` (next-step autoreset) and
@@ -70,11 +71,12 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
     * v0: initial version.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8}
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": FPS}
 
-    def __init__(self, render_mode: str | None = None, **settings: Any) -> None:
+    def __init__(self, render_mode: str | None = None, tile_size: int = TILE, **settings: Any) -> None:
         self.config = GridConfig.from_settings(settings)
-        self.render_mode = check_render_mode(render_mode)
+        self.render_mode = render_mode
+        self._renderer = Renderer(self.config.grid, render_mode, tile_size)
         self.observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
         self.action_space = spaces.Discrete(len(ACTIONS))
         self._fresh: FreshEpisodes | None = None
@@ -101,6 +103,8 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         self._agent, self._steps, self._ended = int(state.agent[0]), 0, False
         squares, overseen = state.terminals[0].tolist(), state.overseen[0].tolist()
         self._arrivals = {square: arrival(kind, overseen[kind]) for kind, square in enumerate(squares)}
+        if self.render_mode == "human":
+            self.render()
         return self._planes.copy(), _info(Outcome.NONE, Outcome.NONE)
 
     def step(self, action: np.int64 | int) -> tuple[NDArray[np.int8], float, bool, bool, dict[str, Any]]:
@@ -118,6 +122,8 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         self._ended = arrived > 0
         truncated = self._steps >= self._limit and not self._ended
         reward, observed, outcome = self._results[arrived]
+        if self.render_mode == "human":
+            self.render()
         return self._planes.copy(), reward, self._ended, truncated, _info(observed, outcome)
 
     @property
@@ -138,7 +144,15 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         return layout_of(self.config, self.state)
 
     def render(self) -> Any:
-        return render(self.render_mode, self.config.grid, self.state)
+        """By ``render_mode``: a string; an array (rows * tile_size, cols * tile_size, 3), uint8; None, and a window."""
+        if self.render_mode is None:
+            gym.logger.warn("render() was called without a render_mode; choose one in make(..., render_mode=...).")
+            return None
+        return self._renderer.render(self.state)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._renderer.close()
 
 
 def _info(observed: Outcome, outcome: Outcome) -> dict[str, Any]:

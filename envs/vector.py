@@ -13,8 +13,10 @@ from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.render import check_render_mode, render
+from oversight_gym.envs.render import FPS, TILE, Renderer
 from oversight_gym.envs.state import observation_shape
+
+MODES = ("ansi", "rgb_array")  # one window for many environments would show none of them
 
 
 class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
@@ -28,15 +30,18 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
     """
 
     metadata = {
-        "render_modes": ["ansi", "rgb_array"],
-        "render_fps": 8,
+        "render_modes": list(MODES),
+        "render_fps": FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
-    def __init__(self, num_envs: int = 1, render_mode: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, num_envs: int = 1, render_mode: str | None = None, tile_size: int = TILE, **settings: Any
+    ) -> None:
         self.config = GridConfig.from_settings(settings)
         self.num_envs = num_envs
-        self.render_mode = check_render_mode(render_mode)
+        self.render_mode = render_mode
+        self._renderer = Renderer(self.config.grid, render_mode, tile_size, MODES)
         self.single_observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
         self.single_action_space = spaces.Discrete(len(ACTIONS))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -100,4 +105,4 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
         if self.render_mode is None:
             gym.logger.warn("render() was called without a render_mode; choose one in make_vec(..., render_mode=...).")
             return None
-        return tuple(render(self.render_mode, self.config.grid, self.core.state, i) for i in range(self.num_envs))
+        return tuple(self._renderer.render(self.core.state, index) for index in range(self.num_envs))

@@ -6,80 +6,34 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Union
 
 import tyro
 
 from oversight_gym.config import TrainConfig
-from oversight_gym.envs import RequestError
+from oversight_gym.envs import GridConfig, RequestError
 from oversight_gym.envs.errors import check_integer
+from oversight_gym.options import (
+    CompareConfig,
+    EvaluateConfig,
+    MapConfig,
+    PlayConfig,
+    SteerConfig,
+    TensorBoardConfig,
+    WatchConfig,
+)
 from oversight_gym.plan import SweepConfig
 
 DESCRIPTION = "Train, steer and judge agents under partial oversight."
 
 
-@dataclass(frozen=True)
-class EvaluateConfig:
-    """Judge a trained run by the ground truth, gate free and forced to each expert."""
-
-    run: tyro.conf.Positional[Path]
-    """Run folder."""
-    json: bool = False
-    """Print JSON instead of tables."""
-    oversight: float | None = None
-    """Oversight probability of the mixed figures; default: the run's own."""
-    greedy: bool = False
-    """Judge the greedy policy instead of the stochastic one."""
-    paper_metric: bool = False
-    """Add the paper's own sampled figure, as its released code computes it."""
-    seed: int = 0
-    """Seed of whatever is sampled."""
-    threads: int = 1
-    """Torch threads."""
-
-
-@dataclass(frozen=True)
-class SteerConfig:
-    """Sweep the gate of a trained run from one expert to the other."""
-
-    run: tyro.conf.Positional[Path]
-    """Run folder."""
-    out: Path | None = None
-    """Folder for steering.csv, .json and .png; default: the run folder."""
-    expert_scale: str | None = None
-    """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
-    points: int = 21
-    """Number of settings from 0 to 1."""
-    threads: int = 1
-    """Torch threads."""
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """Compare the finished runs below a folder: tables and figures over methods, oversight levels and seeds."""
-
-    folder: tyro.conf.Positional[Path]
-    """Folder of runs, for example of a sweep."""
-    out: Path | None = None
-    """Folder for tables and figures; default: compare/ below the folder."""
-    baseline: str | None = None
-    """Method that the others are compared with, seed by seed."""
-    paper: Path | None = None
-    """CSV of published returns by oversight_probability and method, shown as faint markers."""
-
-
-@dataclass(frozen=True)
-class TensorBoardConfig:
-    """Start TensorBoard on a run or a folder of runs."""
-
-    folder: tyro.conf.Positional[Path]
-    """Run folder, or folder of runs."""
-    port: int = 6006
-    """Port; 0 for any free one."""
-    host: str = "localhost"
-    """Address to listen at."""
+def parse_gate(text: str) -> str | float:
+    """A gate setting: a weight where it is a number, else a name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _parse(arguments: list[str]) -> Any:
@@ -194,10 +148,57 @@ def _tensorboard(config: TensorBoardConfig) -> None:
     serve(config.folder, config.port, config.host)
 
 
+def _map(config: MapConfig) -> None:
+    from oversight_gym.map import draw_map
+    from oversight_gym.runs import load_run
+
+    run, layout = load_run(config.run), (config.ghost, config.diamond, config.watched)
+    gates = [parse_gate(gate) for gate in config.gates]
+    for path in draw_map(run, config.out or config.run, gates, *layout, config.background, config.training):
+        print(path)
+
+
+def _watch(config: WatchConfig) -> None:
+    from oversight_gym.viewer.session import Session
+    from oversight_gym.viewer.start import watched_panes
+
+    recorded = config.record or config.sheet
+    gates = [parse_gate(gate) for gate in config.gates]
+    panes = watched_panes(config.runs, gates, every_gate=recorded is not None)
+    session = Session(panes, check_integer("layout_seed", config.layout_seed, 0), config.oversight)
+    session.greedy = config.greedy
+    if recorded is None:
+        from oversight_gym.viewer.app import App
+
+        app = App(session, "oversight-gym watch", speed=config.speed, report=config.report)
+        app.overlay = config.policy
+        print(f"{app.run():.1f} frames a second")
+        return
+    from oversight_gym.viewer.record import contact_sheet, record
+
+    if config.sheet:
+        print(f"{config.sheet}: {contact_sheet(session, config.sheet, config.policy)} steps")
+    if config.record:
+        frames = record(session, config.record, check_integer("episodes", config.episodes, 1), config.policy)
+        print(f"{config.record}: {frames} frames")
+
+
+def _play(config: PlayConfig) -> None:
+    from oversight_gym.viewer.app import App
+    from oversight_gym.viewer.session import Pane, Session
+
+    grid = GridConfig(size=config.size, oversight_probability=config.oversight)
+    session = Session([Pane("you: reach a terminal square", grid, None)], check_integer("seed", config.seed, 0))
+    App(session, "oversight-gym play", playing=True, report=config.report).run()
+
+
 COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "train": (TrainConfig, _train),
     "evaluate": (EvaluateConfig, _evaluate),
     "steer": (SteerConfig, _steer),
+    "map": (MapConfig, _map),
+    "watch": (WatchConfig, _watch),
+    "play": (PlayConfig, _play),
     "sweep": (SweepConfig, _sweep),
     "compare": (CompareConfig, _compare),
     "tensorboard": (TensorBoardConfig, _tensorboard),

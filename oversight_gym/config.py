@@ -44,6 +44,8 @@ class TrainConfig:
     """Torch threads; one is fastest for networks of this size."""
     evaluations: int = 10
     """Number of evaluations, spread evenly over training."""
+    keep_weights: bool = False
+    """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = FAST
     """Hyperparameters and environment."""
 
@@ -138,7 +140,7 @@ class TrainConfig:
         return cls.of(**(values | tuples | {"run_dir": run_dir}))
 
 
-_HOW = ("run_dir", "overwrite", "resume")
+_HOW = ("run_dir", "overwrite", "resume", "keep_weights")
 """Where and how a run is written; no part of what it computes."""
 _ALWAYS = ("method", "oversight", "seed", "preset")
 """What a command line names in any case."""

@@ -14,7 +14,7 @@ from oversight_gym.config import TrainConfig
 from oversight_gym.evaluation import Evaluation, evaluate
 from oversight_gym.ledger import ledger
 from oversight_gym.results import Row, as_used
-from oversight_gym.runs import EVALUATIONS, write_csv
+from oversight_gym.runs import EVALUATIONS, weights_name, write_csv, write_weights
 from oversight_gym.tables import PATTERNS
 
 
@@ -88,6 +88,8 @@ class Evaluations(BaseCallback):
         policy = self.model.policy
         assert isinstance(policy, GatedMixturePolicy)
         self.board.evaluation(step, self.rows[-1], policy)
+        if self.config.keep_weights:
+            write_weights(self.folder / weights_name(step), policy)
         self.seconds += time.perf_counter() - began
 
     def _leave_checkpoint(self) -> None:

@@ -1,58 +1,95 @@
 """The policy map: what the policy would do on every square of one layout, drawn as in the paper's figures.
 
-Arrows are as long as their action is likely; the background is the gate, blue for the first expert, orange for the
-last.
+Arrows are as long as their action is likely. The background is the gate (blue for the first expert, orange for the
+last), or how likely the episode is to end on the ghost.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.path import Path as Outline
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policy import GatedMixturePolicy
-from oversight_gym.envs import GridConfig
+from oversight_gym.agents.policy import Gate, GatedMixturePolicy
+from oversight_gym.envs import GridConfig, RequestError, shapes
+from oversight_gym.envs.errors import choose
 from oversight_gym.envs.grid import MOVES
-from oversight_gym.palette import BLUE, GREEN, GREY, ORANGE, YELLOW
+from oversight_gym.palette import BLUE, GREY, INK, ORANGE, YELLOW
 from oversight_gym.probabilities import policy_query
 from oversight_gym.tables import DIAMOND, GHOST, PATTERNS, Block
 
-GATE_COLOURS = LinearSegmentedColormap.from_list("gate", [ORANGE, "white", BLUE])
-SHOWN = 0.02
-"""Least probability that gets an arrow."""
+BACKGROUNDS = {
+    "gate": (LinearSegmentedColormap.from_list("gate", [ORANGE, "white", BLUE]), "weight of the first expert"),
+    "ghost": (LinearSegmentedColormap.from_list("ghost", ["white", ORANGE]), "P(episode ends on the ghost)"),
+}
+"""What the background can show: colours, and what they mean."""
 
 
-def gates_and_actions(
-    policy: GatedMixturePolicy, block: Block, gates: Sequence[str], pattern: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the policy does on every free square of one placement of the terminals.
+@dataclass(frozen=True)
+class Look:
+    """A policy at one gate setting, on every square of a grid; NaN where no episode goes on.
+
+    Attributes:
+        gate: weight of the first expert, shape (squares,).
+        actions: action probabilities, shape (squares, actions).
+        p_ghost: probability that the episode ends on the ghost, shape (squares,), exact.
+    """
+
+    gate: NDArray[np.float64]
+    actions: NDArray[np.float64]
+    p_ghost: NDArray[np.float64]
+
+
+def _p_ghost(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Backwards over the steps of an episode; shape (free squares,)."""
+    ghost, over = block.at(GHOST)[:, 0], (block.at(GHOST) | block.at(DIAMOND))[:, 0]
+    chance = ghost.astype(np.float64)
+    for _ in range(int(block.config.step_limit)):
+        going_on = (actions * chance[block.next_index]).sum(axis=1)
+        chance = np.where(over, ghost, going_on)
+    return chance
+
+
+def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:
+    """What the policy does on one placement of the terminals, per gate setting.
 
     Args:
         policy: the policy.
         block: of one placement.
-        gates: ``free`` or experts' names.
+        gates: gate settings, as ``policy.steer`` takes them.
         pattern: which terminals are under oversight, a key of ``PATTERNS``.
 
-    Returns:
-        Weight of the first expert, shape (gates, squares); action probabilities, shape (gates, squares, actions).
+    Raises:
+        RequestError: for a gate or a pattern that there is not.
     """
+    choose("pattern", pattern, PATTERNS)
     observations = block.observations()[list(PATTERNS).index(pattern) :: len(PATTERNS)]
-    forced = [None if gate == "free" else gate for gate in gates]
-    actions = policy_query(policy, forced)(observations)
+    actions = policy_query(policy, [None if gate == "free" else gate for gate in gates])(observations)
     with torch.no_grad():
         features = policy.policy_features(torch.as_tensor(observations, device=policy.device))
-        free = policy.mixture.gate_weights(features)[:, 0].cpu().numpy()
-    weights = [
-        free if vector is None else np.full_like(free, float(vector[0])) for vector in map(policy.gate_vector, forced)
-    ]
-    return np.stack(weights), actions
+        free = policy.mixture.gate_weights(features)[:, 0].double().cpu().numpy()
+    grid, found = block.config.grid, []
+    standing = ~np.isin(grid.free, block.terminals)
+    for gate, probabilities in zip(gates, actions.astype(np.float64), strict=True):
+        forced = policy.gate_vector(gate)
+        layers = {
+            "gate": free if forced is None else np.full_like(free, float(forced[0])),
+            "actions": probabilities,
+            "p_ghost": _p_ghost(block, probabilities / probabilities.sum(axis=1, keepdims=True)),
+        }
+        everywhere = {name: np.full((grid.squares, *layer.shape[1:]), np.nan) for name, layer in layers.items()}
+        for name, layer in layers.items():
+            everywhere[name][grid.free[standing]] = layer[standing]
+        found.append(Look(**everywhere))
+    return found
 
 
 def default_terminals(config: GridConfig) -> NDArray[np.int16]:
@@ -68,13 +105,22 @@ def default_terminals(config: GridConfig) -> NDArray[np.int16]:
     return squares
 
 
-def _ghost(x: float, y: float) -> Outline:
-    """A hood with a wavy hem, y pointing down."""
-    angle = np.linspace(np.pi, 2 * np.pi, 25)
-    hood = np.stack([0.26 * np.cos(angle), 0.26 * np.sin(angle) - 0.04], axis=1)
-    hem_x = np.linspace(0.26, -0.26, 25)
-    hem = np.stack([hem_x, 0.26 + 0.04 * np.cos(hem_x * 8 * np.pi)], axis=1)
-    return Outline(np.concatenate([hood, hem]) + np.array([x, y]))
+def terminals_at(
+    config: GridConfig, ghost: tuple[int, int] | None, diamond: tuple[int, int] | None
+) -> NDArray[np.int16]:
+    """Terminals at (row, column), or where the default layout has them; shape (1, kinds).
+
+    Raises:
+        RequestError: if a position is not free, or both are the same.
+    """
+    squares = default_terminals(config)
+    for kind, name, position in ((GHOST, "ghost", ghost), (DIAMOND, "diamond", diamond)):
+        if position is not None:
+            squares[0, kind] = config.grid.square(name, position)
+    if squares[0, GHOST] == squares[0, DIAMOND]:
+        where = config.grid.position(squares[0, GHOST])
+        raise RequestError(f"ghost and diamond are both at {where}; give --ghost and --diamond distinct squares.")
+    return squares
 
 
 class MapPainter:
@@ -84,72 +130,83 @@ class MapPainter:
         config: the environment's settings.
         terminals: squares of ghost and diamond, shape (1, kinds); the default layout if None.
         pattern: which terminals are under oversight, a key of ``PATTERNS``.
+        background: a key of ``BACKGROUNDS``.
     """
 
-    def __init__(self, config: GridConfig, terminals: NDArray[np.int16] | None = None, pattern: str = "none") -> None:
-        self.config, self.pattern = config, pattern
+    def __init__(
+        self,
+        config: GridConfig,
+        terminals: NDArray[np.int16] | None = None,
+        pattern: str = "none",
+        background: str = "gate",
+    ) -> None:
+        choose("background", background, BACKGROUNDS)
+        self.config, self.pattern, self.background = config, pattern, background
         self.block = Block(config, default_terminals(config) if terminals is None else terminals)
 
-    def figure(self, policy: GatedMixturePolicy, gates: Sequence[str]) -> Figure:
+    def figure(self, policy: GatedMixturePolicy, gates: Sequence[Gate], title: str = "") -> Figure:
         """One panel per gate setting."""
-        weights, actions = gates_and_actions(policy, self.block, gates, self.pattern)
         grid = self.config.grid
-        figure = Figure(figsize=(2.6 * len(gates) * grid.cols / grid.rows, 2.85), dpi=100)
-        figure.subplots_adjust(0.01, 0.01, 0.99, 0.9, wspace=0.03)
-        panels = figure.subplots(1, len(gates), squeeze=False)[0]
         single = len(policy.experts) == 1
-        for axes, gate, weight, action in zip(panels, gates, weights, actions, strict=True):
-            self._panel(axes, None if single else weight, action)
-            axes.set_title(f"gate {gate}" if not single else policy.experts[0], fontsize=10)
+        colours = self.background == "ghost" or not single
+        width, top = 2.6 * len(gates) * grid.cols / grid.rows, 0.3 + 0.25 * bool(title)
+        height = 2.6 + top + 0.55 * colours
+        figure = Figure(figsize=(width, height), dpi=100)
+        figure.subplots_adjust(0.01, (0.02 + 0.55 * colours) / height, 0.99, 1 - top / height, wspace=0.03)
+        if title:
+            figure.suptitle(title, fontsize=10, y=1 - 0.04 / height, va="top")
+        panels = figure.subplots(1, len(gates), squeeze=False)[0]
+        for axes, gate, look in zip(panels, gates, looks(policy, self.block, gates, self.pattern), strict=True):
+            background = look.p_ghost if self.background == "ghost" else None if single else look.gate
+            self._panel(axes, background, look.actions)
+            axes.set_title(policy.experts[0] if single else f"gate {gate}", fontsize=10)
+        if colours:
+            colour_map, label = BACKGROUNDS[self.background]
+            if self.background == "gate":
+                label = f"gate: 0 {policy.experts[-1]} expert, 1 {policy.experts[0]} expert"
+            bar = figure.add_axes((0.3, 0.36 / height, 0.4, 0.09 / height))
+            figure.colorbar(ScalarMappable(Normalize(0, 1), colour_map), cax=bar, orientation="horizontal", alpha=0.75)
+            bar.tick_params(labelsize=7, pad=1, length=2)
+            bar.set_xlabel(label, fontsize=8, labelpad=1)
         return figure
 
-    def paint(self, policy: GatedMixturePolicy, gates: Sequence[str]) -> NDArray[np.uint8]:
+    def paint(self, policy: GatedMixturePolicy, gates: Sequence[Gate], title: str = "") -> NDArray[np.uint8]:
         """The figure as pixels, shape (height, width, 3), uint8."""
-        canvas = FigureCanvasAgg(self.figure(policy, gates))
+        canvas = FigureCanvasAgg(self.figure(policy, gates, title))
         canvas.draw()  # type: ignore[no-untyped-call]
         return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
-    def _panel(self, axes: Axes, weight: NDArray[np.float32] | None, actions: NDArray[np.float32]) -> None:
+    def _panel(self, axes: Axes, background: NDArray[np.float64] | None, actions: NDArray[np.float64]) -> None:
         grid = self.config.grid
-        rows, cols = np.divmod(grid.free, grid.cols)
-        standing = ~np.isin(grid.free, self.block.terminals)  # squares where the episode goes on
-        background = np.full((grid.rows, grid.cols), np.nan)
-        if weight is not None:
-            background[rows[standing], cols[standing]] = weight[standing]
-        axes.imshow(background, cmap=GATE_COLOURS, vmin=0, vmax=1, alpha=0.75)
+        shape = grid.rows, grid.cols
+        colour_map = BACKGROUNDS[self.background][0]
+        shown = np.full(shape, np.nan) if background is None else background.reshape(shape)
+        axes.imshow(shown, cmap=colour_map, vmin=0, vmax=1, alpha=0.75)
         for row, col in zip(*np.divmod(np.flatnonzero(grid.walls), grid.cols), strict=True):
             axes.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, color=GREY))
-        lengths = np.where(standing[:, None] & (actions >= SHOWN), actions, np.nan) * 0.46
-        for (down, right), length in zip(MOVES, lengths.T, strict=True):
-            axes.quiver(cols, rows, right * length, down * length, **_ARROW)
         axes.hlines(np.arange(1, grid.rows) - 0.5, -0.5, grid.cols - 0.5, color="#bbbbbb", linewidth=0.6)
         axes.vlines(np.arange(1, grid.cols) - 0.5, -0.5, grid.rows - 0.5, color="#bbbbbb", linewidth=0.6)
+        arrows = []
+        for square in np.flatnonzero(~np.isnan(actions[:, 0])).tolist():
+            row, col = grid.position(square)
+            arrows += [outline + np.array([col, row]) for outline in shapes.arrows(actions[square], MOVES)]
+        axes.add_collection(PolyCollection(arrows, facecolor=INK, linewidth=0, zorder=2))
         axes.set(xticks=[], yticks=[], xlim=(-0.5, grid.cols - 0.5), ylim=(grid.rows - 0.5, -0.5))
-        self._terminals(axes)
-
-    def _terminals(self, axes: Axes) -> None:
-        overseen = PATTERNS[self.pattern]
         for kind, square in enumerate(self.block.terminals[0].tolist()):
-            y, x = self.config.grid.position(square)
-            if overseen[kind]:
-                axes.add_patch(Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, fill=False, edgecolor=YELLOW, linewidth=3))
-            if kind == GHOST:
-                axes.add_patch(PathPatch(_ghost(x, y), facecolor=ORANGE, linewidth=0, zorder=3))
-                axes.plot([x - 0.09, x + 0.09], [y - 0.06] * 2, "o", color="white", markersize=3.5, zorder=4)
-            else:
-                gem = Outline([(x, y - 0.32), (x + 0.26, y), (x, y + 0.32), (x - 0.26, y)])
-                axes.add_patch(PathPatch(gem, facecolor=GREEN, linewidth=0, zorder=3))
+            row, col = grid.position(square)
+            _terminal(axes, kind, np.array([col, row]), PATTERNS[self.pattern][kind])
 
 
-_ARROW: dict[str, Any] = {
-    "angles": "xy",
-    "scale_units": "xy",
-    "scale": 1,
-    "width": 0.012,
-    "headwidth": 4,
-    "headlength": 4,
-    "headaxislength": 4,
-    "minlength": 0,
-    "color": "#222222",
-    "zorder": 2,
-}
+def _terminal(axes: Axes, kind: int, at: NDArray[np.int64], overseen: bool) -> None:
+    if overseen:
+        corner = at - 0.45
+        axes.add_patch(Rectangle(corner.tolist(), 0.9, 0.9, fill=False, edgecolor=YELLOW, linewidth=3, zorder=3))
+        eye = PolyCollection([shapes.EYE + shapes.EYE_AT + at], facecolor="white", edgecolor=INK, linewidth=1, zorder=4)
+        axes.add_collection(eye)
+        axes.plot(*(shapes.EYE_AT + at), "o", color=INK, markersize=2.2, zorder=5)
+    if kind == GHOST:
+        axes.add_collection(PolyCollection([shapes.GHOST + at], facecolor=ORANGE, linewidth=0, zorder=3))
+        axes.plot(*(shapes.GHOST_EYES + at).T, "o", color="white", markersize=3.5, zorder=4)
+    else:
+        axes.add_collection(PolyCollection([shapes.GEM + at], facecolor=BLUE, linewidth=0, zorder=3))
+        axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors="#96cdf0", linewidth=0.8, zorder=4))

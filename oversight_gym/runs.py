@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,12 +20,15 @@ from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from oversight_gym.agents.policy import GatedMixturePolicy
 
 CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
 EVALUATIONS, EVENTS = "evaluations.csv", "events.out.tfevents.*"
+WEIGHTS = "weights"
 _PARTS = ".*.part"
-_WRITTEN = (FINISHED, "*.safetensors", "*.csv", EVENTS, "steering*", _PARTS)
+_WRITTEN = (FINISHED, "*.safetensors", f"{WEIGHTS}/*.safetensors", "*.csv", EVENTS, "steering*", "map.*", _PARTS)
 _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
 
 
@@ -159,28 +163,51 @@ def _broken(folder: Path, error: Exception) -> RequestError:
     return RequestError(f"{folder} is broken ({str(error).splitlines()[0]}); train the run again.")
 
 
+def _policy(config: TrainConfig, weights: Path) -> "GatedMixturePolicy":
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from oversight_gym.build import make_policy
+
+    policy = make_policy(config)
+    try:
+        policy.load_state_dict(load_file(weights))
+    except FileNotFoundError:
+        raise RequestError(f"{config.folder} has no {weights.name}; train the run again.") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise _broken(config.folder, error) from None
+    policy.set_training_mode(False)
+    return policy
+
+
 def load_run(folder: Path) -> Run:
     """Read a run folder.
 
     Raises:
         RequestError: if it is missing, unfinished or broken.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from oversight_gym.build import make_policy
-
     folder = Path(folder)
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder; give a run folder, for example one below runs/.")
     config = stored_config(folder)
     record = _read_json(folder / FINISHED, "so its training has not finished; train it again")
-    try:
-        policy = make_policy(config)
-        policy.load_state_dict(load_file(folder / MODEL))
-    except FileNotFoundError:
-        raise RequestError(f"{folder} has no {MODEL}; train the run again.") from None
-    except (SafetensorError, RuntimeError) as error:
-        raise _broken(folder, error) from None
-    policy.set_training_mode(False)
-    return Run(folder, config, policy, record)
+    return Run(folder, config, _policy(config, folder / MODEL), record)
+
+
+def weights_name(step: int) -> str:
+    """The file below a run folder that keeps the weights of a training step."""
+    return f"{WEIGHTS}/step={step:012d}.safetensors"
+
+
+def kept_weights(run: Run) -> Iterator[tuple[int, "GatedMixturePolicy"]]:
+    """Training step and policy of every evaluation, in order; empty unless the run was told to keep them."""
+    for path in sorted((run.folder / WEIGHTS).glob("*.safetensors")):
+        yield int(path.stem.removeprefix("step=")), _policy(run.config, path)
+
+
+def write_weights(path: Path, policy: "nn.Module") -> None:
+    """A policy's parameters as safetensors, written whole."""
+    from safetensors.torch import save
+
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, save({name: tensor.cpu().contiguous() for name, tensor in policy.state_dict().items()}))

@@ -19,7 +19,7 @@ from oversight_gym.envs import RequestError
 from oversight_gym.evaluations import Evaluations
 from oversight_gym.ledger import ledger
 from oversight_gym.logs import ProgressBar, ProgressFile, RolloutLogs
-from oversight_gym.runs import FINISHED, MODEL, Run, check_same, load_run, prepare_folder, write_json, write_whole
+from oversight_gym.runs import FINISHED, MODEL, Run, check_same, load_run, prepare_folder, write_json, write_weights
 
 PATIENCE = 30.0
 """Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""
@@ -60,8 +60,6 @@ def train(config: TrainConfig) -> Run:
 
 
 def _train(config: TrainConfig) -> None:
-    from safetensors.torch import save
-
     folder = config.folder
     checkpoint = folder / CHECKPOINT
     resumed = config.resume and checkpoint.exists()
@@ -87,8 +85,7 @@ def _train(config: TrainConfig) -> None:
     evaluations.evaluate()
     board.close()
     seconds = evaluations.training_seconds
-    weights = {name: tensor.cpu().contiguous() for name, tensor in model.policy.state_dict().items()}
-    write_whole(folder / MODEL, save(weights))
+    write_weights(folder / MODEL, model.policy)
     record = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "steps": model.num_timesteps,

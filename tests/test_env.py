@@ -9,6 +9,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import oversight_gym  # noqa: F401 - registers the environment
 from oversight_gym.envs import GridConfig, Outcome, OversightGridEnv, OversightVecEnv, RequestError
+from oversight_gym.envs.render import TILE
 
 FIRST_VERSION = {
     "size": 7,
@@ -23,7 +24,10 @@ MOVES = {"u": 0, "r": 1, "d": 2, "l": 3}
 
 
 @pytest.mark.parametrize("settings", [{}, FIRST_VERSION], ids=["default", "first version"])
-def test_the_libraries_checkers_pass_without_a_warning(settings: dict[str, object]) -> None:
+def test_the_libraries_checkers_pass_without_a_warning(
+    settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # the checker opens the window of render_mode="human"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env_sb3(gym.make("OversightGrid-v0", **settings))
@@ -169,8 +173,8 @@ def test_renderings_show_the_layout() -> None:
     dark = env.render()
     env.reset(options={**CORRIDOR, "oversight": ["ghost"]})
     lit = env.render()
-    assert lit.shape == (144, 144, 3)
+    assert lit.shape == (3 * TILE, 3 * TILE, 3)
     assert lit.dtype == np.uint8
     changed = np.argwhere((dark != lit).any(axis=2))
-    assert changed.min(axis=0).tolist() >= [48, 0]
-    assert changed.max(axis=0).tolist() <= [95, 47]
+    assert changed.min(axis=0).tolist() >= [TILE, 0]
+    assert changed.max(axis=0).tolist() <= [2 * TILE - 1, TILE - 1]

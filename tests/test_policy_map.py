@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oversight_gym.build import make_policy
 from oversight_gym.envs import GridConfig
 from oversight_gym.envs.state import observe, set_state
-from oversight_gym.policy_map import MapPainter, default_terminals, gates_and_actions
+from oversight_gym.policy_map import MapPainter, default_terminals, looks
 from oversight_gym.runs import Run
 from oversight_gym.tables import DIAMOND, GHOST, Block
 
@@ -19,22 +19,23 @@ from oversight_gym.tables import DIAMOND, GHOST, Block
 def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pattern: str) -> None:
     config, policy = small_run.config.grid, small_run.policy
     painter = MapPainter(config, pattern=pattern)
-    weights, actions = gates_and_actions(policy, painter.block, ("free", "ghost"), pattern)
+    free, forced = looks(policy, painter.block, ("free", "ghost"), pattern)
     ghost, diamond = (config.grid.position(painter.block.terminals[0, kind]) for kind in (GHOST, DIAMOND))
     watched = {"none": [], "ghost": ["ghost"], "both": ["ghost", "diamond"]}[pattern]
-    for index, square in enumerate(config.grid.free.tolist()):
+    for square in config.grid.free.tolist():
         agent = config.grid.position(square)
         if agent in (ghost, diamond):
+            assert np.isnan(free.actions[square]).all()
             continue
         layout = {"agent": agent, "ghost": ghost, "diamond": diamond, "oversight": watched}
         obs = torch.as_tensor(observe(config.grid, set_state(config, layout)))
         with torch.no_grad(), policy.steer("ghost"):
-            assert actions[1, index] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
+            assert forced.actions[square] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
         with torch.no_grad():
-            assert actions[0, index] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
-            free = policy.mixture.gate_weights(policy.policy_features(obs))[0, 0]
-        assert weights[0, index] == pytest.approx(float(free), abs=1e-5)
-    assert (weights[1] == 0).all()
+            assert free.actions[square] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
+            weight = policy.mixture.gate_weights(policy.policy_features(obs))[0, 0]
+        assert free.gate[square] == pytest.approx(float(weight), abs=1e-5)
+        assert forced.gate[square] == 0
 
 
 def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run) -> None:

@@ -1,0 +1,218 @@
+"""The window: events in, frames out."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pygame
+
+from oversight_gym.envs.drawing import COLOURS
+from oversight_gym.envs.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.window import open_display
+from oversight_gym.runs import write_whole
+from oversight_gym.viewer.controls import CONTROLS
+from oversight_gym.viewer.scene import BACKGROUND, FAINT, MARGIN, TEXT, TRACK, Scene, font, write
+from oversight_gym.viewer.session import Session
+
+FPS = 60
+AFTERWARDS = 1.2
+"""Seconds that the end of an episode stays before the next begins."""
+BUTTON = 28
+"""Height of a button."""
+PIECES = ("agent", *TERMINAL_KINDS)
+
+
+class App:
+    """A session in a window.
+
+    Args:
+        session: what is watched or played.
+        title: of the window.
+        playing: whether a person moves.
+        speed: steps per second.
+        report: file that always holds the application's state as JSON, for scripts and tests; or None.
+        pictures: folder for screenshots.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        title: str,
+        playing: bool = False,
+        speed: float = 4.0,
+        report: Path | None = None,
+        pictures: Path = Path(),
+    ) -> None:
+        self.session, self.playing, self.speed, self.report, self.pictures = session, playing, speed, report, pictures
+        self.paused = self.editing = self.helping = self.overlay = False
+        self.scene = Scene(session)
+        self.controls = [c for c in CONTROLS if (c.playing if playing else c.watching)]
+        self._arrange_buttons()
+        self.surface = open_display(self.size, title)
+        self.clock = pygame.time.Clock()
+        self.running, self.saved, self.selected = True, "", "agent"
+        self._due, self._dragging, self._reported = 0.0, "", ""
+        self._frames, self._began = 0, time.perf_counter()
+
+    def _arrange_buttons(self) -> None:
+        self.buttons = []
+        x, y = MARGIN, self.scene.size[1] + 4
+        for control in self.controls:
+            if control.label:
+                width = font(12).size(f"{control.key} {control.label}")[0] + 16
+                if x + width > self.scene.size[0] - MARGIN:
+                    x, y = MARGIN, y + BUTTON + 6
+                self.buttons.append((pygame.Rect(x, y, width, BUTTON), control))
+                x += width + 6
+        self.size = self.scene.size[0], y + BUTTON + MARGIN
+
+    # What controls do
+
+    def single_step(self) -> None:
+        self.paused = True
+        self.session.step()
+
+    def save_screenshot(self) -> None:
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        taken = len(list(self.pictures.glob("oversight-gym-*.png")))
+        path = self.pictures / f"oversight-gym-{taken:03d}.png"
+        pygame.image.save(self.surface, path)
+        self.saved = str(path)
+
+    def quit(self) -> None:
+        self.running = False
+
+    # Events
+
+    def handle(self, event: pygame.event.Event) -> None:
+        """Act on one event."""
+        if event.type == pygame.QUIT:
+            self.quit()
+        elif event.type == pygame.KEYDOWN:
+            self._press(event)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            self._press_mouse(event.pos)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
+            self._release_mouse(event.pos)
+        elif event.type == pygame.MOUSEMOTION and self._dragging == "gate":
+            self._drag_gate(event.pos)
+
+    def _press(self, event: pygame.event.Event) -> None:
+        names = {
+            pygame.key.name(event.key),
+            event.unicode,
+            {"escape": "q", "enter": "return"}.get(pygame.key.name(event.key)),
+        }
+        for control in self.controls:
+            if control.key in names:
+                control.act(self)
+                return
+
+    def _press_mouse(self, point: tuple[int, int]) -> None:
+        for rect, control in self.buttons:
+            if rect.collidepoint(point):
+                control.act(self)
+                return
+        if any(rect.inflate(10, 16).collidepoint(point) for rect in self.scene.gate_bars):
+            self._dragging = "gate"
+            self._drag_gate(point)
+            return
+        square = self.scene.square_at(point)
+        if square is None:
+            return
+        piece = self._piece_at(square)
+        if not self.editing and piece in TERMINAL_KINDS:
+            self.session.toggle_oversight(piece)
+        elif self.editing and piece:
+            self._dragging = self.selected = piece
+        elif self.editing:
+            self.session.place(self.selected, square)
+
+    def _release_mouse(self, point: tuple[int, int]) -> None:
+        square = self.scene.square_at(point)
+        if self._dragging in PIECES and square is not None and self._piece_at(square) != self._dragging:
+            self.session.place(self._dragging, square)
+        self._dragging = ""
+
+    def _drag_gate(self, point: tuple[int, int]) -> None:
+        rect = min(self.scene.gate_bars, key=lambda bar: abs(bar.centerx - point[0]))
+        self.session.set_gate(round(min(1.0, max(0.0, (point[0] - rect.x) / rect.w)), 2))
+
+    def _piece_at(self, square: int) -> str:
+        position = self.session.config.grid.position(square)
+        return next((piece for piece in PIECES if tuple(self.session.layout[piece]) == position), "")
+
+    # Frames
+
+    def advance(self, now: float) -> None:
+        """Step or begin the next episode when it is time."""
+        if self.paused or self.editing or now < self._due:
+            return
+        if self.session.ended:
+            if not self.playing:
+                self.session.next_episode()
+        else:
+            self.session.step()
+        self._due = now + (AFTERWARDS if self.session.ended else 1 / self.speed)
+
+    def draw(self) -> None:
+        """Draw a frame, and show it."""
+        self.scene.draw(self.surface, self.overlay)
+        self.surface.fill(BACKGROUND, (0, self.scene.size[1], *self.size))
+        active = {"pause": self.paused, "policy": self.overlay, "greedy": self.session.greedy, "edit": self.editing}
+        active |= {"help": self.helping}
+        for rect, control in self.buttons:
+            on = active.get(control.label, False)
+            pygame.draw.rect(self.surface, TEXT if on else TRACK, rect, border_radius=6)
+            write(
+                self.surface, f"{control.key} {control.label}", (rect.x + 8, rect.y + 6), 12, BACKGROUND if on else TEXT
+            )
+        if self.helping:
+            self._draw_help()
+        pygame.display.flip()
+        self._frames += 1
+
+    def _draw_help(self) -> None:
+        veil = pygame.Surface(self.size, pygame.SRCALPHA)
+        veil.fill((*BACKGROUND, 236))
+        self.surface.blit(veil, (0, 0))
+        for line, control in enumerate(self.controls):
+            column, row = divmod(line, 14)
+            x, y = 40 + 400 * column, 40 + 28 * row
+            write(self.surface, control.key, (x, y), 15, COLOURS["diamond"], bold=True)
+            write(self.surface, control.help, (x + 80, y), 15)
+        write(self.surface, f"{self.speed:g} steps a second; {self.rate():.0f} frames a second", (40, 14), 13, FAINT)
+
+    def rate(self) -> float:
+        """Frames a second since the start."""
+        return self._frames / max(time.perf_counter() - self._began, 1e-9)
+
+    def describe(self) -> dict[str, Any]:
+        """The application's state as plain JSON."""
+        names = ("paused", "speed", "overlay", "editing", "helping", "saved", "selected")
+        bars = [tuple(bar) for bar in self.scene.gate_bars]
+        where = {"boards": [tuple(board) for board in self.scene.boards], "tile": self.scene.tile, "gate_bars": bars}
+        where["buttons"] = {control.label: rect.center for rect, control in self.buttons}
+        return {name: getattr(self, name) for name in names} | self.session.describe() | {"where": where}
+
+    def _write_report(self) -> None:
+        text = json.dumps(self.describe())
+        if self.report is not None and text != self._reported:
+            write_whole(self.report, text)
+            self._reported = text
+
+    def run(self) -> float:
+        """Until the window is closed; returns the frames a second that were held."""
+        pygame.key.set_repeat(300, 60)
+        self._due = time.perf_counter() + 1 / self.speed
+        while self.running:
+            for event in pygame.event.get():
+                self.handle(event)
+            self.advance(time.perf_counter())
+            self.draw()
+            self._write_report()
+            self.clock.tick(FPS)
+        rate = self.rate()
+        pygame.quit()
+        return rate

@@ -1,0 +1,116 @@
+"""Recordings without a window: a GIF or MP4 of episodes, a contact sheet of one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from oversight_gym.envs import RequestError
+from oversight_gym.envs.drawing import pixels
+from oversight_gym.map import write_gif
+from oversight_gym.runs import write_whole
+from oversight_gym.viewer.scene import BACKGROUND, Scene
+from oversight_gym.viewer.session import Session
+
+FPS = 4
+LAST = 5
+"""Frames that the end of an episode stays."""
+TILE = 48
+
+
+def episode_frames(session: Session, overlay: bool) -> Iterator[NDArray[np.uint8]]:
+    """The frames of the session's current episode, (height, width, 3), uint8."""
+    scene = Scene(session, TILE, details=False)
+    surface = pygame.Surface([side + side % 2 for side in scene.size])  # video codecs want even sides
+
+    def frame() -> NDArray[np.uint8]:
+        scene.draw(surface, overlay)
+        return pixels(surface)
+
+    yield frame()
+    while not session.ended:
+        session.step()
+        yield frame()
+
+
+def write_mp4(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:
+    """Frames as an H.264 video.
+
+    Raises:
+        RequestError: if the extra ``video`` is not installed.
+    """
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise RequestError(
+            "an mp4 needs the extra 'video'; install it with: pip install 'oversight-gym[video]'"
+        ) from None
+    height, width, _ = frames[0].shape
+    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    writer = imageio_ffmpeg.write_frames(str(aside), (width, height), fps=fps, macro_block_size=2, quality=8)
+    writer.send(None)
+    for frame in frames:
+        writer.send(frame.tobytes())
+    writer.close()
+    aside.replace(path)
+
+
+def record(session: Session, path: Path, episodes: int, overlay: bool) -> int:
+    """Record episodes as GIF or MP4, by the file's suffix.
+
+    Returns:
+        Number of frames.
+
+    Raises:
+        RequestError: for another suffix, or a file that cannot be written.
+    """
+    if path.suffix not in (".gif", ".mp4"):
+        raise RequestError(f"{path} is neither .gif nor .mp4; name the recording so.")
+    frames: list[NDArray[np.uint8]] = []
+    for episode in range(episodes):
+        if episode:
+            session.next_episode()
+        frames += episode_frames(session, overlay)
+        frames += [frames[-1]] * LAST
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".gif":
+            write_gif(path, frames, 1 / FPS)
+        else:
+            write_mp4(path, frames, FPS)
+    except OSError as error:
+        raise RequestError(f"{path} cannot be written ({error.strerror}); choose another file.") from error
+    return len(frames)
+
+
+def contact_sheet(session: Session, path: Path, overlay: bool, columns: int = 4) -> int:
+    """The current episode, every step beside the next, as one PNG; returns the number of steps.
+
+    Raises:
+        RequestError: if the file cannot be written.
+    """
+    frames = list(episode_frames(session, overlay))
+    columns = min(columns, len(frames))
+    height, width, _ = frames[0].shape
+    sheet = np.full((-(-len(frames) // columns) * height, columns * width, 3), BACKGROUND, dtype=np.uint8)
+    for index, frame in enumerate(frames):
+        row, col = divmod(index, columns)
+        sheet[row * height : (row + 1) * height, col * width : (col + 1) * width] = frame
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, _png(sheet))
+    except OSError as error:
+        raise RequestError(f"{path} cannot be written ({error.strerror}); choose another file.") from error
+    return len(frames) - 1
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    import io
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG", optimize=True)
+    return content.getvalue()

@@ -1,0 +1,279 @@
+"""Watching without a window: sessions, recordings, and one drawing for all."""
+
+import json
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from conftest import command, small_config
+from PIL import Image
+from stable_baselines3.common.vec_env import VecVideoRecorder
+
+import oversight_gym
+from oversight_gym.envs import GridConfig, Outcome, OversightVecEnv, RequestError
+from oversight_gym.envs.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.single import OversightGridEnv
+from oversight_gym.map import draw_map
+from oversight_gym.runs import Run, kept_weights
+from oversight_gym.train import train
+from oversight_gym.viewer.app import App
+from oversight_gym.viewer.session import Pane, Session
+from oversight_gym.viewer.start import watched_panes
+
+assert oversight_gym
+LAYOUT = {"agent": (0, 0), "ghost": (1, 1), "diamond": (3, 4), "oversight": ["ghost"]}
+
+
+@pytest.mark.parametrize("size", [(5, 5), (3, 6)])
+def test_single_vector_and_sb3_draw_the_same_pixels(size: tuple[int, int]) -> None:
+    layout = LAYOUT | {"diamond": (2, 3)}
+    how = {"render_mode": "rgb_array", "tile_size": 40, "size": size}
+    single = OversightGridEnv(**how)
+    single.reset(options=layout)
+    vector = gym.make_vec("OversightGrid-v0", num_envs=2, vectorization_mode="vector_entry_point", **how)
+    vector.reset(options=layout)
+    sb3 = OversightVecEnv(2, **how)
+    sb3.set_options(layout)
+    sb3.reset()
+    for action in (1, 2, 2):
+        pictures = [single.render(), *vector.render(), *sb3.get_images()]
+        assert pictures[0].shape == (40 * size[0], 40 * size[1], 3)
+        assert pictures[0].dtype == np.uint8
+        for picture in pictures[1:]:
+            assert (picture == pictures[0]).all()
+        single.step(action)
+        vector.step(np.array([action, action]))
+        sb3.step(np.array([action, action]))
+        if single.layout["agent"] in (layout["ghost"], layout["diamond"]):
+            break
+
+
+def test_everything_in_a_picture_is_told_apart() -> None:
+    env = OversightGridEnv(render_mode="rgb_array")
+    seen = []
+    changes = (
+        {},
+        {"agent": (4, 4)},
+        {"ghost": (4, 4)},
+        {"diamond": (4, 4)},
+        {"oversight": []},
+        {"oversight": ["diamond"]},
+    )
+    for change in changes:
+        env.reset(options=LAYOUT | change)
+        seen.append(env.render())
+    for first in range(len(seen)):
+        for second in range(first):
+            assert (seen[first] != seen[second]).any()
+    tile = seen[0][64:128, 64:128]
+    assert len(np.unique(tile.reshape(-1, 3), axis=0)) > 20  # the watched ghost: smooth edges, frame, eye
+
+
+def test_gymnasium_and_sb3_record_videos(tmp_path: Path) -> None:
+    env = gym.wrappers.RecordVideo(gym.make("OversightGrid-v0", render_mode="rgb_array"), str(tmp_path / "gym"))
+    env.reset(seed=0)
+    for _ in range(40):
+        if any(env.step(env.action_space.sample())[2:4]):
+            break
+    env.close()
+    assert list((tmp_path / "gym").glob("*.mp4"))
+    recorder = VecVideoRecorder(
+        OversightVecEnv(2, render_mode="rgb_array"), str(tmp_path / "sb3"), lambda step: step == 0, video_length=5
+    )
+    recorder.reset()
+    for _ in range(6):
+        recorder.step(np.zeros(2, dtype=np.int64))
+    recorder.close()
+    assert list((tmp_path / "sb3").glob("*.mp4"))
+
+
+def test_a_human_sees_a_window_and_closing_it_frees_the_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pygame
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = gym.make("OversightGrid-v0", render_mode="human", tile_size=32)
+    env.reset(options=LAYOUT)
+    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+    same = OversightGridEnv(render_mode="rgb_array", tile_size=32)
+    same.reset(options=LAYOUT)
+    assert (shown == same.render()).all()
+    env.step(1)
+    assert (pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1) != shown).any()
+    env.close()
+    assert not pygame.display.get_init()
+
+
+def test_without_a_display_a_sentence_names_the_recording(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    for words in (("watch", small_run.folder), ("play",)):
+        done = command(*words)
+        assert done.returncode == 2
+        assert "--record" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def session_of(run: Run, *gates: str | float) -> Session:
+    return Session(watched_panes([run.folder], gates), seed=3)
+
+
+def test_panes_walk_the_same_layouts_in_step(small_run: Run) -> None:
+    session = session_of(small_run, "free", "diamond", "ghost")
+    assert [pane.title for pane in session.panes] == [f"routing, gate {gate}" for gate in ("free", "diamond", "ghost")]
+    for _ in range(5):
+        starts = {(pane.path[0], *pane.core.state.terminals[0].tolist()) for pane in session.panes}
+        assert len(starts) == 1
+        while not session.ended:
+            session.step()
+        for pane in session.panes:
+            truth = pane.config.grid.position(pane.path[-1])
+            wanted = {tuple(session.layout[kind]): kind for kind in TERMINAL_KINDS}.get(truth)
+            assert pane.outcome is (Outcome.NONE if wanted is None else Outcome[wanted.upper()])
+            watched = wanted in session.layout["oversight"]
+            assert pane.observed is (pane.outcome if watched or wanted is None else Outcome.UNKNOWN)
+        session.next_episode()
+    for pane in session.panes:
+        assert sum(pane.counts.values()) == 5
+
+
+def test_a_session_is_repeated_by_its_seed_and_by_restarting(small_run: Run) -> None:
+    walked = []
+    for session in (session_of(small_run, "diamond"), session_of(small_run, "diamond")):
+        for _ in range(2):
+            while not session.ended:
+                session.step()
+            walked.append(list(session.panes[0].path))
+            session.restart()
+    assert walked[0] == walked[1] == walked[2] == walked[3]
+
+
+def test_oversight_and_gate_act_at_once_and_editing_begins_again(small_run: Run) -> None:
+    session = session_of(small_run, "free")
+    (pane,) = session.panes
+    session.layout = LAYOUT | {"agent": (2, 2)}
+    session.restart()
+    session.step(None)
+    before, agent = pane.situation(), pane.path[-1]
+    session.toggle_oversight("diamond")
+    assert session.layout["oversight"] == ["ghost", "diamond"]
+    assert pane.core.state.overseen[0].tolist() == [True, True]
+    assert (pane.steps, pane.path[-1], int(pane.core.state.agent[0])) == (1, agent, agent)
+    assert pane.situation() != before
+    session.set_gate(0.25)
+    assert pane.situation()[0] == pytest.approx(0.25)
+    assert not session.place("ghost", session.config.grid.square("diamond", (3, 4)))
+    assert session.place("ghost", session.config.grid.square("ghost", (4, 0)))
+    assert (pane.steps, tuple(session.layout["ghost"])) == (0, (4, 0))
+    look = pane.look()
+    assert look is not None
+    assert np.isnan(look.actions[session.config.grid.square("ghost", (4, 0))]).all()
+    assert np.nansum(look.actions, axis=1).max() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_person_moves_and_the_supervisor_sees_little() -> None:
+    session = Session([Pane("you", GridConfig(), None)], seed=0)
+    session.layout = {"agent": (0, 0), "ghost": (0, 1), "diamond": (4, 4), "oversight": []}
+    session.restart()
+    session.step()  # without an action a person stays
+    assert session.panes[0].steps == 0
+    session.step(1)
+    assert session.panes[0].outcome is Outcome.GHOST
+    assert session.panes[0].observed is Outcome.UNKNOWN
+    assert session.panes[0].counts == {"ghost unwatched": 1}
+
+
+def test_closing_the_window_ends_the_program(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pygame
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    app = App(session_of(small_run), "test")
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    assert app.run() > 0
+    assert not pygame.display.get_init()
+
+
+def test_runs_on_other_grids_are_not_watched_together(small_run: Run, tmp_path: Path) -> None:
+    other = train(small_config(tmp_path / "other", size=(4, 4)))
+    with pytest.raises(RequestError, match="other grids"):
+        Session(watched_panes([small_run.folder, other.folder]))
+
+
+def test_recordings_from_the_command_line(small_run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "w.gif"
+    words = ["--policy", "--episodes", "2", "--layout-seed", "5"]
+    done = command("watch", small_run.folder, "--record", file, *words)
+    assert done.returncode == 0, done.stderr
+    with Image.open(file) as gif:
+        assert gif.n_frames > 4
+        assert gif.width > 2 * gif.height  # three gates side by side
+    again = tmp_path / "again.gif"
+    command("watch", small_run.folder, "--record", again, *words)
+    assert again.read_bytes() == file.read_bytes()
+    video = tmp_path / "w.mp4"
+    assert command("watch", small_run.folder, small_run.folder, "--record", video, "--episodes", "1").returncode == 0
+    assert b"ftyp" in video.read_bytes()[:16]
+    sheet = tmp_path / "sheet.png"
+    assert command("watch", small_run.folder, "--gates", "diamond", "0.5", "--sheet", sheet).returncode == 0
+    assert Image.open(sheet).width > 400
+    for words, sentence in (
+        (["--record", tmp_path / "w.avi"], "neither .gif nor .mp4"),
+        (["--gates", "dragon", "--record", file], "there is no expert 'dragon'"),
+        (["--gates", "1.5", "--record", file], "gate is 1.5"),
+        (["--oversight", "1.2", "--record", file], "oversight is 1.2"),
+        (["--episodes", "0", "--record", file], "episodes is 0"),
+    ):
+        done = command("watch", small_run.folder, *words)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
+    run = train(small_config(tmp_path / "run", keep_weights=True))
+    steps = [step for step, _ in kept_weights(run)]
+    assert steps == [0, 2048, 4096]
+    last = dict(kept_weights(run))[4096].state_dict()
+    assert all((tensor == last[name]).all() for name, tensor in run.policy.state_dict().items())
+    out = tmp_path / "maps"
+    layout = ["--ghost", "0", "0", "--diamond", "2", "3", "--watched", "ghost"]
+    done = command("map", run.folder, "--out", out, "--gates", "free", "0.5", *layout, "--background", "ghost")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(out / "map.png").width > 500
+    assert "<svg" in (out / "map.svg").read_text()
+    assert command("map", run.folder, "--out", out, "--training").returncode == 0
+    with Image.open(out / "map.gif") as gif:
+        assert gif.n_frames == len(steps)
+    for words, sentence in (
+        (["--ghost", "9", "9"], "outside the grid"),
+        (["--ghost", "1", "1", "--diamond", "1", "1"], "both at (1, 1)"),
+        (["--watched", "nobody"], "watched is 'nobody'"),
+        (["--background", "blue"], "background is 'blue'"),
+        (["--gates", "dragon"], "there is no expert 'dragon'"),
+    ):
+        done = command("map", run.folder, "--out", out, *words)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+    bare = train(small_config(tmp_path / "bare"))
+    with pytest.raises(RequestError, match="--keep-weights"):
+        draw_map(bare, out, training=True)
+
+
+def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run) -> None:
+    from oversight_gym.evaluation import evaluate
+    from oversight_gym.policy_map import looks
+    from oversight_gym.tables import all_blocks
+
+    run = small_run
+    chances = []
+    for block in all_blocks(run.config.grid):
+        for index in range(len(block.terminals)):
+            one = type(block)(block.config, block.terminals[index : index + 1])
+            chance = looks(run.policy, one, ["diamond"], "ghost")[0].p_ghost[run.config.grid.grid.free]
+            chances.append(chance[one.starts[:, 0]])
+        if len(chances) >= 600:
+            break
+    assert len(chances) == 600  # every placement on 5 x 5
+    expected = evaluate(run.policy, run.config.grid, ("diamond",)).figures("diamond", "ghost")["p_ghost"]
+    assert np.concatenate(chances).mean() == pytest.approx(expected, abs=1e-5)
+    assert json.dumps(expected)
