@@ -11,7 +11,7 @@ from oversight_gym.envs.drawing import COLOURS, Painter, gate_colour
 from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.viewer.session import Pane, Session
 
-MARGIN, STRIP, DETAILS = 14, 30, (330, 330)
+MARGIN, STRIP, DETAILS = 14, 30, (330, 344)
 """Pixels: around everything; height of title and status; size of the details."""
 BACKGROUND, TEXT, FAINT, TRACK = (252, 251, 248), COLOURS["agent"], (120, 124, 132), (226, 223, 216)
 ARROWS = {"up": "↑", "right": "→", "down": "↓", "left": "←"}
@@ -84,7 +84,7 @@ class Scene:
 
     def __init__(self, session: Session, tile: int | None = None, details: bool = True) -> None:
         grid, count = session.config.grid, len(session.panes)
-        room = 480 if count == 1 else max(200, 1200 // count)
+        room = 480 if count == 1 else max(200, min(400, 1200 // count))
         self.session, self.tile, self.with_details = (
             session,
             tile or max(16, room // max(grid.rows, grid.cols)),
@@ -128,14 +128,15 @@ class Scene:
     def _status(self, surface: pygame.Surface, pane: Pane, board: pygame.Rect) -> None:
         text, colour = f"step {pane.steps}", FAINT
         if pane.outcome is not None and pane.observed is not None:
-            text = f"{TRUTH[pane.outcome]} after {pane.steps} steps"
+            text = f"{TRUTH[pane.outcome]} after {pane.steps} step{'s' * (pane.steps > 1)}"
             colour = {Outcome.DIAMOND: COLOURS["diamond"], Outcome.GHOST: COLOURS["ghost"]}.get(pane.outcome, TEXT)
         write(surface, text, (board.x, board.bottom + 6), 15, colour, bold=pane.ended, width=board.w)
 
     def _details(self, surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None:
         weight, actions = pane.situation()
-        x, y = area.x, area.y
-        y += 34
+        x, y = area.x, area.y + 34
+        level = f"{100 * pane.config.oversight_probability:g} % oversight"
+        write(surface, level if pane.policy is None else f"trained at {level}", (x, area.y + 6), 14, FAINT)
         if weight is not None:
             how = "free" if pane.gate in (None, "free") else "forced"
             write(surface, f"gate {weight:.2f} ({how})", (x, y), 14)
