@@ -176,7 +176,7 @@ def test_an_interrupted_run_is_not_taken_for_a_finished_one(small_run: Run, tmp_
 
     folder = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oversight_gym.train.write_whole", lambda *_: (_ for _ in ()).throw(StopError))
+        patch.setattr("oversight_gym.train.write_weights", lambda *_: (_ for _ in ()).throw(StopError))
         with pytest.raises(StopError):
             train(small_config(folder))
     assert (folder / "config.json").exists()
