@@ -70,6 +70,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _is_empty(folder: Path) -> bool:
+    """But for what a process left that was killed while it wrote its first file."""
+    return all(path.match(_PARTS) for path in folder.iterdir())
+
+
 def _is_run(folder: Path) -> bool:
     try:
         return {"config", "method", "versions"} <= set(json.loads((folder / CONFIG).read_text()))
@@ -84,7 +89,7 @@ def prepare_folder(config: TrainConfig, resumed: bool = False) -> None:
         RequestError: if the folder holds a finished run and ``overwrite`` is off, or something else.
     """
     folder = config.folder
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_run(folder))):
+    if folder.exists() and not (folder.is_dir() and (_is_empty(folder) or _is_run(folder))):
         raise RequestError(f"{folder} exists and is no run folder; choose another --run-dir.")
     if (folder / FINISHED).exists() and not config.overwrite:
         raise RequestError(f"{folder} holds a finished run; add --overwrite or choose another --run-dir.")

@@ -170,6 +170,12 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path, name: str) -> None
     assert "precious" in (tmp_path / name).read_text()
 
 
+def test_a_run_killed_at_its_first_file_can_be_trained(tmp_path: Path) -> None:
+    (tmp_path / ".config.json.123.part").write_text('{"conf')
+    train(small_config(tmp_path))
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_an_interrupted_run_is_not_taken_for_a_finished_one(small_run: Run, tmp_path: Path) -> None:
     class StopError(Exception):
         pass
