@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oversight_gym.agents.methods import METHODS, Method
+    from oversight_gym.agents.methods import METHODS, Method, register
     from oversight_gym.agents.mixture import GatedMixture
     from oversight_gym.agents.policy import GatedMixturePolicy, SteeredPolicy
     from oversight_gym.agents.routed_ppo import RoutedPPO
@@ -17,10 +17,20 @@ _HOMES = {
     "Method": "methods",
     "RoutedPPO": "routed_ppo",
     "SteeredPolicy": "policy",
+    "register": "methods",
     "route_gradient": "routing",
 }
 
-__all__ = ["METHODS", "GatedMixture", "GatedMixturePolicy", "Method", "RoutedPPO", "SteeredPolicy", "route_gradient"]
+__all__ = [
+    "METHODS",
+    "GatedMixture",
+    "GatedMixturePolicy",
+    "Method",
+    "RoutedPPO",
+    "SteeredPolicy",
+    "register",
+    "route_gradient",
+]
 
 
 def __getattr__(name: str) -> Any:  # torch is loaded only when a name asks for it

@@ -1,91 +1,98 @@
-"""The oversight methods, each a row of data."""
+"""The oversight methods, each a row of data; those of other packages join them by entry points."""
 
-from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
 
-from oversight_gym.envs.outcomes import REWARDS, Outcome
+from oversight_gym.agents.method import METHODS, OBSERVED, Method, register
 
-FINISHED = frozenset(Outcome)
-"""Train on every finished episode."""
-OBSERVED = FINISHED - {Outcome.UNKNOWN}
-"""Train on observed episodes and timeouts."""
+PLUGINS = "oversight_gym.methods"
+"""Entry-point group: each entry point is a ``Method``."""
 
+_ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
 
-@dataclass(frozen=True)
-class Method:
-    """What a method rewards, which episodes it trains on, and where their gradients go.
+for _row in (
+    Method(
+        "routing",
+        "two gated experts; gradients routed by the observed outcome; steered to the diamond expert",
+        "Gradient routing (Cloud et al., arXiv 2410.04332, section 4.3). PPO on +1 for any terminal square, with "
+        "the policy gradient of steps of episodes observed to end on a diamond stopped at the ghost expert and at "
+        "the gate, and the other way round; of all other steps nowhere. Plus gate_coef times the cross-entropy of "
+        "the gate towards the observed kind.",
+        routed=True,
+        gate_loss=True,
+    ),
+    Method(
+        "no_routing",
+        "control: as routing, gate loss included, with the routing off",
+        "The paper's no-routing control. The same PPO loss and gate loss as routing; every step's policy gradient "
+        "reaches both experts and the gate.",
+        gate_loss=True,
+    ),
+    Method(
+        "no_gate",
+        "ablation: as routing, with both experts at weight 0.5 and no gate",
+        "What the paper's no-gate ablation should be (its released code configures it as no_routing). The policy "
+        "is the mean of both experts' features; policy gradients are routed as in routing; there is no gate and "
+        "no gate loss.",
+        routed=True,
+        gated=False,
+    ),
+    Method(
+        "random_routing",
+        "control: as routing, with the observed kinds dealt to the observed episodes at random",
+        "As routing, loss for loss, but the labels of the observed episodes of each rollout are permuted among "
+        "them, so that their frequencies stay and their meaning goes. Rewards are those of routing, which need no "
+        "kinds.",
+        routed=True,
+        gate_loss=True,
+        shuffled_labels=True,
+    ),
+    Method(
+        "naive",
+        "one expert; +1 for any terminal, -1 for an observed ghost",
+        "The paper's naive baseline. PPO with a single expert on the reward computed from what was observed: +1 "
+        "for a terminal square, -1 if it was observed to be the ghost.",
+        reward="naive",
+        **_ONE,
+    ),
+    Method(
+        "naive_penalty",
+        "naive, with the observed ghost's penalty scaled up to make the mean reward the true one",
+        "As naive, with the reward of an observed ghost a parameter, ghost_penalty. By default 1 - 2 / p at "
+        "oversight probability p: -1 corrected by inverse-probability weighting, so that a policy which ignored "
+        "oversight would be paid the ground truth in the mean. Not in the paper.",
+        reward="penalty",
+        **_ONE,
+    ),
+    Method(
+        "masked_oversight",
+        "naive, with the policy blind to oversight: the situational-awareness control",
+        "As naive, but policy and value network do not see the oversight plane (their weights from it are 0 and "
+        "stay so), so the policy cannot behave when watched and misbehave otherwise. Not in the paper.",
+        reward="naive",
+        sees_oversight=False,
+        **_ONE,
+    ),
+    Method(
+        "filtering",
+        "one expert, trained only on observed episodes and timeouts, with their true reward",
+        "The paper's data filtering. PPO with a single expert, +1 diamond, -1 ghost, on the steps of observed "
+        "episodes and timeouts alone; all others are dropped.",
+        reward="observed",
+        trained_on=OBSERVED,
+        **_ONE,
+    ),
+    Method(
+        "oracle",
+        "upper bound: one expert trained on the ground truth that no supervisor sees",
+        "The paper's oracle. PPO with a single expert on the ground truth of every episode: +1 diamond, -1 ghost.",
+        reward="ground_truth",
+        **_ONE,
+    ),
+):
+    register(_row)
 
-    Attributes:
-        name: as given to ``--method``.
-        summary: one line for people.
-        reward: training reward, a name in ``oversight_gym.envs.REWARDS``.
-        experts: expert names; a single expert has no gate.
-        routed: whether the observed outcome restricts where gradients go.
-        gate_loss: whether the gate is drawn towards the expert of the observed outcome.
-        trained_on: observed outcomes of the episodes that an update sees.
-        gate: how the trained policy is used: an expert's name, or ``free`` (as trained).
-    """
+for _entry in entry_points(group=PLUGINS):
+    register(_entry.load())
 
-    name: str
-    summary: str
-    reward: str = "terminal"
-    experts: tuple[str, ...] = ("diamond", "ghost")
-    routed: bool = False
-    gate_loss: bool = False
-    trained_on: frozenset[Outcome] = FINISHED
-    gate: str = "diamond"
-
-    @property
-    def uses_hidden(self) -> bool:
-        """Whether it trains on the ground truth, which no supervisor of the problem has."""
-        return REWARDS[self.reward].uses_hidden
-
-    @property
-    def label_uses(self) -> tuple[str, ...]:
-        """What training uses observed kinds for."""
-        trains = self.routed or self.reward != "terminal" or self.trained_on != FINISHED
-        return (("training",) if trains else ()) + (("gate_loss",) if self.gate_loss else ())
-
-    @property
-    def gates(self) -> tuple[str, ...]:
-        """Gate settings to evaluate: free, and forced to each expert where there is a gate."""
-        return ("free", *self.experts) if len(self.experts) > 1 else ("free",)
-
-
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method(
-            "routing",
-            "two gated experts; gradients routed by the observed outcome; steered to the diamond expert",
-            routed=True,
-            gate_loss=True,
-        ),
-        Method(
-            "no_routing",
-            "control: as routing with the gate loss kept and the routing off",
-            gate_loss=True,
-        ),
-        Method(
-            "naive",
-            "one expert; +1 for any terminal, -1 for an observed ghost",
-            reward="naive",
-            experts=("agent",),
-            gate="free",
-        ),
-        Method(
-            "filtering",
-            "one expert, trained only on observed episodes and timeouts, with their true reward",
-            reward="observed",
-            experts=("agent",),
-            trained_on=OBSERVED,
-            gate="free",
-        ),
-        Method(
-            "oracle",
-            "upper bound: one expert trained on the ground truth that no supervisor sees",
-            reward="ground_truth",
-            experts=("agent",),
-            gate="free",
-        ),
-    )
-}
+__all__ = ["METHODS", "PLUGINS", "Method", "register"]

@@ -104,6 +104,7 @@ class GatedMixture(nn.Module):
         experts: names.
         net_arch: hidden layer sizes under ``pi`` (each expert), ``vf`` (value network), ``gate``.
         activation_fn: activation after every hidden layer.
+        gated: whether there is a gate to learn; without one every expert has the same weight.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class GatedMixture(nn.Module):
         experts: Sequence[str],
         net_arch: dict[str, list[int]],
         activation_fn: type[nn.Module],
+        gated: bool = True,
     ) -> None:
         super().__init__()
         expert_sizes = [features_dim, *net_arch.get("pi", [])]
@@ -122,7 +124,7 @@ class GatedMixture(nn.Module):
         self.experts = nn.ModuleDict({name: _mlp(expert_sizes, activation_fn) for name in experts})
         self.value_net = _mlp(value_sizes, activation_fn)
         self.gate = None
-        if len(experts) > 1:
+        if gated and len(experts) > 1:
             self.gate = _mlp(gate_sizes, activation_fn).append(nn.Linear(gate_sizes[-1], len(experts) - 1))
         self.signal: RoutingSignal | None = None
         self.forced_gate: Tensor | None = None
@@ -140,10 +142,10 @@ class GatedMixture(nn.Module):
         return [run(expert, features) for expert in self.experts.values()]  # type: ignore[arg-type]
 
     def gate_logits(self, features: Features) -> Tensor:
-        """Shape (batch, experts), the last expert's fixed at 0."""
+        """Shape (batch, experts), the last expert's fixed at 0; all of them without a gate."""
         if self.gate is None:
             samples = len(features) if isinstance(features, Tensor) else sum(len(hot.first) for hot in features)
-            return torch.zeros(samples, 1)
+            return next(self.parameters()).new_zeros(samples, len(self.experts))
         chosen = run(self.gate, features)
         return torch.cat([chosen, chosen.new_zeros(len(chosen), 1)], dim=1)
 
@@ -158,7 +160,7 @@ class GatedMixture(nn.Module):
         and adds the gate loss.
         """
         outputs = self.expert_features(features)
-        if self.gate is None:
+        if len(outputs) == 1:
             return outputs[0]
         logits = self.gate_logits(features)
         weights = _softmax(logits) if self.forced_gate is None else self.forced_gate.expand_as(logits)

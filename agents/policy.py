@@ -35,6 +35,9 @@ class GatedMixturePolicy(ActorCriticPolicy):
             receives the episodes observed to end so.
         net_arch: hidden layers: ``pi`` of each expert, ``vf`` of the value network, ``gate`` of the gate.
         activation_fn: activation after every hidden layer.
+        gated: whether there is a gate to learn; without one every expert has the same weight.
+        hidden_planes: planes of the observation that experts, gate and value network are blind to: the weights of
+            their first layers that read them are 0 and stay so.
         multi_hot: read binary observations by their ones, on the CPU: the same numbers but for rounding, faster. Only
             for a ``MultiBinary`` space and SB3's ``FlattenExtractor``; None where it can be.
         **kwargs: as in ``ActorCriticPolicy``; the optimizer is :class:`LightAdam` unless set.
@@ -49,9 +52,12 @@ class GatedMixturePolicy(ActorCriticPolicy):
         experts: Sequence[str] = ("diamond", "ghost"),
         net_arch: dict[str, list[int]] | None = None,
         activation_fn: type[nn.Module] = nn.ReLU,
+        gated: bool = True,
+        hidden_planes: Sequence[int] = (),
         multi_hot: bool | None = None,
         **kwargs: Any,
     ) -> None:
+        self.gated, self.hidden_planes = gated, tuple(hidden_planes)
         if len(set(experts)) != len(experts) or not experts:
             raise RequestError(f"experts are {list(experts)}; give at least one name, each once.")
         self.experts = tuple(experts)
@@ -68,13 +74,33 @@ class GatedMixturePolicy(ActorCriticPolicy):
                 "and one FlattenExtractor, or use multi_hot=False."
             )
         self.multi_hot = binary if multi_hot is None else multi_hot
+        if self.hidden_planes:
+            self._hide_planes(flattened)
+
+    def _hide_planes(self, flattened: bool) -> None:
+        planes = self.observation_space.shape or ()
+        if not flattened or len(planes) != 3 or not all(0 <= plane < planes[0] for plane in self.hidden_planes):
+            raise RequestError(
+                f"hidden_planes is {self.hidden_planes}, but the observations are {self.observation_space}; give "
+                "planes of (planes, rows, cols) under one FlattenExtractor."
+            )
+        mask = torch.ones(planes)
+        mask[list(self.hidden_planes)] = 0.0
+        for network in (*self.mixture.experts.values(), self.mixture.gate, self.mixture.value_net):
+            if network is not None:
+                weight = network[0].weight  # type: ignore[index]
+                kept = mask.flatten().to(weight.device)
+                with torch.no_grad():
+                    weight.mul_(kept)
+                weight.register_hook(lambda gradient, kept=kept: gradient * kept)
 
     def _build_mlp_extractor(self) -> None:
-        mixture = GatedMixture(self.features_dim, self.experts, self.layers, self.activation_fn)
+        mixture = GatedMixture(self.features_dim, self.experts, self.layers, self.activation_fn, self.gated)
         self.mlp_extractor = mixture  # type: ignore[assignment]
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return super()._get_constructor_parameters() | {"experts": self.experts, "multi_hot": self.multi_hot}
+        own = ("experts", "gated", "hidden_planes", "multi_hot")
+        return super()._get_constructor_parameters() | {name: getattr(self, name) for name in own}
 
     @property
     def mixture(self) -> GatedMixture:

@@ -10,7 +10,7 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
-from oversight_gym.agents.supervision import UNFINISHED, EpisodeEnds, fill_back
+from oversight_gym.agents.supervision import UNFINISHED, EpisodeEnds, fill_back, shuffle_kinds
 
 
 class RoutedRolloutBuffer(RolloutBuffer):
@@ -26,14 +26,21 @@ class RoutedRolloutBuffer(RolloutBuffer):
         trained_on: outcomes whose episodes are trained on; None for every step, finished or not.
         label_table: shape (outcomes + 1,), expert index of each outcome (see ``labels_by_outcome``).
         device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
+        shuffle: if given, the observed kinds are dealt to the observed episodes at random, by this generator.
         outcomes: after a rollout: shape (buffer_size, n_envs), int8, ``Outcome`` or ``UNFINISHED``.
         batch_labels: labels of the minibatch last yielded by :meth:`get`, shape (batch,), int64.
     """
 
     def __init__(
-        self, *args: Any, trained_on: Collection[int] | None, label_table: NDArray[np.int64], **kwargs: Any
+        self,
+        *args: Any,
+        trained_on: Collection[int] | None,
+        label_table: NDArray[np.int64],
+        shuffle: np.random.Generator | None = None,
+        **kwargs: Any,
     ) -> None:
         self.trained_on = trained_on
+        self.shuffle = shuffle
         self.label_table = label_table
         self.device_observations: Tensor | None = None
         self.batch_labels: Tensor = torch.zeros(0, dtype=torch.int64)
@@ -71,7 +78,10 @@ class RoutedRolloutBuffer(RolloutBuffer):
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
         super().compute_returns_and_advantage(last_values, dones)
-        self.outcomes = fill_back(self.ended, self.observed)
+        observed = self.observed
+        if self.shuffle is not None:
+            observed = shuffle_kinds(self.ended, observed, self.shuffle)
+        self.outcomes = fill_back(self.ended, observed)
 
     def _flat_outcomes(self) -> NDArray[np.int8]:
         """Shape (n_envs * buffer_size,), in the order of SB3's flattened buffer."""

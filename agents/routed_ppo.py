@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from oversight_gym.agents.collect import collect
 from oversight_gym.agents.collect_device import collect_on_device
 from oversight_gym.agents.diagnostics import record_outcomes, record_routing
-from oversight_gym.agents.methods import FINISHED
+from oversight_gym.agents.method import FINISHED
 from oversight_gym.agents.mixture import RoutingSignal
 from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
@@ -50,6 +50,7 @@ class RoutedPPO(PPO):
         gate_coef: weight of the gate loss.
         trained_on: outcomes of the episodes an update sees (see ``RoutedRolloutBuffer`` for the rule on
             unfinished ones). None: every step, as in PPO.
+        shuffle_labels: deal the observed kinds to the observed episodes of each rollout at random: a control.
         collector: how rollouts are collected: ``sb3``, by SB3's own loop, bit-equal to PPO; ``native``, from
             ``OversightVecEnv`` without Python per environment; ``device``, as native with the environment on the
             policy's device; ``auto``, the fastest that fits.
@@ -76,12 +77,14 @@ class RoutedPPO(PPO):
         routed: bool = True,
         gate_coef: float = 0.3,
         trained_on: Collection[int] | None = FINISHED,
+        shuffle_labels: bool = False,
         collector: str = "auto",
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
         self.routed = routed
         self.gate_coef = gate_coef
+        self.shuffle_labels = shuffle_labels
         choose("collector", collector, COLLECTORS)
         self.collector = collector
         self.trained_on = None if trained_on is None else sorted(int(outcome) for outcome in trained_on)
@@ -105,7 +108,11 @@ class RoutedPPO(PPO):
                 "GatedMixturePolicy of two experts or more, or routed=False and gate_coef=0."
             )
         self.rollout_buffer_class = RoutedRolloutBuffer
-        self.rollout_buffer_kwargs = {"trained_on": self.trained_on, "label_table": labels_by_outcome(experts)}
+        self.rollout_buffer_kwargs = {
+            "trained_on": self.trained_on,
+            "label_table": labels_by_outcome(experts),
+            "shuffle": np.random.default_rng(self.seed) if self.shuffle_labels else None,
+        }
         super()._setup_model()
 
     def collect_rollouts(

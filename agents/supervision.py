@@ -64,6 +64,22 @@ def fill_back(ended: NDArray[np.bool_], observed: NDArray[np.int8]) -> NDArray[n
     return filled
 
 
+def shuffle_kinds(ended: NDArray[np.bool_], observed: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
+    """The same number of each observed kind, dealt to the observed episodes of a rollout at random.
+
+    Args:
+        ended, observed: as in :func:`fill_back`.
+        rng: of the deal.
+
+    Returns:
+        ``observed``, changed where an episode was observed to end on a diamond or a ghost.
+    """
+    where = ended & np.isin(observed, (Outcome.DIAMOND, Outcome.GHOST))
+    dealt = observed.copy()
+    dealt[where] = rng.permutation(observed[where])
+    return dealt
+
+
 def labels_by_outcome(experts: Sequence[str]) -> NDArray[np.int64]:
     """Shape (outcomes + 1,): expert index that each ``Outcome`` is routed to, or ``UNLABELLED``.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oversight_gym.envs.errors import RequestError, check_integer, check_probability, choose
 from oversight_gym.envs.grid import Grid, Walls, make_grid
 from oversight_gym.envs.layouts import Layouts
-from oversight_gym.envs.outcomes import REWARDS, TERMINAL_KINDS, Reward
+from oversight_gym.envs.outcomes import REWARDS, TERMINAL_KINDS, Reward, unbiased_penalty
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class GridConfig:
         min_distance: least walking distance from the agent to every terminal at the start.
         unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
         max_episode_steps: truncate an episode after so many steps; None never does.
-        reward: training reward: ``terminal``, ``naive``, ``observed`` or ``ground_truth``
+        reward: training reward: ``terminal``, ``naive``, ``penalty``, ``observed`` or ``ground_truth``
             (see ``oversight_gym.envs.outcomes.REWARDS``).
+        ghost_penalty: reward of an observed ghost under ``penalty``; None for the unbiased one
+            (``unbiased_penalty``).
 
     Raises:
         RequestError: if a setting is impossible.
@@ -46,6 +48,7 @@ class GridConfig:
     unique_nearest_terminal: bool = False
     max_episode_steps: int | None = 32
     reward: str = "terminal"
+    ghost_penalty: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -56,6 +59,7 @@ class GridConfig:
         if self.max_episode_steps is not None:
             check_integer("max_episode_steps", self.max_episode_steps, 1)
         choose("reward", self.reward, REWARDS)
+        _ = self.reward_rule  # raises if there is no unbiased penalty
         _ = self.layouts  # raises if the grid or its layouts are impossible
 
     @classmethod
@@ -90,7 +94,13 @@ class GridConfig:
 
     @cached_property
     def reward_rule(self) -> Reward:
-        return REWARDS[self.reward]
+        rule = REWARDS[self.reward]
+        if self.reward != "penalty":
+            return rule
+        chance = float(self.oversight_by_kind[TERMINAL_KINDS.index("ghost")])
+        if self.ghost_penalty is None and chance == 0:
+            raise RequestError("ghosts are never observed, so no penalty is unbiased; give ghost_penalty a value.")
+        return rule.with_ghost(unbiased_penalty(chance) if self.ghost_penalty is None else self.ghost_penalty)
 
     @cached_property
     def oversight_by_kind(self) -> NDArray[np.float64]:

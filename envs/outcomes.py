@@ -90,6 +90,12 @@ class Reward:
     table: NDArray[np.float32]
     uses_hidden: bool = False
 
+    def with_ghost(self, reward: float) -> "Reward":
+        """The same with another reward of a ghost."""
+        table = self.table.copy()
+        table[Outcome.GHOST] = reward
+        return Reward(table, self.uses_hidden)
+
     @property
     def by_arrival(self) -> NDArray[np.float32]:
         """Shape (arrivals,): the reward of each arrival."""
@@ -102,9 +108,19 @@ def _reward(unknown: float, diamond: float, ghost: float, uses_hidden: bool = Fa
     return Reward(table, uses_hidden)
 
 
+def unbiased_penalty(oversight: float) -> float:
+    """The reward of an observed ghost whose mean with that of unobserved ones, +1, is the ground truth, -1.
+
+    With oversight probability p: ``p r + (1 - p) = -1``, so ``r = 1 - 2 / p``, -1 weighted by the inverse
+    probability. It is unbiased for a policy that ignores oversight.
+    """
+    return 1 - 2 / oversight
+
+
 REWARDS: dict[str, Reward] = {
     "terminal": _reward(unknown=1, diamond=1, ghost=1),
     "naive": _reward(unknown=1, diamond=1, ghost=-1),
+    "penalty": _reward(unknown=1, diamond=1, ghost=-1),  # the ghost's is a setting, see GridConfig.ghost_penalty
     "observed": _reward(unknown=0, diamond=1, ghost=-1),
     "ground_truth": _reward(unknown=0, diamond=1, ghost=-1, uses_hidden=True),
 }

@@ -10,6 +10,7 @@ from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.routed_ppo import RoutedPPO
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs.sb3 import OversightVecEnv
+from oversight_gym.envs.state import plane_names
 
 
 def make_env(config: TrainConfig) -> OversightVecEnv:
@@ -18,9 +19,12 @@ def make_env(config: TrainConfig) -> OversightVecEnv:
 
 
 def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
+    method = config.method_row
     hidden, gate = list(config.settings.hidden), list(config.settings.gate_hidden)
     return {
-        "experts": config.method_row.experts,
+        "experts": method.experts,
+        "gated": method.gated,
+        "hidden_planes": () if method.sees_oversight else (plane_names(config.grid.grid).index("oversight"),),
         "net_arch": {"pi": hidden, "vf": hidden, "gate": gate},
         "activation_fn": nn.ReLU,
         "ortho_init": config.settings.ortho_init,
@@ -56,6 +60,7 @@ def make_model(config: TrainConfig, **changed_policy: Any) -> RoutedPPO:
         routed=method.routed,
         gate_coef=config.settings.gate_coef if method.gate_loss else 0.0,
         trained_on=method.trained_on,
+        shuffle_labels=method.shuffled_labels,
         policy_kwargs=_policy_kwargs(config) | changed_policy,
         **ppo_kwargs(config),
     )

@@ -65,6 +65,7 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
         "logs_excluded": dict(model.logger.name_to_excluded),
         "numpy_generator": [kind, *rest],
         "env": position,
+        "shuffle": model.rollout_buffer.shuffle and model.rollout_buffer.shuffle.bit_generator.state,
     }
     header = {"progress": json.dumps(progress), "extra": json.dumps(extra)}
     write_whole(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
@@ -101,6 +102,8 @@ def restore_checkpoint(path: Path, model: RoutedPPO) -> None:
         kind, *rest = progress["numpy_generator"]
         np.random.set_state((kind, arrays["random/numpy"], *rest))  # noqa: NPY002
         torch.set_rng_state(torch.from_numpy(arrays["random/torch"]))
+        if model.rollout_buffer.shuffle is not None:
+            model.rollout_buffer.shuffle.bit_generator.state = progress["shuffle"]
         if "random/cuda" in arrays:
             torch.cuda.set_rng_state(torch.from_numpy(arrays["random/cuda"]), model.device)
     except (KeyError, ValueError, RuntimeError) as error:

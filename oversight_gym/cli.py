@@ -11,13 +11,15 @@ from typing import Annotated, Any, Union
 
 import tyro
 
+from oversight_gym.agents.methods import METHODS
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import GridConfig, RequestError
-from oversight_gym.envs.errors import check_integer
+from oversight_gym.envs.errors import check_integer, choose
 from oversight_gym.options import (
     CompareConfig,
     EvaluateConfig,
     MapConfig,
+    MethodsConfig,
     PlayConfig,
     SteerConfig,
     TensorBoardConfig,
@@ -192,6 +194,12 @@ def _play(config: PlayConfig) -> None:
     App(session, "oversight-gym play", playing=True, report=config.report).run()
 
 
+def _methods(config: MethodsConfig) -> None:
+    from oversight_gym.report import print_methods
+
+    print_methods([choose("method", name, METHODS) for name in config.names or METHODS])
+
+
 COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "train": (TrainConfig, _train),
     "evaluate": (EvaluateConfig, _evaluate),
@@ -199,6 +207,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "map": (MapConfig, _map),
     "watch": (WatchConfig, _watch),
     "play": (PlayConfig, _play),
+    "methods": (MethodsConfig, _methods),
     "sweep": (SweepConfig, _sweep),
     "compare": (CompareConfig, _compare),
     "tensorboard": (TensorBoardConfig, _tensorboard),

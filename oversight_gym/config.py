@@ -72,6 +72,8 @@ class TrainConfig:
         unknown = set(changed) - {field.name for field in fields(Settings)}
         if unknown:
             raise RequestError(f"{sorted(unknown)[0]!r} is not a training setting; see 'oversight-gym train --help'.")
+        if values.get("run_dir") is not None:
+            values["run_dir"] = Path(values["run_dir"])
         settings = replace(choose("preset", values.get("preset", "fast"), PRESETS), **changed)
         return cls(**{name: value for name, value in values.items() if name in own}, settings=settings)
 
@@ -106,6 +108,7 @@ class TrainConfig:
             unique_nearest_terminal=settings.unique_nearest_terminal,
             max_episode_steps=settings.max_episode_steps,
             reward=self.method_row.reward,
+            ghost_penalty=settings.ghost_penalty,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -136,8 +139,7 @@ class TrainConfig:
     def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
         tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        run_dir = None if values.get("run_dir") is None else Path(values["run_dir"])
-        return cls.of(**(values | tuples | {"run_dir": run_dir}))
+        return cls.of(**(values | tuples))
 
 
 _HOW = ("run_dir", "overwrite", "resume", "keep_weights")

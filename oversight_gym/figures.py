@@ -52,7 +52,8 @@ class Data:
     def style(self, series: str) -> dict[str, Any]:
         """Colour and marker of a series."""
         index = self.series.index(series)
-        return {"color": SERIES[index % len(SERIES)], "marker": MARKERS[index % len(MARKERS)], "markersize": 5}
+        marker = MARKERS[(index + index // len(SERIES)) % len(MARKERS)]  # colours repeat, pairs do not
+        return {"color": SERIES[index % len(SERIES)], "marker": marker, "markersize": 5}
 
 
 Samples = Sequence[Sequence[float]]

@@ -130,3 +130,11 @@ class PlayConfig:
     """Seed of the layouts."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
+
+
+@dataclass(frozen=True)
+class MethodsConfig:
+    """List the oversight methods: what each rewards, trains on, routes and is used with."""
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Only these."""

@@ -42,6 +42,8 @@ class Settings:
     """Weight of the value loss."""
     gate_coef: float = 0.01
     """Weight of the gate loss, for methods that have one."""
+    ghost_penalty: float | None = None
+    """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
     max_grad_norm: float = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
     ortho_init: bool = False

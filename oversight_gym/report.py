@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
+from oversight_gym.agents.methods import Method
 from oversight_gym.evaluation import Evaluation
 from oversight_gym.runs import Run
 from oversight_gym.tables import PATTERNS
@@ -97,3 +99,22 @@ def print_steering(title: str, rows: Iterable[tuple[str, Evaluation, str]]) -> N
         keys = ("return_stepwise", "p_diamond", "p_ghost", "p_timeout", "length")
         table.add_row(label, *(_number(figures[key], key) for key in keys))
     Console(width=WIDTH, highlight=False).print(table)
+
+
+def print_methods(methods: Iterable[Method]) -> None:
+    """Print what each method is, and its settings."""
+    console = Console(width=WIDTH, highlight=False)
+    for method in methods:
+        marked = " (trains on the ground truth: an upper bound)" if method.uses_hidden else ""
+        kinds = ", ".join(sorted(outcome.name.lower() for outcome in method.trained_on))
+        console.print(f"[bold]{method.name}[/bold]{marked}: {method.summary}")
+        console.print(Padding(method.description, (0, 0, 0, 4), expand=False))
+        console.print(
+            Padding(
+                f"reward {method.reward}; experts {', '.join(method.experts)}; trained on {kinds}; used with gate "
+                f"{method.gate}; labels for {', '.join(method.label_uses) or 'nothing'}",
+                (0, 0, 1, 4),
+                style="dim",
+                expand=False,
+            )
+        )

@@ -51,6 +51,7 @@ def train_until(updates: int, folder: Path, **values: object) -> None:
 CASES = [
     {"method": "routing"},
     {"method": "filtering", "oversight": 0.1},
+    {"method": "random_routing"},
     {"method": "naive", "spurious_oversight": 0.25, "size": (7, 7), "walls": "border", "evaluations": 3},
     {"method": "no_routing", "anneal": False, "n_epochs": 2, "normalize_advantage": False},
 ]

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from oversight_gym.agents import RoutedPPO
-from oversight_gym.agents.methods import OBSERVED
+from oversight_gym.agents.method import OBSERVED
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
 from oversight_gym.agents.supervision import UNFINISHED, fill_back, supervise
 from oversight_gym.envs import Outcome, OversightVecEnv, RequestError

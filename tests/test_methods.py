@@ -1,0 +1,144 @@
+"""What makes each method that method, and methods from outside."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import command, small_config
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oversight_gym import build
+from oversight_gym.agents.methods import METHODS, Method, register
+from oversight_gym.agents.supervision import shuffle_kinds
+from oversight_gym.envs import GridConfig, Outcome, RequestError
+from oversight_gym.train import train
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 8))
+def test_shuffled_labels_keep_their_frequencies(seed: int, steps: int, envs: int) -> None:
+    rng = np.random.default_rng(seed)
+    ended = rng.random((steps, envs)) < 0.5
+    observed = np.where(ended, rng.integers(len(Outcome), size=ended.shape), Outcome.NONE).astype(np.int8)
+    dealt = shuffle_kinds(ended, observed, rng)
+    kinds = np.isin(observed, (Outcome.DIAMOND, Outcome.GHOST)) & ended
+    assert (dealt[~kinds] == observed[~kinds]).all()
+    assert sorted(dealt[kinds]) == sorted(observed[kinds])
+
+
+def test_shuffled_labels_lose_their_meaning() -> None:
+    rng = np.random.default_rng(0)
+    observed = rng.choice(np.array([Outcome.DIAMOND, Outcome.GHOST], dtype=np.int8), size=(100, 100))
+    dealt = shuffle_kinds(np.ones(observed.shape, dtype=bool), observed, rng)
+    assert np.corrcoef(observed.ravel(), dealt.ravel())[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_random_routing_differs_from_routing_by_its_labels_alone(tmp_path: Path) -> None:
+    shuffled, true = (
+        build.make_model(small_config(tmp_path, method=name)).learn(1024) for name in ("random_routing", "routing")
+    )
+    mine, theirs = shuffled.rollout_buffer, true.rollout_buffer
+    for name in ("observed", "ended", "rewards", "actions"):  # the first rollout is the same
+        assert (getattr(mine, name) == getattr(theirs, name)).all()
+    assert (np.bincount(mine.outcomes[mine.ended]) == np.bincount(theirs.outcomes[theirs.ended])).all()
+    assert (mine.outcomes != theirs.outcomes).any()
+    assert (shuffled.episodes_observed == true.episodes_observed).all()
+
+
+def test_no_gate_is_the_mean_of_the_experts_and_routes(tmp_path: Path) -> None:
+    model = build.make_model(small_config(tmp_path, method="no_gate"))
+    policy = model.policy
+    assert policy.mixture.gate is None
+    obs = torch.as_tensor(model.env.reset())
+    features = policy.policy_features(obs)
+    assert (policy.mixture.gate_weights(features) == 0.5).all()
+    diamond, ghost = policy.mixture.expert_features(features)
+    assert torch.allclose(policy.mixture.forward_actor(features), (diamond + ghost) / 2)
+    with policy.steer("ghost"):
+        assert torch.allclose(policy.mixture.forward_actor(features), ghost)
+    assert model.routed
+    assert model.gate_coef == 0
+
+
+@pytest.mark.parametrize("oversight", [0.01, 0.3, 1.0])
+def test_the_unbiased_penalty_pays_the_ground_truth_in_the_mean(oversight: float) -> None:
+    rule = GridConfig(reward="penalty", oversight_probability=oversight).reward_rule.table
+    assert oversight * rule[Outcome.GHOST] + (1 - oversight) * rule[Outcome.UNKNOWN] == pytest.approx(-1)
+    assert oversight * rule[Outcome.DIAMOND] + (1 - oversight) * rule[Outcome.UNKNOWN] == pytest.approx(1)
+    own = GridConfig(reward="penalty", oversight_probability=oversight, ghost_penalty=-3.0).reward_rule.table
+    assert own[Outcome.GHOST] == -3.0
+    with pytest.raises(RequestError, match="ghosts are never observed"):
+        GridConfig(reward="penalty", oversight_probability=0.0)
+
+
+def test_a_masked_policy_is_blind_to_oversight_and_stays_so(tmp_path: Path) -> None:
+    run = train(small_config(tmp_path / "run", method="masked_oversight"))
+    obs = torch.as_tensor(build.make_env(run.config).reset())
+    flipped = obs.clone()
+    flipped[:, 3] = 1 - flipped[:, 3]
+    for policy in (run.policy, build.make_model(run.config).policy):
+        with torch.no_grad():
+            assert torch.equal(policy.log_probs(obs), policy.log_probs(flipped))
+            assert torch.equal(policy.predict_values(obs), policy.predict_values(flipped))
+            moved = obs.roll(1, dims=3)
+            assert not torch.equal(policy.log_probs(obs), policy.log_probs(moved))
+    begun = build.make_policy(run.config).state_dict()
+    learnt = run.policy.state_dict()
+    assert any(not torch.equal(begun[name], learnt[name]) for name in begun)
+
+
+def test_the_list_names_every_method_with_its_loss() -> None:
+    shown = command("methods")
+    assert shown.returncode == 0, shown.stderr
+    for name, method in METHODS.items():
+        assert f"{name}" in shown.stdout
+        assert len(method.description) > 80
+        assert method.description.split()[0] in shown.stdout
+    assert command("methods", "naive").stdout.count("trained on") == 1
+    assert command("methods", "magic").returncode == 2
+    page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` ", page, flags=re.M)) == set(METHODS)
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    words = [sys.executable, "-c", code.replace("100_000", "40_000")]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "timid, oversight 0.3, seed 0" in done.stdout
+
+
+def test_a_package_brings_its_own_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_package.py").write_text(
+        "from oversight_gym.agents import Method\n"
+        "MINE = Method('mine', 'as naive', reward='naive', experts=('agent',), gate='free')\n"
+    )
+    info = tmp_path / "my_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[oversight_gym.methods]\nmine = my_package:MINE\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "mine: as naive" in command("methods", "mine").stdout
+    tiny = ["total_timesteps=2048", "num_envs=16", "n_steps=32", "evaluations=1"]
+    out = tmp_path / "out"
+    done = command(
+        "sweep", "--methods", "mine", "naive", "--oversight", "0.3", "--seeds", "1", "--out", out, "--set", *tiny
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    mine, naive = (out / "oversight=0.30" / name / "seed=0" / "model.safetensors" for name in ("mine", "naive"))
+    assert mine.read_bytes() == naive.read_bytes()
+
+
+def test_a_method_that_cannot_be_is_refused() -> None:
+    with pytest.raises(RequestError, match="there is a method 'naive' already"):
+        register(Method("naive", "again"))
+    with pytest.raises(RequestError, match="reward is 'gold'"):
+        register(Method("mine", "mine", reward="gold"))
+    with pytest.raises(RequestError, match="gate is 'dragon'"):
+        register(Method("mine", "mine", gate="dragon"))
+    assert "mine" not in METHODS
