@@ -110,7 +110,9 @@ def _evaluate(config: EvaluateConfig) -> None:
     data = evaluation.to_json() | {
         "run": str(run.folder),
         "method": run.config.method,
-        "uses_ground_truth": run.config.method_row.uses_hidden,
+        "uses_ground_truth": run.config.uses_ground_truth,
+        "select": run.config.select,
+        "selected_step": run.record.get("selected_step", run.record["steps"]),
         "greedy": config.greedy,
         "labels": run.record["labels"],
         "ceilings": {name: reference.figures(name) for name, reference in references.items()},
@@ -141,7 +143,7 @@ def _sweep(config: SweepConfig) -> None:
 def _compare(config: CompareConfig) -> None:
     from oversight_gym.compare import compare
 
-    compare(config.folder, config.out or config.folder / "compare", config.baseline, config.paper)
+    compare(config.folder, config.out or config.folder / "compare", config.baseline, config.paper, config.select)
 
 
 def _tensorboard(config: TensorBoardConfig) -> None:

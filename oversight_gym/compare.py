@@ -61,7 +61,7 @@ def table_rows(groups: dict[Group, list[Result]], baseline: str | None) -> list[
     rows = []
     for group, results in groups.items():
         row: dict[str, Any] = {"series": group[0], "oversight": group[1], "seeds": len(results)}
-        row["uses_ground_truth"] = results[0].config.method_row.uses_hidden
+        row["uses_ground_truth"] = results[0].uses_ground_truth
         row["steps"] = results[0].config.settings.total_timesteps
         row["labels_used"] = summarise([result.labels_used for result in results]).iqm
         summaries = {figure: summarise([result.figure(figure) for result in results]) for figure in COLUMNS}
@@ -124,7 +124,9 @@ def _read_paper(path: Path) -> dict[str, dict[float, float]]:
     return {name: dict(zip(levels, (row[name] for row in rows), strict=True)) for name in (rows[0] if rows else {})}
 
 
-def compare(folder: Path, out: Path, baseline: str | None = None, paper: Path | None = None) -> list[dict[str, Any]]:
+def compare(
+    folder: Path, out: Path, baseline: str | None = None, paper: Path | None = None, select: str | None = None
+) -> list[dict[str, Any]]:
     """Compare whatever has finished below a folder; print a table, write tables and figures.
 
     Args:
@@ -132,6 +134,7 @@ def compare(folder: Path, out: Path, baseline: str | None = None, paper: Path | 
         out: where ``compare.csv``, ``.json``, ``.md`` and the figures go.
         baseline: series that the others are compared with, seed by seed.
         paper: CSV of published values by level and method, shown as faint markers.
+        select: which checkpoint counts, a key of ``SELECTIONS``; as each run was trained if None.
 
     Returns:
         The rows of the table.
@@ -139,7 +142,7 @@ def compare(folder: Path, out: Path, baseline: str | None = None, paper: Path | 
     Raises:
         RequestError: if nothing has finished, the baseline or the CSV is unknown, or the files cannot be written.
     """
-    results, notes = read_results(folder)
+    results, notes = read_results(folder, select)
     groups = grouped(results)
     rows = table_rows(groups, baseline)
     published = _read_paper(paper) if paper else {}
@@ -150,7 +153,10 @@ def compare(folder: Path, out: Path, baseline: str | None = None, paper: Path | 
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_csv(out / "compare.csv", rows)
-        write_json(out / "compare.json", {"runs": str(folder), "baseline": baseline, "rows": rows, "notes": notes})
+        write_json(
+            out / "compare.json",
+            {"runs": str(folder), "baseline": baseline, "select": select, "rows": rows, "notes": notes},
+        )
         write_whole(out / "compare.md", to_markdown(rows, baseline))
         for name in CHARTS:
             for kind, picture in draw(name, data).items():

@@ -11,6 +11,7 @@ from oversight_gym.agents.methods import METHODS, Method
 from oversight_gym.envs import ENV_ID, GridConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
 from oversight_gym.presets import FAST, PRESETS, Settings
+from oversight_gym.selection import SELECTIONS
 
 
 def level_name(oversight: float) -> str:
@@ -44,6 +45,9 @@ class TrainConfig:
     """Torch threads; one is fastest for networks of this size."""
     evaluations: int = 10
     """Number of evaluations, spread evenly over training."""
+    select: Annotated[str, tyro.conf.arg(help=f"Which checkpoint counts: {', '.join(SELECTIONS)}.")] = "last"
+    select_labels: int = 100
+    """Labels that each validation for --select overseen may spend; their sum is in the run's label ledger."""
     keep_weights: bool = False
     """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = FAST
@@ -52,6 +56,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         choose("method", self.method, METHODS)
         choose("preset", self.preset, PRESETS)
+        choose("select", self.select, SELECTIONS)
+        check_integer("select_labels", self.select_labels, 1)
         check_probability("oversight", self.oversight)
         check_integer("seed", self.seed, 0)
         check_integer("threads", self.threads, 1)
@@ -80,6 +86,11 @@ class TrainConfig:
     @property
     def method_row(self) -> Method:
         return METHODS[self.method]
+
+    @property
+    def uses_ground_truth(self) -> bool:
+        """Whether training or the choice of a checkpoint looks at what no supervisor sees."""
+        return self.method_row.uses_hidden or self.select == "oracle"
 
     @property
     def name(self) -> str:

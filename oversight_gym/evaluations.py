@@ -14,8 +14,10 @@ from oversight_gym.config import TrainConfig
 from oversight_gym.evaluation import Evaluation, evaluate
 from oversight_gym.ledger import ledger
 from oversight_gym.results import Row, as_used
-from oversight_gym.runs import EVALUATIONS, weights_name, write_csv, write_weights
+from oversight_gym.runs import BEST, EVALUATIONS, weights_name, write_csv, write_weights
+from oversight_gym.selection import chosen
 from oversight_gym.tables import PATTERNS
+from oversight_gym.validation import scores
 
 
 def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
@@ -80,14 +82,19 @@ class Evaluations(BaseCallback):
     def evaluate(self) -> None:
         """Evaluate now, log it and rewrite ``evaluations.csv``."""
         began = time.perf_counter()
-        method, step = self.config.method_row, self.model.num_timesteps
-        evaluation = evaluate(self.model.policy, self.config.grid, method.gates, gamma=self.config.settings.gamma)
-        self.rows.append(evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed)))
+        method, step, policy = self.config.method_row, self.model.num_timesteps, self.model.policy
+        assert isinstance(policy, GatedMixturePolicy)
+        evaluation = evaluate(policy, self.config.grid, method.gates, gamma=self.config.settings.gamma)
+        row = evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed))
+        truth = as_used(method, row)["return_stepwise"]
+        gamma, seed = self.config.settings.gamma, [self.config.seed, step]
+        labels = self.config.select_labels
+        self.rows.append(row | scores(policy, self.config.grid, method.gate, gamma, labels, seed, truth))
         write_csv(self.folder / EVALUATIONS, self.rows)
         self.model.logger.dump(step)
-        policy = self.model.policy
-        assert isinstance(policy, GatedMixturePolicy)
         self.board.evaluation(step, self.rows[-1], policy)
+        if self.config.select != "last" and chosen(self.rows, self.config.select) == len(self.rows) - 1:
+            write_weights(self.folder / BEST, policy)
         if self.config.keep_weights:
             write_weights(self.folder / weights_name(step), policy)
         self.seconds += time.perf_counter() - began

@@ -52,6 +52,8 @@ class CompareConfig:
     """Folder for tables and figures; default: compare/ below the folder."""
     baseline: str | None = None
     """Method that the others are compared with, seed by seed."""
+    select: str | None = None
+    """Which checkpoint counts: last, overseen or oracle (cheating); default: as each run was trained."""
     paper: Path | None = None
     """CSV of published returns by oversight_probability and method, shown as faint markers."""
 

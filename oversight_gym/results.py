@@ -10,7 +10,9 @@ from typing import Any
 from oversight_gym.agents.methods import METHODS, Method
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.errors import choose
 from oversight_gym.runs import CONFIG, EVALUATIONS, FINISHED, stored_config
+from oversight_gym.selection import SELECTIONS, chosen, labels_spent
 
 Row = dict[str, float]
 
@@ -30,33 +32,43 @@ class Result:
         series: what is compared: the method, and the settings in which the runs of the folder differ.
         rows: of ``evaluations.csv``.
         labels: consumed in all, by use.
+        select: which evaluation counts, a key of ``SELECTIONS``.
     """
 
     config: TrainConfig
     series: str
     rows: tuple[Row, ...]
     labels: dict[str, int]
+    select: str = "last"
+
+    @property
+    def uses_ground_truth(self) -> bool:
+        """Whether training or selection looked at what no supervisor sees."""
+        return self.config.method_row.uses_hidden or self.select == "oracle"
 
     def curve(self, figure: str) -> tuple[list[float], list[float]]:
         """Training steps, and a figure (``return_stepwise``, ``none/p_ghost``, ...) of the policy as used."""
         return [row["step"] for row in self.rows], [as_used(self.config.method_row, row)[figure] for row in self.rows]
 
     def figure(self, figure: str) -> float:
-        """A figure at the end of training."""
-        return self.curve(figure)[1][-1]
+        """A figure at the checkpoint that counts."""
+        return self.curve(figure)[1][chosen(self.rows, self.select)]
 
     @property
     def labels_used(self) -> int:
-        """Labels that the run consumed: the most of any use, since the same label may serve several."""
-        return max(self.labels.values())
+        """Labels that the run consumed: in training, where the same label may serve several uses, and for selection."""
+        training = max(count for use, count in self.labels.items() if use != "model_selection")
+        return training + labels_spent(self.rows, self.select)
 
 
-def _read(folder: Path) -> tuple[TrainConfig, tuple[Row, ...], dict[str, int]]:
+def _read(folder: Path, select: str | None) -> tuple[TrainConfig, tuple[Row, ...], dict[str, int]]:
     config = stored_config(folder)
     with (folder / EVALUATIONS).open() as file:
         rows = tuple({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
     labels = {use: int(count) for use, count in json.loads((folder / FINISHED).read_text())["labels"].items()}
     used = [as_used(config.method_row, row) for row in rows]
+    if (select or config.select) != "last" and not all("select/overseen" in row for row in rows):
+        raise ValueError("it was trained before selections were kept")
     if not rows or not all({"return_stepwise", "none/p_ghost"} <= row.keys() for row in used):
         raise ValueError("its evaluations lack figures")
     return config, rows, labels
@@ -65,13 +77,17 @@ def _read(folder: Path) -> tuple[TrainConfig, tuple[Row, ...], dict[str, int]]:
 def _name_series(configs: Iterable[TrainConfig]) -> list[str]:
     """The method, and where runs differ in more than method, level and seed, the settings that vary."""
     found: list[dict[str, Any]] = [config.to_json() for config in configs]
-    ignored = {"method", "oversight", "seed", "run_dir", "overwrite", "resume", "threads", "device"}
+    ignored = {"method", "oversight", "seed", "run_dir", "overwrite", "resume", "threads", "device", "keep_weights"}
     varying = [key for key in found[0] if key not in ignored and any(row[key] != found[0][key] for row in found)]
     return [", ".join([row["method"], *(f"{key}={row[key]}" for key in varying)]) for row in found]
 
 
-def read_results(folder: Path) -> tuple[list[Result], list[str]]:
+def read_results(folder: Path, select: str | None = None) -> tuple[list[Result], list[str]]:
     """Every finished run below a folder.
+
+    Args:
+        folder: of runs.
+        select: which evaluation counts, a key of ``SELECTIONS``; as each run was trained if None.
 
     Returns:
         The results by series, level and seed; and a sentence for each thing that was left out.
@@ -79,6 +95,8 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
     Raises:
         RequestError: if there is none.
     """
+    if select is not None:
+        choose("select", select, SELECTIONS)
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder; give one that holds runs, for example of a sweep.")
     read, notes, unfinished = [], [], 0
@@ -87,7 +105,7 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
             unfinished += 1
             continue
         try:
-            read.append(_read(path.parent))
+            read.append(_read(path.parent, select))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
             notes.append(f"{path.parent} was left out: {str(error).splitlines()[0] if str(error) else 'broken'}")
     if unfinished:
@@ -95,7 +113,10 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
     if not read:
         raise RequestError(f"{folder} holds no finished run; train some, for example with 'oversight-gym sweep'.")
     series = _name_series(config for config, _, _ in read)
-    results = [Result(config, name, rows, labels) for (config, rows, labels), name in zip(read, series, strict=True)]
+    results = [
+        Result(config, name, rows, labels, select or config.select)
+        for (config, rows, labels), name in zip(read, series, strict=True)
+    ]
     taken: dict[tuple[str, float, int], Path] = {}
     kept = []
     for result in results:

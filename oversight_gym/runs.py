@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.policy import GatedMixturePolicy
 
 CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
+BEST = "best.safetensors"
 EVALUATIONS, EVENTS = "evaluations.csv", "events.out.tfevents.*"
 WEIGHTS = "weights"
 _PARTS = ".*.part"
@@ -96,7 +97,7 @@ def prepare_folder(config: TrainConfig, resumed: bool = False) -> None:
     record = {
         "config": config.to_json() | {"run_dir": None},  # run folders may be moved
         "method": config.method_row.summary,
-        "uses_ground_truth": config.method_row.uses_hidden,
+        "uses_ground_truth": config.uses_ground_truth,
         "command": shlex.join(config.command()),
         "versions": versions(),
     }
@@ -138,8 +139,10 @@ class Run:
     @property
     def title(self) -> str:
         """One line that names it."""
-        marked = " (trained on the ground truth: an upper bound)" if self.config.method_row.uses_hidden else ""
-        return f"{self.config.method}{marked}, oversight {self.config.oversight:g}, seed {self.config.seed}"
+        config = self.config
+        marked = " (trained on the ground truth: an upper bound)" if config.method_row.uses_hidden else ""
+        chosen = {"overseen": ", best overseen", "oracle": ", chosen by the ground truth"}.get(config.select, "")
+        return f"{config.method}{marked}{chosen}, oversight {config.oversight:g}, seed {config.seed}"
 
 
 def _read_json(path: Path, what: str) -> Any:

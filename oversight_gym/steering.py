@@ -131,7 +131,7 @@ def steer(run: Run, out: Path, expert_scale: str | None = None, points: int = 21
     data = {
         "run": str(run.folder),
         "swept": label,
-        "uses_ground_truth": run.config.method_row.uses_hidden,
+        "uses_ground_truth": run.config.uses_ground_truth,
         "localisation": moved,
         "curve": rows,
         "ceilings": {name: reference.figures(name) for name, reference in references.items()},

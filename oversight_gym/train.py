@@ -19,7 +19,18 @@ from oversight_gym.envs import RequestError
 from oversight_gym.evaluations import Evaluations
 from oversight_gym.ledger import ledger
 from oversight_gym.logs import ProgressBar, ProgressFile, RolloutLogs
-from oversight_gym.runs import FINISHED, MODEL, Run, check_same, load_run, prepare_folder, write_json, write_weights
+from oversight_gym.runs import (
+    BEST,
+    FINISHED,
+    MODEL,
+    Run,
+    check_same,
+    load_run,
+    prepare_folder,
+    write_json,
+    write_weights,
+)
+from oversight_gym.selection import chosen, labels_spent
 
 PATIENCE = 30.0
 """Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""
@@ -85,14 +96,19 @@ def _train(config: TrainConfig) -> None:
     evaluations.evaluate()
     board.close()
     seconds = evaluations.training_seconds
-    write_weights(folder / MODEL, model.policy)
+    rows, select = evaluations.rows, config.select
+    if select == "last":
+        write_weights(folder / MODEL, model.policy)
+    else:
+        (folder / BEST).replace(folder / MODEL)
     record = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "steps": model.num_timesteps,
         "seconds": round(seconds, 1),
         "steps_per_second": round(model.num_timesteps / seconds),
         "evaluation_seconds": round(evaluations.seconds, 1),
-        "labels": ledger(config.method_row, model.episodes_observed),
+        "selected_step": int(rows[chosen(rows, select)]["step"]),
+        "labels": ledger(config.method_row, model.episodes_observed, labels_spent(rows, select)),
     }
     write_json(folder / FINISHED, record)
     checkpoint.unlink()

@@ -95,7 +95,8 @@ def test_every_method_trains_evaluates_and_says_what_it_is(method: str, tmp_path
         assert set(gate) == {*FIGURES, "regret", "patterns"}
         assert list(gate["patterns"]) == list(PATTERNS)
         assert sum(gate[f"p_{kind}"] for kind in ("diamond", "ghost", "timeout")) == pytest.approx(1)
-    charged = {"routing": (True, True), "random_routing": (True, True), "no_routing": (False, True)}.get(method, (True, False))
+    both, gate_alone, training_alone = (True, True), (False, True), (True, False)
+    charged = {"routing": both, "random_routing": both, "no_routing": gate_alone}.get(method, training_alone)
     assert (data["labels"]["training"] > 0, data["labels"]["gate_loss"] > 0) == charged
     assert data["labels"] == run.record["labels"]
 

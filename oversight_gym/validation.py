@@ -1,0 +1,69 @@
+"""What each evaluation finds out for model selection: the supervisor's view of held-out episodes, and the truth."""
+
+from typing import Any
+
+import numpy as np
+
+from oversight_gym.envs import GridConfig, Outcome
+from oversight_gym.envs.core import Core
+from oversight_gym.envs.outcomes import GROUND_TRUTH, TERMINAL_KINDS
+from oversight_gym.probabilities import policy_query
+from oversight_gym.selection import Row
+
+ENVIRONMENTS, MOST_EPISODES = 512, 50_000
+"""Of a validation: episodes side by side, and in all at most."""
+
+
+def overseen_score(
+    policy: Any, config: GridConfig, gate: str, gamma: float, labels: int, rng: np.random.Generator
+) -> tuple[float, int]:
+    """What the supervisor sees of fresh episodes at the training oversight.
+
+    The mean discounted return, +1 for an observed diamond and -1 for an observed ghost, weighted by the inverse
+    probability of being observed; timeouts, which are always seen, count 0 at weight 1. For a policy that ignored
+    oversight this estimates the true start-state return. Nothing hidden is looked at.
+
+    Args:
+        policy: the policy.
+        config: the environment's settings.
+        gate: that the method is used with.
+        gamma: discount per step.
+        labels: observed kinds to spend.
+        rng: of layouts and actions.
+
+    Returns:
+        The score, -1 if nothing was observed; and the labels spent.
+    """
+    query = policy_query(policy, [None if gate == "free" else gate])
+    core = Core(config, ENVIRONMENTS, rng)
+    weights = np.zeros(len(Outcome))
+    weights[Outcome.NONE] = 1.0
+    for kind, chance in zip(TERMINAL_KINDS, config.oversight_by_kind, strict=True):
+        weights[Outcome[kind.upper()]] = 1 / chance if chance else 0.0
+    total = weight = 0.0
+    spent = episodes = 0
+    while spent < labels and episodes < MOST_EPISODES:
+        cumulative = query(core.observe())[0].cumsum(axis=1)
+        draws = rng.random((ENVIRONMENTS, 1)) * cumulative[:, -1:]
+        seen, _ = core.step((draws >= cumulative[:, :-1]).sum(axis=1))
+        ended = np.flatnonzero(seen.terminated | seen.truncated)
+        observed, lengths = seen.observed[ended], core.state.steps[ended]
+        own = weights[observed]
+        total += float((own * GROUND_TRUTH[observed] * gamma ** (lengths - 1.0)).sum())
+        weight += float(own.sum())
+        spent += int(np.isin(observed, (Outcome.DIAMOND, Outcome.GHOST)).sum())
+        episodes += len(ended)
+        core.restart(ended)
+    return (total / weight if spent else -1.0), spent
+
+
+def scores(policy: Any, config: GridConfig, gate: str, gamma: float, labels: int, seed: list[int], truth: float) -> Row:
+    """What an evaluation keeps for selection: ``select/overseen``, ``select/overseen_labels``, ``select/oracle``.
+
+    Args:
+        policy, config, gate, gamma, labels: as in :func:`overseen_score`.
+        seed: of the validation; the same for the same run and step.
+        truth: the exact return that the oracle goes by.
+    """
+    score, spent = overseen_score(policy, config, gate, gamma, labels, np.random.default_rng(seed))
+    return {"select/overseen": score, "select/overseen_labels": spent, "select/oracle": truth}
