@@ -101,7 +101,8 @@ class Board:
         """Write an evaluation row and the policy map."""
         writer = self.format.writer
         used = as_used(self.config.method_row, row)
-        scalars = {(key if key.startswith("labels/") else f"eval/{key}"): value for key, value in row.items()}
+        own = ("labels/", "select/")
+        scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
         del scalars["eval/step"]
         scalars |= {f"as_used/{key}": value for key, value in used.items()}
         for name in (f"oversight={level_name(self.config.oversight)}", f"method={self.config.method}"):

@@ -36,6 +36,16 @@ def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) ->
     return row | {f"labels/{use}": count for use, count in labels.items()}
 
 
+BEGINNING: dict[str, Any] = {
+    "evaluations": [],
+    "progress": [],
+    "events": {},
+    "seconds": 0.0,
+    "evaluation_seconds": 0.0,
+}
+"""What a checkpoint keeps beside the model, before there is one."""
+
+
 class Evaluations(BaseCallback):
     """Evaluates the policy at the start, at even distances and (called once more) at the end of training.
 
@@ -43,32 +53,26 @@ class Evaluations(BaseCallback):
         config: of the run.
         folder: of the run.
         board: the run's TensorBoard writer.
-        rows: evaluations before the checkpoint from which training goes on.
         progress: rows of ``progress.csv``, kept with every checkpoint.
-        seconds: that training took before.
+        before: what the checkpoint from which training goes on has kept, or ``BEGINNING``.
     """
 
     model: RoutedPPO
 
     def __init__(
-        self,
-        config: TrainConfig,
-        folder: Path,
-        board: Board,
-        rows: list[Row],
-        progress: list[dict[str, Any]],
-        seconds: float,
+        self, config: TrainConfig, folder: Path, board: Board, progress: list[dict[str, Any]], before: dict[str, Any]
     ) -> None:
         super().__init__()
-        self.config, self.folder, self.board = config, folder, board
-        self.rows, self.progress = rows, progress
-        self.before, self.began = seconds, time.perf_counter()
-        self.seconds = 0.0
+        self.config, self.folder, self.board, self.progress = config, folder, board, progress
+        self.rows: list[Row] = list(before["evaluations"])
+        self.seconds: float = before["evaluation_seconds"]
+        self._trained: float = before["seconds"]
+        self._began = time.perf_counter()
 
     @property
     def training_seconds(self) -> float:
         """All that training took so far, evaluations included."""
-        return self.before + time.perf_counter() - self.began
+        return self._trained + time.perf_counter() - self._began
 
     def _on_step(self) -> bool:
         return True
@@ -106,6 +110,7 @@ class Evaluations(BaseCallback):
             "progress": self.progress,
             "events": self.board.lengths(),
             "seconds": self.training_seconds,
+            "evaluation_seconds": self.seconds,
         }
         write_checkpoint(self.folder / CHECKPOINT, self.model, extra)
 

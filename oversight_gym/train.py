@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -16,7 +15,7 @@ from oversight_gym.build import make_model
 from oversight_gym.checkpoint import CHECKPOINT, read_extra, restore_checkpoint
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
-from oversight_gym.evaluations import Evaluations
+from oversight_gym.evaluations import BEGINNING, Evaluations
 from oversight_gym.ledger import ledger
 from oversight_gym.logs import ProgressBar, ProgressFile, RolloutLogs
 from oversight_gym.runs import (
@@ -29,6 +28,7 @@ from oversight_gym.runs import (
     prepare_folder,
     write_json,
     write_weights,
+    write_whole,
 )
 from oversight_gym.selection import chosen, labels_spent
 
@@ -74,17 +74,16 @@ def _train(config: TrainConfig) -> None:
     folder = config.folder
     checkpoint = folder / CHECKPOINT
     resumed = config.resume and checkpoint.exists()
-    extra: dict[str, Any] = {"evaluations": [], "progress": [], "events": {}, "seconds": 0.0}
+    before = read_extra(checkpoint) if resumed else BEGINNING
     if resumed:
-        extra = read_extra(checkpoint)
-        check_same(config, TrainConfig.from_json(extra["config"]), folder)
+        check_same(config, TrainConfig.from_json(before["config"]), folder)
     prepare_folder(config, resumed)
     torch.set_num_threads(config.threads)
     model = make_model(config)
-    board = Board(config, folder, extra["events"])
-    progress = ProgressFile(folder / "progress.csv", extra["progress"])
+    board = Board(config, folder, before["events"])
+    progress = ProgressFile(folder / "progress.csv", list(before["progress"]))
     model.set_logger(Logger(str(folder), [progress, board.format]))
-    evaluations = Evaluations(config, folder, board, extra["evaluations"], progress.rows, extra["seconds"])
+    evaluations = Evaluations(config, folder, board, progress.rows, before)
     if resumed:
         restore_checkpoint(checkpoint, model)
     model.learn(
@@ -100,7 +99,7 @@ def _train(config: TrainConfig) -> None:
     if select == "last":
         write_weights(folder / MODEL, model.policy)
     else:
-        (folder / BEST).replace(folder / MODEL)
+        write_whole(folder / MODEL, (folder / BEST).read_bytes())
     record = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "steps": model.num_timesteps,
@@ -111,7 +110,8 @@ def _train(config: TrainConfig) -> None:
         "labels": ledger(config.method_row, model.episodes_observed, labels_spent(rows, select)),
     }
     write_json(folder / FINISHED, record)
-    checkpoint.unlink()
+    for path in (checkpoint, folder / BEST):  # needed until here, should this process be killed
+        path.unlink(missing_ok=True)
 
 
 def finished_run(config: TrainConfig) -> Run:

@@ -75,6 +75,23 @@ def test_a_resumed_run_equals_an_undisturbed_one(values: dict[str, object], tmp_
     assert not (folder / CHECKPOINT).exists()
 
 
+def test_a_run_killed_before_its_record_still_has_its_best_checkpoint(tmp_path: Path) -> None:
+    values = {"method": "naive", "select": "oracle", "learning_rate": 0.5, "evaluations": 4, "total_timesteps": 8192}
+    whole = train(small_config(tmp_path / "whole", **values))
+    assert whole.record["selected_step"] < 8192
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oversight_gym.train.write_json", killed)
+        with pytest.raises(KilledError):
+            train(small_config(tmp_path / "run", **values))
+    again = train(small_config(tmp_path / "run", resume=True, **values))
+    assert (again.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+    assert again.record["selected_step"] == whole.record["selected_step"]
+
+
 def test_without_resume_an_interrupted_run_starts_again(tmp_path: Path) -> None:
     train_until(3, tmp_path / "run")
     assert (tmp_path / "run" / CHECKPOINT).exists()
