@@ -31,14 +31,16 @@ def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
         if collect:
             config |= {"run_dir": str(Path(scratch, "run"))}
         succeeded = run_in_process(config, log)
-        files = {path.name: path.read_bytes() for path in Path(scratch, "run").glob("*")} if collect else {}
+        run = Path(scratch, "run")
+        paths = [path for path in run.rglob("*") if path.is_file()] if collect else []
+        files = {str(path.relative_to(run)): path.read_bytes() for path in paths}
         return _Returned(succeeded, ray.get_runtime_context().get_node_id(), log.read_text(), files)
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
     """A run folder, its completion record last."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name in sorted(files, key=lambda name: name == FINISHED):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(folder / name, files[name])
 
 

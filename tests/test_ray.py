@@ -32,11 +32,13 @@ def test_two_nodes_share_a_sweep(
     cluster: Cluster, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.add_node(num_cpus=1)
-    assert sweep(tiny(tmp_path / "out", executor="ray", address="auto", storage="collect")) == []
+    kept = (*TINY, "keep_weights=true")
+    assert sweep(tiny(tmp_path / "out", executor="ray", address="auto", storage="collect", set=kept)) == []
     nodes = re.findall(r"finished on (\w+)", capsys.readouterr().out)
     assert len(nodes) == 4
     assert len(set(nodes)) == 2
     assert_same_results(tmp_path / "out", undisturbed)
+    assert len(list((tmp_path / "out").rglob("weights/*.safetensors"))) == 4 * 5
 
 
 def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
