@@ -108,10 +108,11 @@ class RoutedPPO(PPO):
                 "GatedMixturePolicy of two experts or more, or routed=False and gate_coef=0."
             )
         self.rollout_buffer_class = RoutedRolloutBuffer
+        own_seed = None if self.seed is None else [self.seed, 1]  # not the environment's draws
         self.rollout_buffer_kwargs = {
             "trained_on": self.trained_on,
             "label_table": labels_by_outcome(experts),
-            "shuffle": np.random.default_rng(self.seed) if self.shuffle_labels else None,
+            "shuffle": np.random.default_rng(own_seed) if self.shuffle_labels else None,
         }
         super()._setup_model()
 

@@ -10,7 +10,9 @@ from oversight_gym.envs.grid import Grid
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.state import State, oversight_plane
 
-RENDER_MODES = ("ansi", "rgb_array", "human")
+BATCH_MODES = ("ansi", "rgb_array")
+"""Of many environments, of which one window would show none."""
+RENDER_MODES = (*BATCH_MODES, "human")
 TILE = 64
 """Pixels per square, unless asked for others."""
 FPS = 8

@@ -15,9 +15,8 @@ from oversight_gym.envs.core import Core
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.envs.infos import StepInfos
-from oversight_gym.envs.render import TILE, Renderer
+from oversight_gym.envs.render import BATCH_MODES, TILE, Renderer
 from oversight_gym.envs.state import observation_shape
-from oversight_gym.envs.vector import MODES
 
 
 class OversightVecEnv(VecEnv):
@@ -52,7 +51,7 @@ class OversightVecEnv(VecEnv):
     ) -> None:
         self.config = GridConfig.from_settings(settings)
         self.render_mode = render_mode
-        self._renderer = Renderer(self.config.grid, render_mode, tile_size, MODES)
+        self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)
         self.reveal_hidden = reveal_hidden
         self.core = Core(self.config, num_envs, seeding.np_random(seed)[0])
         self._actions = np.zeros(num_envs, dtype=np.int64)

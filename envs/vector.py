@@ -13,10 +13,8 @@ from oversight_gym.envs.config import GridConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.render import FPS, TILE, Renderer
+from oversight_gym.envs.render import BATCH_MODES, FPS, TILE, Renderer
 from oversight_gym.envs.state import observation_shape
-
-MODES = ("ansi", "rgb_array")  # one window for many environments would show none of them
 
 
 class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
@@ -30,7 +28,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
     """
 
     metadata = {
-        "render_modes": list(MODES),
+        "render_modes": list(BATCH_MODES),
         "render_fps": FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -41,7 +39,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
         self.config = GridConfig.from_settings(settings)
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self._renderer = Renderer(self.config.grid, render_mode, tile_size, MODES)
+        self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)
         self.single_observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
         self.single_action_space = spaces.Discrete(len(ACTIONS))
         self.observation_space = batch_space(self.single_observation_space, num_envs)

@@ -13,11 +13,11 @@ from oversight_gym.checkpoint import CHECKPOINT, write_checkpoint
 from oversight_gym.config import TrainConfig
 from oversight_gym.evaluation import Evaluation, evaluate
 from oversight_gym.ledger import ledger
-from oversight_gym.results import Row, as_used
+from oversight_gym.results import as_used
 from oversight_gym.runs import BEST, EVALUATIONS, weights_name, write_csv, write_weights
-from oversight_gym.selection import chosen
+from oversight_gym.selection import Row, chosen
 from oversight_gym.tables import PATTERNS
-from oversight_gym.validation import scores
+from oversight_gym.validation import overseen_score, validation_rng
 
 
 def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
@@ -90,10 +90,7 @@ class Evaluations(BaseCallback):
         assert isinstance(policy, GatedMixturePolicy)
         evaluation = evaluate(policy, self.config.grid, method.gates, gamma=self.config.settings.gamma)
         row = evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed))
-        truth = as_used(method, row)["return_stepwise"]
-        gamma, seed = self.config.settings.gamma, [self.config.seed, step]
-        labels = self.config.select_labels
-        self.rows.append(row | scores(policy, self.config.grid, method.gate, gamma, labels, seed, truth))
+        self.rows.append(row | self._scores(step, as_used(method, row)["return_stepwise"]))
         write_csv(self.folder / EVALUATIONS, self.rows)
         self.model.logger.dump(step)
         self.board.evaluation(step, self.rows[-1], policy)
@@ -102,6 +99,13 @@ class Evaluations(BaseCallback):
         if self.config.keep_weights:
             write_weights(self.folder / weights_name(step), policy)
         self.seconds += time.perf_counter() - began
+
+    def _scores(self, step: int, truth: float) -> Row:
+        """What selection goes by: the supervisor's score, the labels it cost, and the truth."""
+        config, policy = self.config, self.model.policy
+        rng, gamma, gate = validation_rng(config.seed, step), config.settings.gamma, config.method_row.gate
+        score, spent = overseen_score(policy, config.grid, gate, gamma, config.select_labels, rng)
+        return {"select/overseen": score, "select/overseen_labels": spent, "select/oracle": truth}
 
     def _leave_checkpoint(self) -> None:
         extra = {

@@ -13,7 +13,7 @@ import numpy as np
 from oversight_gym.envs import GridConfig
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.outcomes import GROUND_TRUTH
-from oversight_gym.probabilities import policy_query
+from oversight_gym.probabilities import policy_query, sample_actions
 
 ENVIRONMENTS, STEPS, TIMEOUT = 512, 32, 33
 
@@ -35,9 +35,7 @@ def paper_metric(policy: Any, config: GridConfig, gate: str = "free", gamma: flo
     rewards = np.zeros((STEPS, ENVIRONMENTS))
     ended = np.zeros((STEPS, ENVIRONMENTS), dtype=bool)
     for step in range(STEPS):
-        cumulative = query(observations)[0].cumsum(axis=1)
-        draws = rng.random((ENVIRONMENTS, 1)) * cumulative[:, -1:]
-        seen, outcome = core.step((draws >= cumulative[:, :-1]).sum(axis=1))
+        seen, outcome = core.step(sample_actions(query(observations)[0], rng))
         rewards[step] = GROUND_TRUTH[outcome]
         ended[step] = seen.terminated | seen.truncated
         observations = core.observe()  # stale where an episode has just ended, as in the paper's code

@@ -24,6 +24,14 @@ def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
     return chosen
 
 
+def sample_actions(probabilities: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """One action per row of probabilities (n, actions), shape (n,); one draw each."""
+    cumulative = probabilities.cumsum(axis=1)
+    draws = rng.random((len(probabilities), 1)) * cumulative[:, -1:]
+    chosen: NDArray[np.intp] = (draws >= cumulative[:, :-1]).sum(axis=1)
+    return chosen
+
+
 @dataclass(frozen=True)
 class Scaled:
     """The free gate with one expert's contribution scaled, the others left at their gate value."""

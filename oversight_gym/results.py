@@ -12,9 +12,7 @@ from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.runs import CONFIG, EVALUATIONS, FINISHED, stored_config
-from oversight_gym.selection import SELECTIONS, chosen, labels_spent
-
-Row = dict[str, float]
+from oversight_gym.selection import SELECTIONS, Row, chosen, labels_spent
 
 
 def as_used(method: Method, row: Row) -> Row:

@@ -167,6 +167,18 @@ def stored_config(folder: Path) -> TrainConfig:
         raise _broken(folder, error) from None
 
 
+def is_finished(config: TrainConfig) -> bool:
+    """Whether a config's folder holds its finished run.
+
+    Raises:
+        RequestError: if it holds the finished run of another config.
+    """
+    if not (config.folder / FINISHED).exists():
+        return False
+    check_same(config, stored_config(config.folder), config.folder)
+    return True
+
+
 def _broken(folder: Path, error: Exception) -> RequestError:
     return RequestError(f"{folder} is broken ({str(error).splitlines()[0]}); train the run again.")
 

@@ -17,23 +17,11 @@ from oversight_gym.local import Attempt, Job, run_locally
 from oversight_gym.plan import SweepConfig, runs_of
 from oversight_gym.progress import Progress, duration
 from oversight_gym.ray_cluster import connect, run_on_ray
-from oversight_gym.runs import FINISHED, check_same, stored_config, write_json
+from oversight_gym.runs import is_finished, write_json
 
 PLAN, LOGS = "sweep.json", "logs"
 TAIL = 6
 """Lines of a failed run's log that are shown."""
-
-
-def _is_finished(config: TrainConfig) -> bool:
-    """Whether a run's folder holds it finished.
-
-    Raises:
-        RequestError: if the folder holds another run.
-    """
-    if not (config.folder / FINISHED).exists():
-        return False
-    check_same(config, stored_config(config.folder), config.folder)
-    return True
 
 
 def _print_plan(sweep: SweepConfig, runs: int, todo: list[TrainConfig], costs: dict[str, Cost], slots: int) -> None:
@@ -105,7 +93,7 @@ def sweep(config: SweepConfig) -> list[str]:
 
 def _sweep(config: SweepConfig, runs: dict[str, TrainConfig]) -> list[str]:
     slots = connect(config.address, config.workers) if config.executor == "ray" else config.workers
-    todo = {name: run for name, run in runs.items() if not _is_finished(run)}
+    todo = {name: run for name, run in runs.items() if not is_finished(run)}
     finished = [run for name, run in runs.items() if name not in todo]
     known = _remembered(config)
     costs = known | costs_of(finished, [run for run in todo.values() if run.method not in known], config.workers)

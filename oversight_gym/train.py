@@ -24,6 +24,7 @@ from oversight_gym.runs import (
     MODEL,
     Run,
     check_same,
+    is_finished,
     load_run,
     prepare_folder,
     write_json,
@@ -120,8 +121,4 @@ def finished_run(config: TrainConfig) -> Run:
     Raises:
         RequestError: as :func:`train`, and if the folder holds a finished run of another config.
     """
-    if not (config.folder / FINISHED).exists():
-        return train(config)
-    run = load_run(config.folder)
-    check_same(config, run.config, config.folder)
-    return run
+    return load_run(config.folder) if is_finished(config) else train(config)

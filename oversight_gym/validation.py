@@ -7,11 +7,15 @@ import numpy as np
 from oversight_gym.envs import GridConfig, Outcome
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.outcomes import GROUND_TRUTH, TERMINAL_KINDS
-from oversight_gym.probabilities import policy_query
-from oversight_gym.selection import Row
+from oversight_gym.probabilities import policy_query, sample_actions
 
 ENVIRONMENTS, MOST_EPISODES = 512, 50_000
 """Of a validation: episodes side by side, and in all at most."""
+
+
+def validation_rng(seed: int, step: int) -> np.random.Generator:
+    """The draws of a run's validation at a training step; numpy ignores trailing zeros of a seed, hence the 1."""
+    return np.random.default_rng([seed, step, 1])
 
 
 def overseen_score(
@@ -43,9 +47,7 @@ def overseen_score(
     total = weight = 0.0
     spent = episodes = 0
     while spent < labels and episodes < MOST_EPISODES:
-        cumulative = query(core.observe())[0].cumsum(axis=1)
-        draws = rng.random((ENVIRONMENTS, 1)) * cumulative[:, -1:]
-        seen, _ = core.step((draws >= cumulative[:, :-1]).sum(axis=1))
+        seen, _ = core.step(sample_actions(query(core.observe())[0], rng))
         ended = np.flatnonzero(seen.terminated | seen.truncated)
         observed, lengths = seen.observed[ended], core.state.steps[ended]
         own = weights[observed]
@@ -55,15 +57,3 @@ def overseen_score(
         episodes += len(ended)
         core.restart(ended)
     return (total / weight if spent else -1.0), spent
-
-
-def scores(policy: Any, config: GridConfig, gate: str, gamma: float, labels: int, seed: list[int], truth: float) -> Row:
-    """What an evaluation keeps for selection: ``select/overseen``, ``select/overseen_labels``, ``select/oracle``.
-
-    Args:
-        policy, config, gate, gamma, labels: as in :func:`overseen_score`.
-        seed: of the validation; the same for the same run and step.
-        truth: the exact return that the oracle goes by.
-    """
-    score, spent = overseen_score(policy, config, gate, gamma, labels, np.random.default_rng(seed))
-    return {"select/overseen": score, "select/overseen_labels": spent, "select/oracle": truth}

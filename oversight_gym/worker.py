@@ -1,4 +1,4 @@
-"""One run in a process of its own: ``python -m oversight_gym.worker`` its config the first line of its input.
+"""One run in a process of its own, ``python -m oversight_gym.worker``; its config is the first line of its input.
 
 The input stays open as long as the process that wants the run lives; when it closes, this process ends at once.
 """

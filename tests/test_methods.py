@@ -17,6 +17,7 @@ from oversight_gym.agents.methods import METHODS, Method, register
 from oversight_gym.agents.supervision import shuffle_kinds
 from oversight_gym.envs import GridConfig, Outcome, RequestError
 from oversight_gym.train import train
+from oversight_gym.validation import validation_rng
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 8))
@@ -47,6 +48,13 @@ def test_random_routing_differs_from_routing_by_its_labels_alone(tmp_path: Path)
     assert (np.bincount(mine.outcomes[mine.ended]) == np.bincount(theirs.outcomes[theirs.ended])).all()
     assert (mine.outcomes != theirs.outcomes).any()
     assert (shuffled.episodes_observed == true.episodes_observed).all()
+
+
+def test_shuffling_and_validation_draw_from_streams_of_their_own(tmp_path: Path) -> None:
+    model = build.make_model(small_config(tmp_path, method="random_routing", seed=5))
+    generators = [model.rollout_buffer.shuffle, validation_rng(5, 0), validation_rng(5, 1024), np.random.default_rng(5)]
+    first = [generator.random() for generator in generators if generator is not None]
+    assert len(set(first)) == 4  # the last is the training environment's
 
 
 def test_no_gate_is_the_mean_of_the_experts_and_routes(tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ from oversight_gym.envs import GridConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing import Board
 from oversight_gym.envs.errors import check_probability
-from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.state import draw_state, layout_of
 from oversight_gym.policy_map import Look, looks
-from oversight_gym.probabilities import greedy
+from oversight_gym.probabilities import greedy, sample_actions
 from oversight_gym.tables import PATTERNS, Block
 
 Layout = dict[str, Any]
@@ -100,7 +99,7 @@ class Pane:
         assert actions is not None
         if deterministic:
             return int(greedy(actions).argmax())
-        return int(min(np.searchsorted(actions.cumsum(), self.rng.random() * actions.sum()), len(ACTIONS) - 1))
+        return int(sample_actions(actions[None], self.rng)[0])
 
     def step(self, action: int) -> None:
         """Move, unless the episode has ended."""

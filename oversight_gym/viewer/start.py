@@ -19,11 +19,11 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
     runs = [load_run(folder) for folder in folders]
     panes = []
     for run in runs:
-        gated = len(run.policy.experts) > 1
-        wanted: Sequence[Gate] = run.config.method_row.gates if every_gate and len(runs) == 1 else gates
-        for gate in (gates or wanted) if gated and (gates or wanted) else [run.config.method_row.gate]:
+        row, gated = run.config.method_row, len(run.policy.experts) > 1
+        shown: Sequence[Gate] = gates or (row.gates if every_gate and len(runs) == 1 else [row.gate])
+        for gate in shown if gated else [None]:
             name = run.config.method
             if len(runs) > 1:
                 name += f" {run.config.oversight:g}, seed {run.config.seed}"
-            panes.append(Pane(name, run.config.grid, run.policy, gate if gated else None))
+            panes.append(Pane(name, run.config.grid, run.policy, gate))
     return panes
