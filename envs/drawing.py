@@ -12,22 +12,23 @@ from numpy.typing import NDArray
 from oversight_gym.envs import shapes
 from oversight_gym.envs.grid import MOVES, Grid
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.palette import BLUE, FACET, INK, ORANGE, OVERSIGHT, Rgb, rgb
 from oversight_gym.envs.state import State, oversight_plane
 
-Colour = tuple[int, int, int]
-COLOURS: dict[str, Colour] = {
+COLOURS: dict[str, Rgb] = {
     "floor": (246, 244, 239),
     "line": (211, 207, 198),
     "wall": (92, 92, 98),
-    "oversight": (240, 180, 0),
+    "oversight": rgb(OVERSIGHT),
     "lit": (255, 236, 170),
-    "agent": (45, 52, 64),
-    "ghost": (213, 94, 0),
-    "diamond": (0, 114, 178),
+    "agent": rgb(INK),
+    "ghost": rgb(ORANGE),
+    "diamond": rgb(BLUE),
+    "facet": rgb(FACET),
     "path": (120, 124, 132),
     "white": (255, 255, 255),
 }
-"""Okabe and Ito's blue and orange, told apart by colour-blind readers; shapes differ, too."""
+"""Told apart by colour-blind readers, and by shape."""
 SMOOTH = 4
 """Sprites are drawn so many times larger and scaled down, for smooth edges."""
 GATE_STRENGTH = 0.62
@@ -63,7 +64,7 @@ class Board:
         return cls(grid, int(state.agent[index]), tuple(state.terminals[index].tolist()), shown, **more)
 
 
-def _canvas(size: int, colour: Colour) -> pygame.Surface:
+def _canvas(size: int, colour: Rgb) -> pygame.Surface:
     """Transparent, but of a colour, so that scaling it down does not darken the edges."""
     canvas = pygame.Surface((size * SMOOTH, size * SMOOTH), pygame.SRCALPHA)
     canvas.fill((*colour, 0))
@@ -93,7 +94,7 @@ def sprite(kind: str, tile: int) -> pygame.Surface:
     elif kind == "diamond":
         pygame.draw.polygon(canvas, colour, _scaled(shapes.GEM, tile))
         for line in _scaled(shapes.GEM_FACETS, tile):
-            pygame.draw.line(canvas, (150, 205, 240), line[0], line[1], max(1, round(0.016 * unit)))
+            pygame.draw.line(canvas, COLOURS["facet"], line[0], line[1], max(1, round(0.016 * unit)))
     else:
         pygame.draw.polygon(canvas, COLOURS["white"], _scaled(shapes.EYE + shapes.EYE_AT, tile))
         lid = max(1, round(0.02 * unit))
@@ -102,7 +103,7 @@ def sprite(kind: str, tile: int) -> pygame.Surface:
     return pygame.transform.smoothscale(canvas, (tile, tile))
 
 
-def gate_colour(weight: float) -> Colour:
+def gate_colour(weight: float) -> Rgb:
     """Orange at 0, white at 0.5, blue at 1, on the floor's colour."""
     end = np.array(COLOURS["diamond"] if weight >= 0.5 else COLOURS["ghost"])
     strength = GATE_STRENGTH * abs(2 * weight - 1)

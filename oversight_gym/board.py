@@ -89,8 +89,9 @@ class Board:
         writer.add_custom_scalars(layout(config))
         own = {key: values[key] for key in NAMED} | {f"settings.{key}": values[key] for key in SETTINGS}
         domains = {"method": list(METHODS), "preset": list(PRESETS)}
+        # not add_hparams, which would make a run of its own
         for summary in hparams(own, dict.fromkeys(METRICS, 0.0), domains):  # type: ignore[no-untyped-call]
-            writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]  # not add_hparams, which makes a run of its own
+            writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def lengths(self) -> dict[str, int]:
         """Bytes written so far, by event file."""

@@ -13,7 +13,8 @@ from rich.table import Table
 from oversight_gym.config import level_name
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation import ceilings
-from oversight_gym.figures import CHARTS, FILES, Data, draw
+from oversight_gym.figures import CHARTS, Data, draw
+from oversight_gym.pictures import FILES
 from oversight_gym.results import Result, read_results
 from oversight_gym.runs import write_csv, write_json, write_whole
 from oversight_gym.statistics import FEWEST, Summary, summarise
@@ -149,6 +150,10 @@ def compare(
     if any(len(group) < FEWEST for group in groups.values()):
         notes.append(f"Where there are fewer than {FEWEST} seeds no interval is given: too few for a bootstrap.")
     first = results[0].config
+    if any(result.config.settings.size != first.settings.size for result in results):
+        notes.append(
+            f"Grids differ in size; the ceilings are those of {first.settings.size[0]} x {first.settings.size[1]}."
+        )
     data = Data(groups, ceilings(first.grid, gamma=first.settings.gamma), published)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -131,14 +131,14 @@ class TrainConfig:
     def differences(self, other: "TrainConfig") -> dict[str, tuple[Any, Any]]:
         """The values by name, mine and the other's, that decide a run's numbers and are not the same."""
         mine, theirs = self.to_json(), other.to_json()
-        return {name: (mine[name], theirs[name]) for name in mine if name not in _HOW and mine[name] != theirs[name]}
+        return {name: (mine[name], theirs[name]) for name in mine if name not in HOW and mine[name] != theirs[name]}
 
     def command(self) -> list[str]:
         """The words of a command line that repeats the run."""
         words = ["oversight-gym", "train"]
         plain = TrainConfig.of(preset=self.preset).to_json()
         for name, value in self.to_json().items():
-            if name in _ALWAYS or (name not in _HOW and value != plain[name]):
+            if name in _ALWAYS or (name not in HOW and value != plain[name]):
                 flag = name.replace("_", "-")
                 if isinstance(value, bool):
                     words.append(f"--{flag}" if value else f"--no-{flag}")
@@ -153,7 +153,7 @@ class TrainConfig:
         return cls.of(**(values | tuples))
 
 
-_HOW = ("run_dir", "overwrite", "resume", "keep_weights")
+HOW = ("run_dir", "overwrite", "resume", "keep_weights")
 """Where and how a run is written; no part of what it computes."""
 _ALWAYS = ("method", "oversight", "seed", "preset")
 """What a command line names in any case."""

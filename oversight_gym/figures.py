@@ -1,24 +1,20 @@
 """The figures of a comparison, as PNG and SVG; colours and markers both tell the series apart."""
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from oversight_gym.envs.palette import GREY, MARKERS, SERIES
 from oversight_gym.evaluation import Evaluation
-from oversight_gym.palette import GREY, MARKERS, SERIES
+from oversight_gym.pictures import figure_files
 from oversight_gym.results import Result
 from oversight_gym.statistics import summarise
 
-FILES = ("png", "svg")
 SHOWN_CEILINGS = ("optimal", "ideal steered", "nearest terminal")
-
-matplotlib.rcParams["svg.hashsalt"] = "oversight-gym"  # the same figure gives the same file
 
 
 @dataclass(frozen=True)
@@ -185,13 +181,8 @@ CHARTS: dict[str, Callable[[Data], Figure]] = {
 
 
 def draw(chart: str, data: Data) -> dict[str, bytes]:
-    """One figure as the content of its files, by ``FILES``."""
+    """One figure as the content of its files, by kind."""
     figure = CHARTS[chart](data)
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    pictures = {}
-    for kind in FILES:
-        content = io.BytesIO()
-        figure.savefig(content, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-        pictures[kind] = content.getvalue()
-    return pictures
+    return figure_files(figure)

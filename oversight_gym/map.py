@@ -1,36 +1,15 @@
 """Policy maps as files: PNG and SVG of a trained run, a GIF over its training."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from oversight_gym.agents.policy import Gate
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
+from oversight_gym.pictures import FILES, figure_files, write_gif
 from oversight_gym.policy_map import BACKGROUNDS, MapPainter, terminals_at
 from oversight_gym.runs import Run, kept_weights, write_whole
 from oversight_gym.tables import PATTERNS
-
-
-def write_gif(path: Path, frames: Sequence[NDArray[np.uint8]], seconds: float, last: float | None = None) -> None:
-    """Frames (height, width, 3), uint8, as a GIF that repeats.
-
-    Args:
-        path: the file.
-        frames: all of one size.
-        seconds: that each is shown.
-        last: seconds that the last one is shown, if others.
-    """
-    images = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
-    durations = [round(1000 * seconds)] * len(images)
-    durations[-1] = round(1000 * (last or seconds))
-    content = io.BytesIO()
-    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)
-    write_whole(path, content.getvalue())
 
 
 def draw_map(
@@ -76,10 +55,8 @@ def draw_map(
             write_gif(out / "map.gif", frames, 0.7, last=2.5)
             return [out / "map.gif"]
         figure = painter.figure(run.policy, settings, run.title)
-        for kind in ("png", "svg"):
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-            write_whole(out / f"map.{kind}", content.getvalue())
-        return [out / "map.png", out / "map.svg"]
+        for kind, picture in figure_files(figure, dpi=160).items():
+            write_whole(out / f"map.{kind}", picture)
+        return [out / f"map.{kind}" for kind in FILES]
     except OSError as error:
         raise RequestError(f"{out} cannot be written ({error.strerror}); choose another --out.") from error

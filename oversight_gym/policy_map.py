@@ -22,8 +22,7 @@ from oversight_gym.agents.policy import Gate, GatedMixturePolicy
 from oversight_gym.envs import GridConfig, RequestError, shapes
 from oversight_gym.envs.errors import choose
 from oversight_gym.envs.grid import MOVES
-from oversight_gym.palette import BLUE, GREY, INK, ORANGE, YELLOW
-from oversight_gym.probabilities import policy_query
+from oversight_gym.envs.palette import BLUE, FACET, GREY, INK, ORANGE, OVERSIGHT
 from oversight_gym.tables import DIAMOND, GHOST, PATTERNS, Block
 
 BACKGROUNDS = {
@@ -58,6 +57,18 @@ def _p_ghost(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
     return chance
 
 
+def gate_and_actions(
+    policy: GatedMixturePolicy, observations: NDArray[np.int8], gate: Gate
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight of the first expert (n,), and action probabilities (n, actions), at a gate setting."""
+    obs = torch.as_tensor(observations, device=policy.device)
+    with torch.no_grad(), policy.steer(gate):
+        actions = policy.log_probs(obs).exp().double().cpu().numpy()
+        forced = policy.mixture.forced_gate
+        free = policy.mixture.gate_weights(policy.policy_features(obs))[:, 0].double().cpu().numpy()
+    return (free if forced is None else np.full_like(free, float(forced[0]))), actions
+
+
 def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:
     """What the policy does on one placement of the terminals, per gate setting.
 
@@ -72,16 +83,12 @@ def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], patte
     """
     choose("pattern", pattern, PATTERNS)
     observations = block.observations()[list(PATTERNS).index(pattern) :: len(PATTERNS)]
-    actions = policy_query(policy, [None if gate == "free" else gate for gate in gates])(observations)
-    with torch.no_grad():
-        features = policy.policy_features(torch.as_tensor(observations, device=policy.device))
-        free = policy.mixture.gate_weights(features)[:, 0].double().cpu().numpy()
     grid, found = block.config.grid, []
     standing = ~np.isin(grid.free, block.terminals)
-    for gate, probabilities in zip(gates, actions.astype(np.float64), strict=True):
-        forced = policy.gate_vector(gate)
+    for gate in gates:
+        weights, probabilities = gate_and_actions(policy, observations, gate)
         layers = {
-            "gate": free if forced is None else np.full_like(free, float(forced[0])),
+            "gate": weights,
             "actions": probabilities,
             "p_ghost": _p_ghost(block, probabilities / probabilities.sum(axis=1, keepdims=True)),
         }
@@ -200,7 +207,7 @@ class MapPainter:
 def _terminal(axes: Axes, kind: int, at: NDArray[np.int64], overseen: bool) -> None:
     if overseen:
         corner = at - 0.45
-        axes.add_patch(Rectangle(corner.tolist(), 0.9, 0.9, fill=False, edgecolor=YELLOW, linewidth=3, zorder=3))
+        axes.add_patch(Rectangle(corner.tolist(), 0.9, 0.9, fill=False, edgecolor=OVERSIGHT, linewidth=3, zorder=3))
         eye = PolyCollection([shapes.EYE + shapes.EYE_AT + at], facecolor="white", edgecolor=INK, linewidth=1, zorder=4)
         axes.add_collection(eye)
         axes.plot(*(shapes.EYE_AT + at), "o", color=INK, markersize=2.2, zorder=5)
@@ -209,4 +216,4 @@ def _terminal(axes: Axes, kind: int, at: NDArray[np.int64], overseen: bool) -> N
         axes.plot(*(shapes.GHOST_EYES + at).T, "o", color="white", markersize=3.5, zorder=4)
     else:
         axes.add_collection(PolyCollection([shapes.GEM + at], facecolor=BLUE, linewidth=0, zorder=3))
-        axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors="#96cdf0", linewidth=0.8, zorder=4))
+        axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors=FACET, linewidth=0.8, zorder=4))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oversight_gym.agents.methods import METHODS, Method
-from oversight_gym.config import TrainConfig
+from oversight_gym.config import HOW, TrainConfig
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.runs import CONFIG, EVALUATIONS, FINISHED, stored_config
@@ -75,7 +75,7 @@ def _read(folder: Path, select: str | None) -> tuple[TrainConfig, tuple[Row, ...
 def _name_series(configs: Iterable[TrainConfig]) -> list[str]:
     """The method, and where runs differ in more than method, level and seed, the settings that vary."""
     found: list[dict[str, Any]] = [config.to_json() for config in configs]
-    ignored = {"method", "oversight", "seed", "run_dir", "overwrite", "resume", "threads", "device", "keep_weights"}
+    ignored = {"method", "oversight", "seed", "threads", "device", *HOW}
     varying = [key for key in found[0] if key not in ignored and any(row[key] != found[0][key] for row in found)]
     return [", ".join([row["method"], *(f"{key}={row[key]}" for key in varying)]) for row in found]
 

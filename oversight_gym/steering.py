@@ -11,8 +11,8 @@ from rich.table import Table
 
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer
+from oversight_gym.envs.palette import BLUE, GREEN, GREY, ORANGE
 from oversight_gym.evaluation import Evaluation, ceilings, evaluate
-from oversight_gym.palette import BLUE, GREEN, GREY, ORANGE
 from oversight_gym.probabilities import Scaled, Setting
 from oversight_gym.runs import Run, write_csv, write_json, write_whole
 from oversight_gym.tables import PATTERNS

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.drawing import pixels
-from oversight_gym.map import write_gif
+from oversight_gym.pictures import png, write_gif
 from oversight_gym.runs import write_whole
 from oversight_gym.viewer.scene import BACKGROUND, Scene
 from oversight_gym.viewer.session import Session
@@ -100,17 +100,7 @@ def contact_sheet(session: Session, path: Path, overlay: bool, columns: int = 4)
         sheet[row * height : (row + 1) * height, col * width : (col + 1) * width] = frame
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, _png(sheet))
+        write_whole(path, png(sheet))
     except OSError as error:
         raise RequestError(f"{path} cannot be written ({error.strerror}); choose another file.") from error
     return len(frames) - 1
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    import io
-
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(image).save(content, "PNG", optimize=True)
-    return content.getvalue()

@@ -13,7 +13,7 @@ from oversight_gym.viewer.session import Pane, Session
 
 MARGIN, STRIP, DETAILS = 14, 30, (330, 344)
 """Pixels: around everything; height of title and status; size of the details."""
-BACKGROUND, TEXT, FAINT, TRACK = (252, 251, 248), COLOURS["agent"], (120, 124, 132), (226, 223, 216)
+BACKGROUND, TEXT, FAINT, TRACK = (252, 251, 248), COLOURS["agent"], COLOURS["path"], (226, 223, 216)
 ARROWS = {"up": "↑", "right": "→", "down": "↓", "left": "←"}
 SUPERVISOR = {
     Outcome.NONE: "no terminal square was reached",

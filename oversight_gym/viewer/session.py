@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from oversight_gym.agents.policy import Gate, GatedMixturePolicy
@@ -15,7 +14,7 @@ from oversight_gym.envs.drawing import Board
 from oversight_gym.envs.errors import check_probability
 from oversight_gym.envs.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.state import draw_state, layout_of
-from oversight_gym.policy_map import Look, looks
+from oversight_gym.policy_map import Look, gate_and_actions, looks
 from oversight_gym.probabilities import greedy, sample_actions
 from oversight_gym.tables import PATTERNS, Block
 
@@ -90,7 +89,8 @@ class Pane:
         observation = self.core.observe()
         key = observation.tobytes(), self.gate
         if self._situation is None or self._situation[0] != key:
-            self._situation = key, _ask(self.policy, torch.as_tensor(observation, device=self.policy.device), self.gate)
+            weights, actions = gate_and_actions(self.policy, observation, self.gate)
+            self._situation = key, (float(weights[0]) if self.experts else None, actions[0])
         return self._situation[1]
 
     def choose(self, deterministic: bool) -> int:
@@ -132,16 +132,6 @@ class Pane:
             {} if look is None else {"gate": look.gate if self.experts else None, "actions": look.actions}
         )
         return Board.of(self.config.grid, self.core.state, path=tuple(self.path), **layers)
-
-
-def _ask(policy: GatedMixturePolicy, obs: torch.Tensor, gate: Gate) -> tuple[float | None, NDArray[np.float64]]:
-    with torch.no_grad(), policy.steer(gate):
-        actions = policy.log_probs(obs).exp()[0].double().cpu().numpy()
-        if len(policy.experts) == 1:
-            return None, actions
-        forced = policy.gate_vector(gate)
-        weights = policy.mixture.gate_weights(policy.policy_features(obs))[0] if forced is None else forced
-        return float(weights[0]), actions
 
 
 class Session:

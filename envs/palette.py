@@ -3,6 +3,15 @@
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 PINK, YELLOW, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 INK = "#2d3440"
+OVERSIGHT, FACET = "#f0b400", "#96cdf0"
 SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, GREY)
 MARKERS = "osD^vPX"
 """One colour and one marker per curve, so that neither has to be told apart alone."""
+
+Rgb = tuple[int, int, int]
+
+
+def rgb(colour: str) -> Rgb:
+    """``#rrggbb`` as three numbers from 0 to 255."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
