@@ -89,10 +89,10 @@ class GatedMixturePolicy(ActorCriticPolicy):
         for network in (*self.mixture.experts.values(), self.mixture.gate, self.mixture.value_net):
             if network is not None:
                 weight = network[0].weight  # type: ignore[index]
-                kept = mask.flatten().to(weight.device)
+                kept = mask.flatten()
                 with torch.no_grad():
-                    weight.mul_(kept)
-                weight.register_hook(lambda gradient, kept=kept: gradient * kept)
+                    weight.mul_(kept.to(weight.device))
+                weight.register_hook(lambda gradient, kept=kept: gradient * kept.to(gradient.device))
 
     def _build_mlp_extractor(self) -> None:
         mixture = GatedMixture(self.features_dim, self.experts, self.layers, self.activation_fn, self.gated)
