@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from oversight_gym.agents.reward_model import VIEWS
 from oversight_gym.envs.errors import RequestError, choose
 from oversight_gym.envs.outcomes import REWARDS, Outcome
 
@@ -9,6 +10,23 @@ FINISHED = frozenset(Outcome)
 """Train on every finished episode."""
 OBSERVED = FINISHED - {Outcome.UNKNOWN}
 """Train on observed episodes and timeouts."""
+SHOWN = ("true", "hidden", "shuffled")
+"""What the policy may see of oversight."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """A last part of training: no routing and no gate loss, one expert at the gate.
+
+    Attributes:
+        gate: expert's name, forced in rollouts and updates.
+        reward: training reward, a name in ``oversight_gym.envs.REWARDS`` that uses nothing hidden.
+        trained_on: observed outcomes of the episodes that an update sees.
+    """
+
+    gate: str
+    reward: str
+    trained_on: frozenset[Outcome]
 
 
 @dataclass(frozen=True)
@@ -23,9 +41,14 @@ class Method:
         experts: expert names; a single expert has no gate.
         routed: whether the observed outcome restricts where gradients go.
         gate_loss: whether the gate is drawn towards the expert of the observed outcome.
+        hard_gate: whether updates pass labelled steps through their expert alone.
         gated: whether there is a gate to learn; without one every expert has the same weight.
         shuffled_labels: whether the observed kinds are dealt to the observed episodes at random.
-        sees_oversight: whether the policy sees which squares are under oversight.
+        shown_oversight: what the policy sees of oversight: ``true``, ``hidden``, or ``shuffled``, drawn independently
+            of what the supervisor sees.
+        reward_model: what a classifier that pays unobserved episodes may look at, a name in
+            ``oversight_gym.agents.reward_model.VIEWS``; none for no classifier.
+        finetuning: the last part of training, where it differs; its share is the setting ``finetune_share``.
         trained_on: observed outcomes of the episodes that an update sees.
         gate: how the trained policy is used: an expert's name, or ``free`` (as trained).
     """
@@ -37,9 +60,12 @@ class Method:
     experts: tuple[str, ...] = ("diamond", "ghost")
     routed: bool = False
     gate_loss: bool = False
+    hard_gate: bool = False
     gated: bool = True
     shuffled_labels: bool = False
-    sees_oversight: bool = True
+    shown_oversight: str = "true"
+    reward_model: str | None = None
+    finetuning: FineTuning | None = None
     trained_on: frozenset[Outcome] = FINISHED
     gate: str = "diamond"
 
@@ -51,7 +77,8 @@ class Method:
     @property
     def label_uses(self) -> tuple[str, ...]:
         """What training uses observed kinds for."""
-        trains = self.routed or self.reward != "terminal" or self.trained_on != FINISHED
+        differs = self.reward != "terminal" or self.trained_on != FINISHED or self.finetuning is not None
+        trains = self.routed or self.hard_gate or differs
         return (("training",) if trains else ()) + (("gate_loss",) if self.gate_loss else ())
 
     @property
@@ -71,11 +98,17 @@ def register(method: Method) -> Method:
     of your package instead, in the group ``oversight_gym.methods`` (see docs/methods.md).
 
     Raises:
-        RequestError: if the name is taken, or reward or gate do not exist.
+        RequestError: if the name is taken, or what the method names does not exist.
     """
     if method.name in METHODS:
         raise RequestError(f"there is a method {method.name!r} already; give yours another name.")
     choose("reward", method.reward, REWARDS)
     choose("gate", method.gate, dict.fromkeys(method.gates))
+    choose("shown_oversight", method.shown_oversight, dict.fromkeys(SHOWN))
+    if method.reward_model is not None:
+        choose("reward_model", method.reward_model, VIEWS)
+    if method.finetuning is not None:
+        choose("finetuning gate", method.finetuning.gate, dict.fromkeys(method.experts))
+        choose("finetuning reward", method.finetuning.reward, {n: r for n, r in REWARDS.items() if not r.uses_hidden})
     METHODS[method.name] = method
     return method

@@ -3,7 +3,7 @@
 from importlib.metadata import entry_points
 from typing import Any
 
-from oversight_gym.agents.method import METHODS, OBSERVED, Method, register
+from oversight_gym.agents.method import METHODS, OBSERVED, FineTuning, Method, register
 
 PLUGINS = "oversight_gym.methods"
 """Entry-point group: each entry point is a ``Method``."""
@@ -38,6 +38,26 @@ for _row in (
         gated=False,
     ),
     Method(
+        "demix",
+        "two experts behind a hard gate: an update passes labelled steps through their expert alone",
+        "DEMix layers (Gururangan et al., arXiv 2108.05036), as the first version's teacher forcing has them. PPO on "
+        "+1 for any terminal square; in the update the gate of steps of episodes observed to end on a diamond or a "
+        "ghost is set to 1 for that expert and 0 for the other, so that neither the other nor the gate gets a gradient "
+        "from them. Other steps, and rollouts, use the learnt gate, which has routing's gate loss.",
+        gate_loss=True,
+        hard_gate=True,
+    ),
+    Method(
+        "routing_then_filter",
+        "routing; then the steered diamond expert, fine-tuned on observed episodes",
+        "As routing until the last finetune_share of training; then rollouts and updates with the gate forced to the "
+        "diamond expert, by filtering's loss: +1 diamond, -1 ghost, on the steps of observed episodes and timeouts "
+        "alone. The learning rate goes on as it was. Not in the paper.",
+        routed=True,
+        gate_loss=True,
+        finetuning=FineTuning("diamond", "observed", OBSERVED),
+    ),
+    Method(
         "random_routing",
         "control: as routing, with the observed kinds dealt to the observed episodes at random",
         "As routing, loss for loss, but the labels of the observed episodes of each rollout are permuted among "
@@ -70,7 +90,38 @@ for _row in (
         "As naive, but policy and value network do not see the oversight plane (their weights from it are 0 and "
         "stay so), so the policy cannot behave when watched and misbehave otherwise. Not in the paper.",
         reward="naive",
-        sees_oversight=False,
+        shown_oversight="hidden",
+        **_ONE,
+    ),
+    Method(
+        "shuffled_oversight",
+        "naive, with the policy shown oversight that is drawn independently of the supervisor's",
+        "As naive, but each terminal square is shown as overseen with the oversight probability, independent of "
+        "whether it is. The inputs are those of naive, and tell the policy nothing of when it is watched. Evaluated "
+        "with oversight shown at random in every pattern. Not in the paper.",
+        reward="naive",
+        shown_oversight="shuffled",
+        **_ONE,
+    ),
+    Method(
+        "reward_model",
+        "one expert; a classifier of outcomes that sees what the policy sees pays the unobserved ones",
+        "Semi-supervised reinforcement learning (Finn et al., arXiv 1612.00429). PPO with a single expert on the "
+        "ground truth of observed episodes, and on P(diamond) - P(ghost) of unobserved ones, by a classifier trained "
+        "with cross-entropy on the observed ones. It reads the policy's last observation and action, terminal planes "
+        "included: the supervisor can see everything, and lacks only labels. A strong assumption. Not in the paper.",
+        reward="observed",
+        reward_model="agent_observation",
+        **_ONE,
+    ),
+    Method(
+        "reward_model_trajectory",
+        "as reward_model, with a classifier that sees the squares walked and oversight alone",
+        "As reward_model, loss for loss, but the classifier reads the squares walked within the rollout, the last "
+        "square and action, and the oversight plane: what a supervisor sees who cannot tell terminals apart. "
+        "Not in the paper.",
+        reward="observed",
+        reward_model="trajectory",
         **_ONE,
     ),
     Method(

@@ -1,8 +1,9 @@
 """The gated mixture of experts: K expert networks, a gate, and how routing labels act on them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from oversight_gym.agents.multi_hot import MultiHot, multi_hot_linear
+from oversight_gym.agents.pointwise import PointwiseLinear
 from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 
 
@@ -21,12 +23,14 @@ class RoutingSignal:
         labels: returns the labels of the current minibatch, shape (batch,), int64.
         detach: whether labels restrict where gradients go.
         gate_coef: weight of the gate loss.
+        hard_gate: whether labelled samples pass through their expert alone.
         repeats: how many samples each row of the batch stands for, shape (batch,); None for one each.
     """
 
     labels: Callable[[], Tensor]
     detach: bool
     gate_coef: float
+    hard_gate: bool = False
     repeats: Tensor | None = None
 
 
@@ -58,10 +62,12 @@ Features = Tensor | list[MultiHot]
 """Input features: a matrix (batch, features), or a binary one by its ones, in chunks."""
 
 
-def _mlp(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+def _mlp(sizes: Sequence[int], activation: type[nn.Module], planes: int = 0, channels: int = 0) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), activation()]
+    if channels:
+        layers[0] = PointwiseLinear(planes, channels, sizes[0] // planes, sizes[1])
     return nn.Sequential(*layers)
 
 
@@ -105,6 +111,9 @@ class GatedMixture(nn.Module):
         net_arch: hidden layer sizes under ``pi`` (each expert), ``vf`` (value network), ``gate``.
         activation_fn: activation after every hidden layer.
         gated: whether there is a gate to learn; without one every expert has the same weight.
+        linear_value: leave the activations out of the value network.
+        planes: of the observations that the features are; needed with ``channels``.
+        channels: under ``gate`` and ``vf``, channels of a 1 x 1 convolution before that network's first hidden layer.
     """
 
     def __init__(
@@ -114,18 +123,21 @@ class GatedMixture(nn.Module):
         net_arch: dict[str, list[int]],
         activation_fn: type[nn.Module],
         gated: bool = True,
+        linear_value: bool = False,
+        planes: int = 0,
+        channels: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         super().__init__()
-        expert_sizes = [features_dim, *net_arch.get("pi", [])]
-        value_sizes = [features_dim, *net_arch.get("vf", [])]
-        gate_sizes = [features_dim, *net_arch.get("gate", [])]
+        expert_sizes, value_sizes, gate_sizes = ([features_dim, *net_arch.get(key, [])] for key in ("pi", "vf", "gate"))
         self.latent_dim_pi = expert_sizes[-1]
         self.latent_dim_vf = value_sizes[-1]
         self.experts = nn.ModuleDict({name: _mlp(expert_sizes, activation_fn) for name in experts})
-        self.value_net = _mlp(value_sizes, activation_fn)
+        of_value = nn.Identity if linear_value else activation_fn
+        self.value_net = _mlp(value_sizes, of_value, planes, channels.get("vf", 0))
         self.gate = None
         if gated and len(experts) > 1:
-            self.gate = _mlp(gate_sizes, activation_fn).append(nn.Linear(gate_sizes[-1], len(experts) - 1))
+            hidden = _mlp(gate_sizes, activation_fn, planes, channels.get("gate", 0))
+            self.gate = hidden.append(nn.Linear(gate_sizes[-1], len(experts) - 1))
         self.signal: RoutingSignal | None = None
         self.forced_gate: Tensor | None = None
 
@@ -167,6 +179,9 @@ class GatedMixture(nn.Module):
         if self.signal is None:
             return _mix(weights, outputs)
         labels = self.signal.labels()
+        if self.signal.hard_gate:
+            own = torch.arange(len(outputs), device=labels.device) == labels[:, None]
+            weights = torch.where((labels == UNLABELLED)[:, None], weights, own.to(weights.dtype))
         if self.signal.detach:
             masks = torch.split(expert_mask(labels, len(outputs)), 1, dim=1)
             outputs = [route_gradient(output, mask) for output, mask in zip(outputs, masks, strict=True)]

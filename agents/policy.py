@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from oversight_gym.agents.mixture import Features, GatedMixture, RoutingSignal
 from oversight_gym.agents.multi_hot import Distinct, MultiHot, flat_binary
 from oversight_gym.agents.optimizer import LightAdam
+from oversight_gym.agents.pointwise import PointwiseLinear
 from oversight_gym.envs.errors import RequestError
 
 Gate = str | float | Sequence[float] | None
@@ -36,6 +37,8 @@ class GatedMixturePolicy(ActorCriticPolicy):
         net_arch: hidden layers: ``pi`` of each expert, ``vf`` of the value network, ``gate`` of the gate.
         activation_fn: activation after every hidden layer.
         gated: whether there is a gate to learn; without one every expert has the same weight.
+        linear_value: leave the activations out of the value network: a linear baseline.
+        channels: under ``gate`` and ``vf``, channels of a 1 x 1 convolution before that network's first hidden layer.
         hidden_planes: planes of the observation that experts, gate and value network are blind to: the weights of
             their first layers that read them are 0 and stay so.
         multi_hot: read binary observations by their ones, on the CPU: the same numbers but for rounding, faster. Only
@@ -43,7 +46,8 @@ class GatedMixturePolicy(ActorCriticPolicy):
         **kwargs: as in ``ActorCriticPolicy``; the optimizer is :class:`LightAdam` unless set.
 
     Raises:
-        RequestError: if expert names repeat or there are none, or the observations are not binary.
+        RequestError: if expert names repeat or there are none, the observations are not binary, or a network is to
+            begin with a convolution and has no hidden layer.
     """
 
     def __init__(
@@ -53,11 +57,14 @@ class GatedMixturePolicy(ActorCriticPolicy):
         net_arch: dict[str, list[int]] | None = None,
         activation_fn: type[nn.Module] = nn.ReLU,
         gated: bool = True,
+        linear_value: bool = False,
+        channels: dict[str, int] | None = None,
         hidden_planes: Sequence[int] = (),
         multi_hot: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        self.gated, self.hidden_planes = gated, tuple(hidden_planes)
+        self.gated, self.linear_value, self.hidden_planes = gated, linear_value, tuple(hidden_planes)
+        self.channels = {name: count for name, count in (channels or {}).items() if count}
         if len(set(experts)) != len(experts) or not experts:
             raise RequestError(f"experts are {list(experts)}; give at least one name, each once.")
         self.experts = tuple(experts)
@@ -88,18 +95,34 @@ class GatedMixturePolicy(ActorCriticPolicy):
         mask[list(self.hidden_planes)] = 0.0
         for network in (*self.mixture.experts.values(), self.mixture.gate, self.mixture.value_net):
             if network is not None:
-                weight = network[0].weight  # type: ignore[index]
-                kept = mask.flatten()
+                first = network[0]  # type: ignore[index]
+                pointwise = isinstance(first, PointwiseLinear)
+                weight = first.convolution.weight if pointwise else first.weight
+                kept = mask[:, :1, :1] if pointwise else mask.flatten()
                 with torch.no_grad():
                     weight.mul_(kept.to(weight.device))
                 weight.register_hook(lambda gradient, kept=kept: gradient * kept.to(gradient.device))
 
     def _build_mlp_extractor(self) -> None:
-        mixture = GatedMixture(self.features_dim, self.experts, self.layers, self.activation_fn, self.gated)
+        for name in self.channels:
+            if not self.layers.get(name):
+                raise RequestError(
+                    f"the {name} network has a convolution and no hidden layer; give it one, or 0 channels."
+                )
+        mixture = GatedMixture(
+            self.features_dim,
+            self.experts,
+            self.layers,
+            self.activation_fn,
+            self.gated,
+            self.linear_value,
+            (self.observation_space.shape or (0,))[0],
+            self.channels,
+        )
         self.mlp_extractor = mixture  # type: ignore[assignment]
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = ("experts", "gated", "hidden_planes", "multi_hot")
+        own = ("experts", "gated", "linear_value", "channels", "hidden_planes", "multi_hot")
         return super()._get_constructor_parameters() | {name: getattr(self, name) for name in own}
 
     @property

@@ -1,6 +1,7 @@
 """The rollout buffer that knows how each step's episode was observed to end."""
 
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,22 @@ from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
 from oversight_gym.agents.supervision import UNFINISHED, EpisodeEnds, fill_back, shuffle_kinds
+from oversight_gym.envs.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Payment:
+    """Pays the ends of a rollout's episodes by how they were observed, whatever the environment paid.
+
+    Attributes:
+        table: shape (outcomes,), the reward of each observed ``Outcome``.
+    """
+
+    table: NDArray[np.float32]
+
+    def __call__(self, buffer: "RoutedRolloutBuffer") -> None:
+        terminated = buffer.ended & (buffer.observed != Outcome.NONE)  # truncated ones keep their bootstrap
+        buffer.rewards[terminated] = self.table[buffer.observed[terminated]]
 
 
 class RoutedRolloutBuffer(RolloutBuffer):
@@ -27,6 +44,10 @@ class RoutedRolloutBuffer(RolloutBuffer):
         label_table: shape (outcomes + 1,), expert index of each outcome (see ``labels_by_outcome``).
         device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
         shuffle: if given, the observed kinds are dealt to the observed episodes at random, by this generator.
+        relabel: if given, called with the buffer after a rollout, before returns are computed, to change ``rewards``
+            (buffer_size, n_envs) by what the supervisor saw.
+        paper_compat: reproduce two defects of the paper's code: episodes still running when the rollout ends, and those
+            that time out, are worth 0 and count as finished, instead of being dropped and bootstrapped.
         outcomes: after a rollout: shape (buffer_size, n_envs), int8, ``Outcome`` or ``UNFINISHED``.
         batch_labels: labels of the minibatch last yielded by :meth:`get`, shape (batch,), int64.
     """
@@ -37,10 +58,14 @@ class RoutedRolloutBuffer(RolloutBuffer):
         trained_on: Collection[int] | None,
         label_table: NDArray[np.int64],
         shuffle: np.random.Generator | None = None,
+        relabel: "Callable[[RoutedRolloutBuffer], None] | None" = None,
+        paper_compat: bool = False,
         **kwargs: Any,
     ) -> None:
         self.trained_on = trained_on
         self.shuffle = shuffle
+        self.relabel: Callable[[RoutedRolloutBuffer], None] | None = relabel
+        self.paper_compat = paper_compat
         self.label_table = label_table
         self.device_observations: Tensor | None = None
         self.batch_labels: Tensor = torch.zeros(0, dtype=torch.int64)
@@ -76,12 +101,31 @@ class RoutedRolloutBuffer(RolloutBuffer):
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
+    def seen(self, where: tuple[NDArray[np.intp], NDArray[np.intp]]) -> NDArray[np.int8]:
+        """The observations at steps and environments (m,), (m,) of a rollout not yet flattened, shape (m, ...)."""
+        if self.device_observations is not None:
+            return self.device_observations[tuple(map(torch.from_numpy, where))].cpu().numpy().astype(np.int8)
+        return self.observations[where].astype(np.int8)
+
+    def plane(self, index: int) -> NDArray[np.bool_]:
+        """One plane of all its observations, shape (buffer_size, n_envs, squares)."""
+        stored = self.observations if self.device_observations is None else self.device_observations
+        squares = stored[:, :, index].reshape(self.buffer_size, self.n_envs, -1)
+        return (squares.cpu().numpy() if isinstance(squares, Tensor) else squares).astype(bool)
+
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
+        if self.relabel is not None:
+            self.relabel(self)
+        if self.paper_compat:
+            self.rewards[self.ended & (self.observed == Outcome.NONE)] = 0.0
+            last_values = torch.zeros_like(last_values)
         super().compute_returns_and_advantage(last_values, dones)
         observed = self.observed
         if self.shuffle is not None:
             observed = shuffle_kinds(self.ended, observed, self.shuffle)
         self.outcomes = fill_back(self.ended, observed)
+        if self.paper_compat:
+            self.outcomes[self.outcomes == UNFINISHED] = Outcome.NONE
 
     def _flat_outcomes(self) -> NDArray[np.int8]:
         """Shape (n_envs * buffer_size,), in the order of SB3's flattened buffer."""

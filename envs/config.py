@@ -26,6 +26,8 @@ class GridConfig:
         ghost_oversight_probability, diamond_oversight_probability: the same for one kind alone; None
             takes ``oversight_probability``.
         spurious_oversight_probability: chance that a free square without a terminal is shown as overseen.
+        shuffled_oversight: show the policy oversight that is drawn anew, with the same probabilities, independent of
+            what the supervisor sees.
         min_distance: least walking distance from the agent to every terminal at the start.
         unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
         max_episode_steps: truncate an episode after so many steps; None never does.
@@ -44,6 +46,7 @@ class GridConfig:
     ghost_oversight_probability: float | None = None
     diamond_oversight_probability: float | None = None
     spurious_oversight_probability: float = 0.0
+    shuffled_oversight: bool = False
     min_distance: int = 1
     unique_nearest_terminal: bool = False
     max_episode_steps: int | None = 32

@@ -93,13 +93,12 @@ class Core:
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that decides how the episodes go on: arrays by name, and the position of the draws as JSON."""
-        arrays = {name: array for name, array in vars(self.state).items() if array is not None}
-        return arrays, self.fresh.position()
+        return self.state.arrays(), self.fresh.position()
 
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
         """Go on from :meth:`snapshot`, in a core of the same config."""
         everywhere = np.arange(self.num_envs)
-        state = State(**{"marked": None, **arrays})  # type: ignore[arg-type]
+        state = State.of(arrays)
         self._assign(everywhere, state, observe(self.config.grid, state).reshape(self.num_envs, -1))
         self.fresh.go_to(position)
 

@@ -1,5 +1,6 @@
 """The state of a batch of episodes, drawn at random or set by hand, and what the policy sees of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ class State:
         overseen: shape (n, kinds), bool, whether each terminal is under oversight; columns contiguous.
         marked: shape (n, squares), bool, free squares falsely shown as overseen; None if there are none.
         steps: shape (n,), int32, steps taken in the episode.
+        shown: shape (n, kinds), bool, what the oversight plane shows of each terminal where that is drawn on its own
+            (``shuffled_oversight``); None where it shows ``overseen``.
     """
 
     agent: NDArray[np.int16]
@@ -29,6 +32,24 @@ class State:
     overseen: NDArray[np.bool_]
     marked: NDArray[np.bool_] | None
     steps: NDArray[np.int32]
+    shown: NDArray[np.bool_] | None = None
+
+    @property
+    def displayed(self) -> NDArray[np.bool_]:
+        """Shape (n, kinds): which terminals the policy sees as overseen."""
+        return self.overseen if self.shown is None else self.shown
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What there is, by name."""
+        return {name: array for name, array in vars(self).items() if array is not None}
+
+    @classmethod
+    def of(cls, arrays: dict[str, Any]) -> "State":
+        """The inverse of :meth:`arrays`."""
+        return cls(**{"marked": None, **arrays})
+
+    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> "State":
+        return State.of({name: change(array) for name, array in self.arrays().items()})
 
     def __len__(self) -> int:
         return len(self.agent)
@@ -38,20 +59,17 @@ class State:
         columns = zip((*self.terminals.T, *self.overseen.T), (*other.terminals.T, *other.overseen.T), strict=True)
         for mine, theirs in ((self.agent, other.agent), (self.steps, other.steps), *columns):
             mine[where] = theirs
-        if self.marked is not None and other.marked is not None:
-            self.marked[where] = other.marked
+        for mine, theirs in ((self.marked, other.marked), (self.shown, other.shown)):
+            if mine is not None and theirs is not None:
+                mine[where] = theirs
 
     def __getitem__(self, episodes: slice) -> "State":
         """Some of the episodes, as views."""
-        marked = None if self.marked is None else self.marked[episodes]
-        return State(
-            self.agent[episodes], self.terminals[episodes], self.overseen[episodes], marked, self.steps[episodes]
-        )
+        return self._each(lambda array: array[episodes])
 
     def copy(self) -> "State":
         """A state that shares no memory with this one."""
-        marked = None if self.marked is None else self.marked.copy()
-        return State(self.agent.copy(), self.terminals.copy("F"), self.overseen.copy("F"), marked, self.steps.copy())
+        return self._each(lambda array: array.copy("K"))
 
 
 def draw_state(config: GridConfig, rng: np.random.Generator, n: int) -> State:
@@ -63,7 +81,8 @@ def draw_state(config: GridConfig, rng: np.random.Generator, n: int) -> State:
         marked = rng.random((n, config.grid.squares)) < config.spurious_oversight_probability
         marked &= ~config.grid.walls
         np.put_along_axis(marked, terminals.astype(np.intp), False, axis=1)
-    return State(agent, terminals, overseen, marked, np.zeros(n, dtype=np.int32))
+    shown = rng.random((n, len(TERMINAL_KINDS))) < config.oversight_by_kind if config.shuffled_oversight else None
+    return State(agent, terminals, overseen, marked, np.zeros(n, dtype=np.int32), shown)
 
 
 class FreshEpisodes:
@@ -116,15 +135,16 @@ def set_state(config: GridConfig, options: dict[str, Any]) -> State:
         config: the environment's settings.
         options: ``agent``, ``ghost``, ``diamond``: (row, column); ``oversight``: the terminals under
             oversight, for example ``["ghost"]`` (none if absent); ``marked``: squares falsely shown as
-            overseen (none if absent; only with ``spurious_oversight_probability`` above 0).
+            overseen (none if absent; only with ``spurious_oversight_probability`` above 0); ``shown``: with
+            ``shuffled_oversight``, the terminals that the policy sees as overseen (those under oversight if absent).
 
     Raises:
         RequestError: if a key is unknown, a position is missing, not free or used twice.
     """
     pieces = ("agent", *TERMINAL_KINDS)
     for key in options:
-        if key not in (*pieces, "oversight", "marked"):
-            raise RequestError(f"{key!r} is not a layout option; use {', '.join(pieces)}, oversight and marked.")
+        if key not in (*pieces, "oversight", "marked", "shown"):
+            raise RequestError(f"{key!r} is not a layout option; use {', '.join(pieces)}, oversight, marked and shown.")
     missing = [piece for piece in pieces if piece not in options]
     if missing:
         raise RequestError(f"the layout lacks a position for {missing[0]}; give {', '.join(pieces)} together.")
@@ -135,19 +155,27 @@ def set_state(config: GridConfig, options: dict[str, Any]) -> State:
             raise RequestError(
                 f"{piece} and {other} are both at {config.grid.position(squares[index])}; put them on distinct squares."
             )
-    watched = options.get("oversight", [])
-    for kind in [watched] if isinstance(watched, str) else watched:
-        if kind not in TERMINAL_KINDS:
-            raise RequestError(
-                f"oversight names {kind!r}; list the watched terminals, from {', '.join(TERMINAL_KINDS)}."
-            )
+    overseen = options.get("oversight", [])
+    if "shown" in options and not config.shuffled_oversight:
+        raise RequestError("shown is given, but the policy is shown the true oversight; set shuffled_oversight.")
     return State(
         agent=np.array(squares[:1], dtype=np.int16),
         terminals=np.array([squares[1:]], dtype=np.int16),
-        overseen=np.array([[kind in watched for kind in TERMINAL_KINDS]]),
+        overseen=_kinds("oversight", overseen),
         marked=_marks_by_hand(config, options.get("marked", ()), squares[1:]),
         steps=np.zeros(1, dtype=np.int32),
+        shown=_kinds("shown", options.get("shown", overseen)) if config.shuffled_oversight else None,
     )
+
+
+def _kinds(option: str, named: Any) -> NDArray[np.bool_]:
+    """Shape (1, kinds): which terminal kinds an option lists."""
+    for kind in [named] if isinstance(named, str) else named:
+        if kind not in TERMINAL_KINDS:
+            raise RequestError(
+                f"{option} names {kind!r}; list the watched terminals, from {', '.join(TERMINAL_KINDS)}."
+            )
+    return np.array([[kind in named for kind in TERMINAL_KINDS]])
 
 
 def _marks_by_hand(config: GridConfig, positions: Any, terminals: list[int]) -> NDArray[np.bool_] | None:
@@ -171,12 +199,18 @@ def layout_of(config: GridConfig, state: State, index: int = 0) -> dict[str, Any
     layout["oversight"] = [kind for k, kind in enumerate(TERMINAL_KINDS) if state.overseen[index, k]]
     if state.marked is not None:
         layout["marked"] = [position(square) for square in np.flatnonzero(state.marked[index]).tolist()]
+    if state.shown is not None:
+        layout["shown"] = [kind for k, kind in enumerate(TERMINAL_KINDS) if state.shown[index, k]]
     return layout
+
+
+PLANES = ("agent", *TERMINAL_KINDS, "oversight")
+"""Observation planes that every grid has, in order."""
 
 
 def plane_names(grid: Grid) -> tuple[str, ...]:
     """Names of the observation planes, in order."""
-    return ("agent", *TERMINAL_KINDS, "oversight", *(("wall",) if grid.walls.any() else ()))
+    return (*PLANES, *(("wall",) if grid.walls.any() else ()))
 
 
 def observation_shape(grid: Grid) -> tuple[int, int, int]:
@@ -185,9 +219,9 @@ def observation_shape(grid: Grid) -> tuple[int, int, int]:
 
 
 def oversight_plane(grid: Grid, state: State) -> NDArray[np.bool_]:
-    """Shape (n, squares): squares shown as overseen, the overseen terminals and the false marks."""
+    """Shape (n, squares): squares shown as overseen, terminals and false marks."""
     shown = np.zeros((len(state), grid.squares), dtype=bool) if state.marked is None else state.marked.copy()
-    np.put_along_axis(shown, state.terminals.astype(np.intp), state.overseen, axis=1)
+    np.put_along_axis(shown, state.terminals.astype(np.intp), state.displayed, axis=1)
     return shown
 
 

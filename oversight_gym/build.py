@@ -10,7 +10,7 @@ from oversight_gym.agents.policy import GatedMixturePolicy
 from oversight_gym.agents.routed_ppo import RoutedPPO
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs.sb3 import OversightVecEnv
-from oversight_gym.envs.state import plane_names
+from oversight_gym.envs.state import PLANES
 
 
 def make_env(config: TrainConfig) -> OversightVecEnv:
@@ -20,15 +20,21 @@ def make_env(config: TrainConfig) -> OversightVecEnv:
 
 def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
     method = config.method_row
-    hidden, gate = list(config.settings.hidden), list(config.settings.gate_hidden)
+    settings = config.settings
     return {
         "experts": method.experts,
         "gated": method.gated,
-        "hidden_planes": () if method.sees_oversight else (plane_names(config.grid.grid).index("oversight"),),
-        "net_arch": {"pi": hidden, "vf": hidden, "gate": gate},
+        "hidden_planes": (PLANES.index("oversight"),) if method.shown_oversight == "hidden" else (),
+        "net_arch": {
+            "pi": list(settings.hidden),
+            "vf": list(settings.value_hidden),
+            "gate": list(settings.gate_hidden),
+        },
+        "channels": {"gate": settings.gate_channels, "vf": settings.value_channels},
+        "linear_value": settings.linear_value,
         "activation_fn": nn.ReLU,
-        "ortho_init": config.settings.ortho_init,
-        "optimizer_kwargs": {"fused": True},
+        "ortho_init": settings.ortho_init,
+        "optimizer_kwargs": {"fused": True, "eps": settings.adam_eps},
     }
 
 
@@ -60,7 +66,12 @@ def make_model(config: TrainConfig, **changed_policy: Any) -> RoutedPPO:
         routed=method.routed,
         gate_coef=config.settings.gate_coef if method.gate_loss else 0.0,
         trained_on=method.trained_on,
+        hard_gate=method.hard_gate,
         shuffle_labels=method.shuffled_labels,
+        reward_model=method.reward_model,
+        paper_compat=config.settings.paper_compat,
+        finetuning=method.finetuning,
+        finetune_from=round((1 - config.settings.finetune_share) * config.settings.total_timesteps),
         policy_kwargs=_policy_kwargs(config) | changed_policy,
         **ppo_kwargs(config),
     )

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from oversight_gym.agents.reward_model import RewardModel
 from oversight_gym.agents.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.sb3 import OversightVecEnv
@@ -67,6 +68,9 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
         "env": position,
         "shuffle": model.rollout_buffer.shuffle and model.rollout_buffer.shuffle.bit_generator.state,
     }
+    if isinstance(model.rollout_buffer.relabel, RewardModel):
+        learnt, progress["reward_model"] = model.rollout_buffer.relabel.snapshot()
+        arrays |= {f"reward_model/{name}": array for name, array in learnt.items()}
     header = {"progress": json.dumps(progress), "extra": json.dumps(extra)}
     write_whole(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
 
@@ -104,6 +108,8 @@ def restore_checkpoint(path: Path, model: RoutedPPO) -> None:
         torch.set_rng_state(torch.from_numpy(arrays["random/torch"]))
         if model.rollout_buffer.shuffle is not None:
             model.rollout_buffer.shuffle.bit_generator.state = progress["shuffle"]
+        if isinstance(model.rollout_buffer.relabel, RewardModel):
+            model.rollout_buffer.relabel.restore(_below(arrays, "reward_model/"), progress["reward_model"])
         if "random/cuda" in arrays:
             torch.cuda.set_rng_state(torch.from_numpy(arrays["random/cuda"]), model.device)
     except (KeyError, ValueError, RuntimeError) as error:

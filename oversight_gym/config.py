@@ -115,6 +115,7 @@ class TrainConfig:
             walls=settings.walls,
             oversight_probability=self.oversight,
             spurious_oversight_probability=settings.spurious_oversight,
+            shuffled_oversight=self.method_row.shown_oversight == "shuffled",
             min_distance=settings.min_distance,
             unique_nearest_terminal=settings.unique_nearest_terminal,
             max_episode_steps=settings.max_episode_steps,

@@ -158,10 +158,24 @@ def evaluate_table(
     if exact is None:
         exact = countable
     if exact:
-        estimate = exact_means(config, policy, gamma)
-        return Evaluation(tuple(names), estimate, weights, True, config.layouts.candidates)
-    estimate = sampled_means(config, policy, gamma, np.random.default_rng(seed), placements)
-    return Evaluation(tuple(names), estimate, weights, False, placements * len(config.grid.free))
+        estimate, episodes = exact_means(config, policy, gamma), config.layouts.candidates
+    else:
+        estimate = sampled_means(config, policy, gamma, np.random.default_rng(seed), placements)
+        episodes = placements * len(config.grid.free)
+    if config.shuffled_oversight:
+        estimate = _shown_at_random(estimate, pattern_weights(config))
+    return Evaluation(tuple(names), estimate, weights, exact, episodes)
+
+
+def _shown_at_random(by_shown: Estimate, chances: NDArray[np.float64]) -> Estimate:
+    """The estimate per pattern of oversight, where what is shown is independent of it.
+
+    Args:
+        by_shown: the estimate per pattern shown.
+        chances: shape (patterns,), of each pattern to be shown.
+    """
+    mixed = (np.tensordot(chances, array, (0, 1)) for array in by_shown)  # of covariances an upper bound
+    return Estimate(*(np.repeat(array[:, None], len(PATTERNS), axis=1) for array in mixed))
 
 
 def evaluate(

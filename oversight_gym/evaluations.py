@@ -86,8 +86,14 @@ class Evaluations(BaseCallback):
     def evaluate(self) -> None:
         """Evaluate now, log it and rewrite ``evaluations.csv``."""
         began = time.perf_counter()
-        method, step, policy = self.config.method_row, self.model.num_timesteps, self.model.policy
+        policy = self.model.policy
         assert isinstance(policy, GatedMixturePolicy)
+        with policy.steer("free"):  # fine-tuning forces it
+            self._evaluate(policy)
+        self.seconds += time.perf_counter() - began
+
+    def _evaluate(self, policy: GatedMixturePolicy) -> None:
+        method, step = self.config.method_row, self.model.num_timesteps
         evaluation = evaluate(policy, self.config.grid, method.gates, gamma=self.config.settings.gamma)
         row = evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed))
         self.rows.append(row | self._scores(step, as_used(method, row)["return_stepwise"]))
@@ -98,7 +104,6 @@ class Evaluations(BaseCallback):
             write_weights(self.folder / BEST, policy)
         if self.config.keep_weights:
             write_weights(self.folder / weights_name(step), policy)
-        self.seconds += time.perf_counter() - began
 
     def _scores(self, step: int, truth: float) -> Row:
         """What selection goes by: the supervisor's score, the labels it cost, and the truth."""

@@ -44,14 +44,29 @@ class Settings:
     """Weight of the gate loss, for methods that have one."""
     ghost_penalty: float | None = None
     """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
+    finetune_share: float = 0.2
+    """Share of the steps that routing_then_filter fine-tunes for, at the end."""
+    paper_compat: bool = False
+    """Count episodes that time out or outlast a rollout as worth nothing, as the paper's code does, instead of
+    bootstrapping the former and dropping the latter."""
     max_grad_norm: float = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
     ortho_init: bool = False
     """SB3's orthogonal initialisation instead of torch's own."""
+    adam_eps: float = 1e-5
+    """Epsilon of Adam."""
     hidden: tuple[int, ...] = (128, 128)
-    """Hidden layers of each expert and of the value network."""
+    """Hidden layers of each expert."""
     gate_hidden: tuple[int, ...] = (128, 128, 128)
     """Hidden layers of the gate; none for a linear gate."""
+    gate_channels: int = 0
+    """Channels of a 1 x 1 convolution before the gate's hidden layers; 0 for no convolution."""
+    value_hidden: tuple[int, ...] = (128, 128)
+    """Hidden layers of the value network."""
+    value_channels: int = 0
+    """Channels of a 1 x 1 convolution before the value network's hidden layers; 0 for no convolution."""
+    linear_value: bool = False
+    """Leave the activations out of the value network: a linear baseline."""
 
     size: tuple[int, int] = (5, 5)
     """Rows and columns of the grid."""
@@ -69,16 +84,20 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("total_timesteps", "num_envs", "n_steps", "n_epochs", "batch_size"):
             check_integer(name, getattr(self, name), 1)
-        for name in ("gamma", "gae_lambda", "spurious_oversight"):
+        for name in ("gamma", "gae_lambda", "spurious_oversight", "finetune_share"):
             check_probability(name, getattr(self, name))
         for name in ("gamma", "learning_rate", "clip_range"):
             if not getattr(self, name) > 0:
                 raise RequestError(f"{name} is {getattr(self, name)!r}; it must be above 0.")
-        for name in ("ent_coef", "vf_coef", "gate_coef", "max_grad_norm"):
+        for name in ("ent_coef", "vf_coef", "gate_coef", "max_grad_norm", "adam_eps"):
             if not getattr(self, name) >= 0:
                 raise RequestError(f"{name} is {getattr(self, name)!r}; it must be 0 or more.")
-        for width in (*self.hidden, *self.gate_hidden):
+        for width in (*self.hidden, *self.gate_hidden, *self.value_hidden):
             check_integer("layer width", width, 1)
+        for network in ("gate", "value"):
+            check_integer(f"{network}_channels", getattr(self, f"{network}_channels"), 0)
+            if getattr(self, f"{network}_channels") and not getattr(self, f"{network}_hidden"):
+                raise RequestError(f"{network}_hidden is empty; give a layer width, or {network}_channels 0.")
         if not self.hidden:
             raise RequestError("hidden is empty; give at least one layer width, for example 128 128.")
 
@@ -97,6 +116,7 @@ PAPER_PPO = replace(
     gate_coef=0.3,
     hidden=(256, 256),
     gate_hidden=(),
+    value_hidden=(128,),
     size=(7, 7),
     walls="border",
     spurious_oversight=0.25,
@@ -118,11 +138,17 @@ PAPER_REINFORCE = replace(
     ent_coef=0.1,
     gate_coef=0.01,
     max_grad_norm=0.0,
+    adam_eps=1e-8,
     hidden=(256, 256),
-    gate_hidden=(),
+    gate_hidden=(256, 256),
+    gate_channels=4,
+    value_hidden=(256, 32),
+    value_channels=16,
+    linear_value=True,
 )
 
 PRESETS: dict[str, Settings] = {"fast": FAST, "paper-ppo": PAPER_PPO, "paper-reinforce": PAPER_REINFORCE}
-"""``paper-ppo`` and ``paper-reinforce`` hold the two columns of settings of Cloud et al. (arXiv 2410.04332,
-section 4.3 and its released code): PPO on the first version of the environment, REINFORCE with a baseline on
-the second."""
+"""``paper-ppo`` and ``paper-reinforce`` hold the two set-ups of Cloud et al. (arXiv 2410.04332, section 4.3 and its
+released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. The second's
+networks are the paper's. The first's actor, convolutional in the released code, is the second's experts with a linear
+gate here; its value network is the paper's."""

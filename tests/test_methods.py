@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oversight_gym import build
+from oversight_gym.agents.method import OBSERVED, FineTuning
 from oversight_gym.agents.methods import METHODS, Method, register
+from oversight_gym.agents.mixture import RoutingSignal
+from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.agents.supervision import shuffle_kinds
 from oversight_gym.envs import GridConfig, Outcome, RequestError
 from oversight_gym.train import train
@@ -70,6 +73,24 @@ def test_no_gate_is_the_mean_of_the_experts_and_routes(tmp_path: Path) -> None:
         assert torch.allclose(policy.mixture.forward_actor(features), ghost)
     assert model.routed
     assert model.gate_coef == 0
+
+
+def test_demix_passes_labelled_steps_through_their_expert_alone(tmp_path: Path) -> None:
+    model = build.make_model(small_config(tmp_path, method="demix"))
+    mixture = model.policy.mixture
+    features = model.policy.policy_features(torch.as_tensor(model.env.reset())[:3])
+    diamond, ghost = mixture.expert_features(features)
+    free = mixture.forward_actor(features)
+    labels = torch.tensor([0, 1, UNLABELLED])
+    with model.policy.routed(RoutingSignal(lambda: labels, model.routed, 0.0, model.hard_gate)):
+        mixed = mixture.forward_actor(features)
+    assert torch.equal(mixed, torch.stack([diamond[0], ghost[1], free[2]]))
+    for row, (of_diamond, of_ghost, of_gate) in enumerate([(True, False, False), (False, True, False), (True,) * 3]):
+        networks = (mixture.experts["diamond"], mixture.experts["ghost"], mixture.gate)
+        for network, reached in zip(networks, (of_diamond, of_ghost, of_gate), strict=True):
+            gradients = torch.autograd.grad(mixed[row].sum(), list(network.parameters()), retain_graph=True)
+            assert any(gradient.any() for gradient in gradients) == reached
+    assert model.gate_coef > 0
 
 
 @pytest.mark.parametrize("oversight", [0.01, 0.3, 1.0])
@@ -149,4 +170,11 @@ def test_a_method_that_cannot_be_is_refused() -> None:
         register(Method("mine", "mine", reward="gold"))
     with pytest.raises(RequestError, match="gate is 'dragon'"):
         register(Method("mine", "mine", gate="dragon"))
+    with pytest.raises(RequestError, match="shown_oversight is 'half'"):
+        register(Method("mine", "mine", shown_oversight="half"))
+    with pytest.raises(RequestError, match="reward_model is 'oracle'"):
+        register(Method("mine", "mine", reward_model="oracle"))
+    for gate, reward, refused in (("dragon", "observed", "dragon"), ("ghost", "ground_truth", "ground_truth")):
+        with pytest.raises(RequestError, match=f"finetuning .* is '{refused}'"):
+            register(Method("mine", "mine", finetuning=FineTuning(gate, reward, OBSERVED)))
     assert "mine" not in METHODS

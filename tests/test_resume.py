@@ -52,6 +52,9 @@ CASES = [
     {"method": "routing"},
     {"method": "filtering", "oversight": 0.1},
     {"method": "random_routing"},
+    {"method": "routing_then_filter", "finetune_share": 0.5},
+    {"method": "reward_model_trajectory"},
+    {"method": "shuffled_oversight", "preset": "paper-reinforce"},
     {"method": "naive", "spurious_oversight": 0.25, "size": (7, 7), "walls": "border", "evaluations": 3},
     {"method": "no_routing", "anneal": False, "n_epochs": 2, "normalize_advantage": False},
 ]

@@ -117,7 +117,7 @@ class Pane:
         if self.policy is None:
             return None
         state = self.core.state
-        pattern = next(name for name, watched in PATTERNS.items() if tuple(state.overseen[0].tolist()) == watched)
+        pattern = next(name for name, watched in PATTERNS.items() if tuple(state.displayed[0].tolist()) == watched)
         marks = None if state.marked is None else state.marked.copy()
         key = tuple(state.terminals[0].tolist()), pattern, self.gate, None if marks is None else marks.tobytes()
         if self._look is None or self._look[0] != key:
@@ -148,6 +148,7 @@ class Session:
 
     def __init__(self, panes: list[Pane], seed: int = 0, oversight: float | None = None) -> None:
         self.panes, self.config = panes, panes[0].config
+        self.config = replace(self.config, shuffled_oversight=False)  # a person decides what is shown
         if oversight is not None:
             self.config = replace(self.config, oversight_probability=check_probability("oversight", oversight))
         for pane in panes[1:]:

@@ -1,0 +1,133 @@
+"""The classifier that pays unobserved episodes: what it sees, what it pays, and that it learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import small_config
+
+from oversight_gym import build
+from oversight_gym.agents.reward_model import AGENT, MEMORY, OVERSIGHT, RewardModel, agent_observation, trajectory
+from oversight_gym.agents.rollout import RoutedRolloutBuffer
+from oversight_gym.envs import Outcome
+from oversight_gym.envs.grid import ACTIONS
+from oversight_gym.envs.outcomes import REWARDS
+
+
+class Recorder(RewardModel):
+    """Remembers what it was handed and what it paid."""
+
+    def __call__(self, buffer: RoutedRolloutBuffer) -> None:
+        before = buffer.rewards.copy()
+        super().__call__(buffer)
+        unknown = buffer.ended & (buffer.observed == Outcome.UNKNOWN)
+        assert (buffer.rewards[~unknown] == before[~unknown]).all()
+        self.paid, self.unpaid, self.buffer = buffer.rewards[unknown], before[unknown], buffer
+
+
+def rolled_out(folder: Path, method: str, collector: str = "native", steps: int = 4096) -> Recorder:
+    model = build.make_model(small_config(folder, method=method, oversight=0.3, num_envs=64))
+    model.collector = collector
+    recorder = Recorder(str(model.reward_model), len(ACTIONS), seed=1)
+    model.rollout_buffer.relabel = recorder
+    model.learn(steps)
+    return recorder
+
+
+@pytest.mark.parametrize("method", ["reward_model", "reward_model_trajectory"])
+def test_unobserved_episodes_alone_are_paid_by_the_classifier(method: str, tmp_path: Path) -> None:
+    model = rolled_out(tmp_path, method)
+    assert (model.unpaid == 0).all()
+    assert len(model.paid) > 50
+    assert (np.abs(model.paid) < 1).all()
+    assert len(np.unique(model.paid)) > 10
+
+
+def test_nothing_is_paid_before_both_kinds_were_observed(tmp_path: Path) -> None:
+    config = small_config(tmp_path, method="reward_model", oversight=0.0)
+    model = build.make_model(config).learn(4096)
+    ended = model.rollout_buffer.ended & (model.rollout_buffer.observed != Outcome.NONE)
+    assert model.rollout_buffer.relabel.remembered == 0
+    assert ended.any()
+
+
+@pytest.mark.parametrize("collector", ["sb3", "native", "device"])
+def test_what_the_classifier_may_look_at(collector: str, tmp_path: Path) -> None:
+    recorder = rolled_out(tmp_path, "reward_model_trajectory", collector, steps=64 * 32)
+    buffer = recorder.buffer
+    buffer.actions = buffer.actions.reshape(32, 64, 1)
+    planes = buffer.device_observations
+    planes = buffer.observations.reshape(64, 32, 4, 25).swapaxes(0, 1) if planes is None else planes.flatten(3).numpy()
+    steps, envs = np.nonzero(buffer.ended & (buffer.observed != Outcome.NONE))
+    buffer.observations = planes.reshape(32, 64, 4, 5, 5)  # as before the update flattened them
+    whole, walked = agent_observation(buffer, (steps, envs), 4), trajectory(buffer, (steps, envs), 4)
+    assert whole.shape[1] == 100 + 4
+    assert walked.shape[1] == 3 * 25 + 4
+    for row, (step, env) in enumerate(zip(steps, envs, strict=True)):
+        assert (whole[row, :100] == planes[step, env].ravel()).all()
+        before = np.flatnonzero(buffer.ended[:step, env])
+        begun = before[-1] + 1 if len(before) else 0
+        assert (walked[row, :25] == planes[begun : step + 1, env, AGENT].any(axis=0)).all()
+        assert (walked[row, 25:50] == planes[step, env, AGENT]).all()
+        assert (walked[row, 50:75] == planes[step, env, OVERSIGHT]).all()
+        taken = np.eye(4)[int(buffer.actions[step, env, 0])].tolist()
+        assert walked[row, -4:].tolist() == whole[row, -4:].tolist() == taken
+
+
+def test_the_view_decides_what_can_be_learnt(tmp_path: Path) -> None:
+    """From what the policy sees the kind of an unobserved end can be told; from where it walked, hardly."""
+    right = {}
+    for method in ("reward_model", "reward_model_trajectory"):
+        config = small_config(tmp_path, method=method, oversight=0.3, num_envs=256, total_timesteps=120_000)
+        model = build.make_model(config)
+        model.learn(120_000)
+        model.collect_rollouts(model.env, _no_callback(model), model.rollout_buffer, 32)
+        buffer = model.rollout_buffer
+        steps, envs = np.nonzero(buffer.ended & (buffer.observed == Outcome.UNKNOWN))
+        kinds = buffer.observations[steps, envs].astype(bool)
+        moved = np.array([_arrival(k[0], int(a)) for k, a in zip(kinds, buffer.actions[steps, envs, 0], strict=True)])
+        truth = np.array([1.0 if k[2].ravel()[square] else -1.0 for k, square in zip(kinds, moved, strict=True)])
+        right[method] = (np.sign(buffer.rewards[steps, envs]) == truth).mean()
+    assert right["reward_model"] > right["reward_model_trajectory"] + 0.1
+
+
+def _arrival(agent: np.ndarray, action: int) -> int:
+    row, column = divmod(int(agent.ravel().argmax()), 5)
+    down, right = {0: (-1, 0), 1: (0, 1), 2: (1, 0), 3: (0, -1)}[action]
+    return min(max(row + down, 0), 4) * 5 + min(max(column + right, 0), 4)
+
+
+def _no_callback(model: object) -> object:
+    from stable_baselines3.common.callbacks import CallbackList
+
+    callback = CallbackList([])
+    callback.init_callback(model)
+    return callback
+
+
+def test_the_memory_is_a_ring_and_survives_a_checkpoint() -> None:
+    rng = np.random.default_rng(0)
+    model = RewardModel("agent_observation", 4, seed=3)
+    model._begin(7)
+    for _ in range(3):
+        features = rng.integers(2, size=(MEMORY // 2 - 5, 7)).astype(np.int8)
+        model._remember(features, features[:, 0])
+        model._learn()
+    arrays, position = model.snapshot()
+    assert len(arrays["features"]) == MEMORY
+    again = RewardModel("agent_observation", 4)
+    again.restore({name: array.copy() for name, array in arrays.items()}, position)
+    for one in (model, again):
+        one._learn()
+    probe = rng.integers(2, size=(50, 7)).astype(np.int8)
+    assert (model.expected_reward(probe) == again.expected_reward(probe)).all()
+    assert np.corrcoef(model.expected_reward(probe), probe[:, 0])[0, 1] > 0.95
+
+
+def test_the_observed_ends_are_paid_their_true_reward(tmp_path: Path) -> None:
+    recorder = rolled_out(tmp_path, "reward_model", steps=64 * 32)
+    table = REWARDS["observed"].table
+    buffer = recorder.buffer
+    known = buffer.ended & np.isin(buffer.observed, (Outcome.DIAMOND, Outcome.GHOST))
+    assert known.any()
+    assert (buffer.rewards[known] == table[buffer.observed[known]]).all()
