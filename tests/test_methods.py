@@ -75,6 +75,52 @@ def test_no_gate_is_the_mean_of_the_experts_and_routes(tmp_path: Path) -> None:
     assert model.gate_coef == 0
 
 
+def test_filterings_gradient_is_that_of_the_observed_episodes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = {"batch_size": 10**6, "normalize_advantage": False, "max_grad_norm": 0.0, "anneal": False}
+    model = build.make_model(small_config(tmp_path, method="filtering", oversight=0.3, **plain))
+    policy, found = model.policy, {}
+    monkeypatch.setattr(
+        policy.optimizer, "step", lambda: found.update({n: p.grad.clone() for n, p in policy.named_parameters()})
+    )
+    model.learn(1024)
+    buffer = model.rollout_buffer
+    observed = np.isin(buffer.outcomes.T.ravel(), (Outcome.NONE, Outcome.DIAMOND, Outcome.GHOST))
+    assert 0 < observed.mean() < 0.8
+    obs, actions, advantages, returns = (
+        torch.as_tensor(getattr(buffer, name)[observed].squeeze())
+        for name in ("observations", "actions", "advantages", "returns")
+    )
+    values, log_prob, entropy = policy.evaluate_actions(obs, actions)
+    loss = -(advantages * log_prob).mean() - model.ent_coef * entropy.mean()
+    loss = loss + model.vf_coef * (values.squeeze() - returns).square().mean()
+    for (name, _), gradient in zip(
+        policy.named_parameters(), torch.autograd.grad(loss, list(policy.parameters())), strict=True
+    ):
+        assert torch.allclose(found[name], gradient, atol=1e-5), name
+
+
+@pytest.mark.parametrize("method", ["no_routing", "routing"])
+def test_only_with_routing_does_the_label_decide_which_expert_learns(method: str, tmp_path: Path) -> None:
+    model = build.make_model(small_config(tmp_path, method=method))
+    mixture = model.policy.mixture
+    mixture.experts["ghost"].load_state_dict(mixture.experts["diamond"].state_dict())
+    torch.nn.init.zeros_(mixture.gate[-1].weight)
+    torch.nn.init.zeros_(mixture.gate[-1].bias)
+    features = model.policy.policy_features(torch.as_tensor(model.env.reset()))
+    for label in (0, 1, UNLABELLED):
+        signal = RoutingSignal(lambda label=label: torch.full((32,), label), model.routed, model.gate_coef)
+        with model.policy.routed(signal):
+            mixed = mixture.forward_actor(features).sum()
+        of_diamond, of_ghost = (
+            torch.cat([g.ravel() for g in torch.autograd.grad(mixed, list(expert.parameters()), retain_graph=True)])
+            for expert in mixture.experts.values()
+        )
+        assert torch.allclose(of_diamond, of_ghost) == (method == "no_routing" or label == UNLABELLED)
+        assert of_diamond.any() == (method == "no_routing" or label != 1)
+
+
 def test_demix_passes_labelled_steps_through_their_expert_alone(tmp_path: Path) -> None:
     model = build.make_model(small_config(tmp_path, method="demix"))
     mixture = model.policy.mixture
