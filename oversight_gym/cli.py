@@ -39,14 +39,15 @@ def parse_gate(text: str) -> str | float:
 
 
 def _parse(arguments: list[str]) -> Any:
-    """The command; ``train`` starts from the preset and ``sweep`` from the file that the arguments name."""
+    """The command; ``train`` starts from preset and method and ``sweep`` from the file that the arguments name."""
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    named.add_argument("--preset", default="fast")
+    named.add_argument("--preset", default=TrainConfig.preset)
+    named.add_argument("--method", default=TrainConfig.method)
     named.add_argument("--config", type=Path)
     found = named.parse_known_args(arguments[1:])[0]
     defaults: dict[str, Any] = {}
     if arguments[:1] == ["train"]:
-        defaults["train"] = TrainConfig.of(preset=found.preset)
+        defaults["train"] = TrainConfig.of(preset=found.preset, method=found.method)
     if arguments[:1] == ["sweep"] and found.config:
         defaults["sweep"] = SweepConfig.from_toml(found.config)
     kinds = {

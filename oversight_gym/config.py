@@ -10,7 +10,7 @@ import tyro
 from oversight_gym.agents.methods import METHODS, Method
 from oversight_gym.envs import ENV_ID, GridConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
-from oversight_gym.presets import FAST, PRESETS, Settings
+from oversight_gym.presets import FAST, PRESETS, Settings, preset_settings
 from oversight_gym.selection import SELECTIONS
 
 
@@ -80,7 +80,8 @@ class TrainConfig:
             raise RequestError(f"{sorted(unknown)[0]!r} is not a training setting; see 'oversight-gym train --help'.")
         if values.get("run_dir") is not None:
             values["run_dir"] = Path(values["run_dir"])
-        settings = replace(choose("preset", values.get("preset", "fast"), PRESETS), **changed)
+        preset, method = values.get("preset", cls.preset), values.get("method", cls.method)
+        settings = replace(preset_settings(preset, method), **changed)
         return cls(**{name: value for name, value in values.items() if name in own}, settings=settings)
 
     @property
@@ -137,7 +138,7 @@ class TrainConfig:
     def command(self) -> list[str]:
         """The words of a command line that repeats the run."""
         words = ["oversight-gym", "train"]
-        plain = TrainConfig.of(preset=self.preset).to_json()
+        plain = TrainConfig.of(preset=self.preset, method=self.method).to_json()
         for name, value in self.to_json().items():
             if name in _ALWAYS or (name not in HOW and value != plain[name]):
                 flag = name.replace("_", "-")

@@ -1,9 +1,10 @@
 """Hyperparameters and environments, as data: ``fast``, tuned here (docs/tuning.md), and the paper's two set-ups."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from oversight_gym.envs import RequestError
-from oversight_gym.envs.errors import check_integer, check_probability
+from oversight_gym.envs.errors import check_integer, check_probability, choose
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,17 @@ PRESETS: dict[str, Settings] = {"fast": FAST, "paper-ppo": PAPER_PPO, "paper-rei
 released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. The second's
 networks are the paper's. The first's actor, convolutional in the released code, is the second's experts with a linear
 gate here; its value network is the paper's."""
+
+OWN: dict[str, dict[str, dict[str, Any]]] = {
+    "fast": {"filtering": {"learning_rate": 6e-4, "ent_coef": 0.07, "n_epochs": 2, "batch_size": 512}},
+}
+"""Where a preset is another for one method, by preset and method (docs/tuning.md)."""
+
+
+def preset_settings(preset: str, method: str) -> Settings:
+    """The settings that a preset has for a method.
+
+    Raises:
+        RequestError: if there is no such preset.
+    """
+    return replace(choose("preset", preset, PRESETS), **OWN.get(preset, {}).get(method, {}))

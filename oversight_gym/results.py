@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,22 @@ def _read(folder: Path, select: str | None) -> tuple[TrainConfig, tuple[Row, ...
     return config, rows, labels
 
 
-def _name_series(configs: Iterable[TrainConfig]) -> list[str]:
-    """The method, and where runs differ in more than method, level and seed, the settings that vary."""
+def _name_series(configs: Sequence[TrainConfig]) -> list[str]:
+    """The method, and where runs differ in more than method, level and seed, the settings that vary.
+
+    A setting that is each method's own in the preset does not vary.
+    """
     found: list[dict[str, Any]] = [config.to_json() for config in configs]
+    plain = [TrainConfig.of(preset=config.preset, method=config.method).to_json() for config in configs]
+    changed = [
+        {key: None if row[key] == of[key] else (row[key],) for key in row} for row, of in zip(found, plain, strict=True)
+    ]
     ignored = {"method", "oversight", "seed", "threads", "device", *HOW}
-    varying = [key for key in found[0] if key not in ignored and any(row[key] != found[0][key] for row in found)]
+
+    def varies(rows: list[dict[str, Any]], key: str) -> bool:
+        return any(row[key] != rows[0][key] for row in rows)
+
+    varying = [key for key in found[0] if key not in ignored and varies(found, key) and varies(changed, key)]
     return [", ".join([row["method"], *(f"{key}={row[key]}" for key in varying)]) for row in found]
 
 
@@ -110,7 +121,7 @@ def read_results(folder: Path, select: str | None = None) -> tuple[list[Result],
         notes.append(f"{unfinished} unfinished run(s) were left out.")
     if not read:
         raise RequestError(f"{folder} holds no finished run; train some, for example with 'oversight-gym sweep'.")
-    series = _name_series(config for config, _, _ in read)
+    series = _name_series([config for config, _, _ in read])
     results = [
         Result(config, name, rows, labels, select or config.select)
         for (config, rows, labels), name in zip(read, series, strict=True)

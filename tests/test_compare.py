@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from oversight_gym.compare import compare
 from oversight_gym.envs import RequestError
+from oversight_gym.presets import preset_settings
 from oversight_gym.results import read_results
 from oversight_gym.runs import FINISHED
 from oversight_gym.statistics import FEWEST, iqm, summarise
@@ -105,6 +107,14 @@ def test_runs_of_other_settings_are_series_of_their_own(runs: Path, tmp_path: Pa
     shutil.copytree(runs / "routing-0", tmp_path / "runs" / "plain")
     results, _ = read_results(tmp_path / "runs")
     assert [result.series for result in results] == ["routing, gate_coef=0.01", "routing, gate_coef=0.5"]
+
+
+def test_settings_of_a_methods_own_in_the_preset_name_no_series(runs: Path, tmp_path: Path) -> None:
+    for method in ("naive", "filtering"):
+        settings = asdict(preset_settings("fast", method))
+        copy_as(runs / "naive-0", tmp_path / "runs" / method, "free", [0.0, 0.1], method=method, **settings)
+    series = [result.series for result in read_results(tmp_path / "runs")[0]]
+    assert series == ["naive", "filtering"]
 
 
 def test_published_values_and_wrong_requests(runs: Path, tmp_path: Path) -> None:

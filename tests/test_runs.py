@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from oversight_gym.agents.methods import METHODS
 from oversight_gym.config import TrainConfig
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation import FIGURES, evaluate
-from oversight_gym.presets import PRESETS
+from oversight_gym.presets import OWN, PRESETS
 from oversight_gym.runs import Run, load_run
 from oversight_gym.steering import steer
 from oversight_gym.tables import PATTERNS
@@ -96,8 +97,9 @@ def test_every_method_trains_evaluates_and_says_what_it_is(method: str, tmp_path
         assert list(gate["patterns"]) == list(PATTERNS)
         assert sum(gate[f"p_{kind}"] for kind in ("diamond", "ghost", "timeout")) == pytest.approx(1)
     both, gate_alone, training_alone = (True, True), (False, True), (True, False)
-    charged = {"routing": both, "random_routing": both, "no_routing": gate_alone}.get(method, training_alone)
-    assert (data["labels"]["training"] > 0, data["labels"]["gate_loss"] > 0) == charged
+    charged = dict.fromkeys(("routing", "random_routing", "demix", "routing_then_filter"), both)
+    charged |= {"no_routing": gate_alone}
+    assert (data["labels"]["training"] > 0, data["labels"]["gate_loss"] > 0) == charged.get(method, training_alone)
     assert data["labels"] == run.record["labels"]
 
 
@@ -191,6 +193,20 @@ def test_an_interrupted_run_is_not_taken_for_a_finished_one(small_run: Run, tmp_
         load_run(folder)
     train(small_config(folder))
     assert (folder / "model.safetensors").read_bytes() == (small_run.folder / "model.safetensors").read_bytes()
+
+
+def test_a_method_may_have_settings_of_its_own_in_a_preset() -> None:
+    for preset, own in OWN.items():
+        for method, settings in own.items():
+            config = TrainConfig.of(preset=preset, method=method)
+            assert config.settings == replace(PRESETS[preset], **settings)
+            assert TrainConfig.from_json(config.to_json()) == config
+            assert config.command() == TrainConfig.of(preset=preset, method=method).command()
+            assert not any(word.lstrip("-").replace("-", "_") in settings for word in config.command())
+            shown = command("train", "--method", method, "--preset", preset, "--help").stdout
+            for name, value in settings.items():
+                assert re.search(rf"--{name.replace('_', '-')} [^(]*\(default: {value:g}\)", shown)
+    assert TrainConfig.of(method="naive").settings == PRESETS["fast"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
