@@ -1,6 +1,8 @@
 """Tune the preset fast for every core method with the same budget; writes docs/tuning_trials.csv and its table.
 
-    python scripts/tune.py [--trials 8] [--finalists 3] [--workers 2] [--runs runs/tuning]
+    python scripts/tune.py [--trials 8] [--finalists 2] [--workers 2] [--runs runs/tuning]
+
+Needs the extra ``tune``.
 
 Every method gets the same settings to try: the preset itself, and ``trials`` points of a scrambled Sobol sequence. Each
 is trained at every level with one seed; the ``finalists`` best and the preset again with two more. The criterion is
@@ -51,8 +53,10 @@ class TuneConfig:
     """Oversight levels; the criterion is the mean over them."""
     trials: int = 8
     """Settings to try beside the preset."""
-    finalists: int = 3
+    finalists: int = 2
     """Settings that get further seeds."""
+    total_timesteps: int = FAST.total_timesteps
+    """Environment steps of every run."""
     labels: int = 1000
     """Observed kinds that judge one run."""
     workers: int = 2
@@ -78,6 +82,7 @@ def _runs(config: TuneConfig, method: str, settings: Settings, seeds: Iterable[i
                 method=method,
                 oversight=level,
                 seed=seed,
+                total_timesteps=config.total_timesteps,
                 evaluations=1,
                 select_labels=config.labels,
                 resume=True,
@@ -123,7 +128,10 @@ def main() -> None:
     preset = {name: getattr(FAST, name) for name in SPACE if hasattr(FAST, name)}
     preset["log2_batch_size"] = FAST.batch_size.bit_length() - 1
     studies = {
-        method: optuna.create_study(direction="maximize", sampler=optuna.samplers.QMCSampler(scramble=True, seed=0))
+        method: optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.QMCSampler(scramble=True, seed=0, warn_independent_sampling=False),
+        )
         for method in config.methods
     }
     for study in studies.values():
