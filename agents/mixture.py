@@ -23,6 +23,7 @@ class RoutingSignal:
         labels: returns the labels of the current minibatch, shape (batch,), int64.
         detach: whether labels restrict where gradients go.
         gate_coef: weight of the gate loss.
+        balanced: whether every labelled expert counts equally in the gate loss, or every labelled sample.
         hard_gate: whether labelled samples pass through their expert alone.
         repeats: how many samples each row of the batch stands for, shape (batch,); None for one each.
     """
@@ -30,21 +31,24 @@ class RoutingSignal:
     labels: Callable[[], Tensor]
     detach: bool
     gate_coef: float
+    balanced: bool = True
     hard_gate: bool = False
     repeats: Tensor | None = None
 
 
-def gate_loss(gate_logits: Tensor, labels: Tensor, repeats: Tensor | None = None) -> Tensor:
+def gate_loss(gate_logits: Tensor, labels: Tensor, repeats: Tensor | None = None, balanced: bool = True) -> Tensor:
     """Cross-entropy of the gate towards the labelled expert; 0 if no sample is labelled.
 
-    For two experts this is the binary cross-entropy of a(x) towards 1 on the first and 0 on the second. Each
-    expert's samples are averaged first and the labelled experts then count equally, so that an expert which
-    happens to be reached more often does not draw the gate's prior, and with it all further data, to itself.
+    For two experts this is the binary cross-entropy of a(x) towards 1 on the first and 0 on the second. If balanced,
+    each expert's samples are averaged first and the labelled experts then count equally, so that an expert which
+    happens to be reached more often does not draw the gate's prior, and with it all further data, to itself. The
+    paper's loss is the mean over labelled samples.
 
     Args:
         gate_logits: shape (batch, experts).
         labels: shape (batch,), int64: index of an expert, or ``UNLABELLED``.
         repeats: how many samples each row stands for, shape (batch,); None for one each.
+        balanced: as above.
 
     Returns:
         scalar.
@@ -54,7 +58,10 @@ def gate_loss(gate_logits: Tensor, labels: Tensor, repeats: Tensor | None = None
     if repeats is not None:
         of_expert = of_expert * repeats[:, None]
     counts = of_expert.sum(dim=0)
-    means = (losses[:, None] * of_expert).sum(dim=0) / counts.clamp(min=1)
+    sums = (losses[:, None] * of_expert).sum(dim=0)
+    if not balanced:
+        return sums.sum() / counts.sum().clamp(min=1)
+    means = sums / counts.clamp(min=1)
     return means.sum() / (counts > 0).sum().clamp(min=1)
 
 
@@ -188,5 +195,6 @@ class GatedMixture(nn.Module):
             weights = route_gradient(weights, gate_mask(labels)[:, None])
         mixed = _mix(weights, outputs)
         if self.signal.gate_coef:
-            mixed = attach_loss(mixed, self.signal.gate_coef * gate_loss(logits, labels, self.signal.repeats))
+            loss = gate_loss(logits, labels, self.signal.repeats, self.signal.balanced)
+            mixed = attach_loss(mixed, self.signal.gate_coef * loss)
         return mixed

@@ -51,6 +51,7 @@ class RoutedPPO(PPO):
             ``gate_coef`` or ``trained_on`` need it.
         routed: whether labels restrict where gradients go.
         gate_coef: weight of the gate loss.
+        balanced_gate: whether every labelled expert counts equally in the gate loss, or every labelled step.
         trained_on: outcomes of the episodes an update sees (see ``RoutedRolloutBuffer`` for the rule on
             unfinished ones). None: every step, as in PPO.
         hard_gate: pass labelled steps of an update through their expert alone; rollouts are drawn by the free gate.
@@ -85,6 +86,7 @@ class RoutedPPO(PPO):
         *,
         routed: bool = True,
         gate_coef: float = 0.3,
+        balanced_gate: bool = True,
         trained_on: Collection[int] | None = FINISHED,
         hard_gate: bool = False,
         shuffle_labels: bool = False,
@@ -97,7 +99,7 @@ class RoutedPPO(PPO):
         **kwargs: Any,
     ) -> None:
         self.routed = routed
-        self.gate_coef = gate_coef
+        self.gate_coef, self.balanced_gate = gate_coef, balanced_gate
         self.hard_gate, self.shuffle_labels, self.reward_model = hard_gate, shuffle_labels, reward_model
         if reward_model is not None:
             choose("reward_model", reward_model, VIEWS)
@@ -200,7 +202,9 @@ class RoutedPPO(PPO):
         if not isinstance(self.policy, GatedMixturePolicy) or not self.supervised or len(self.policy.experts) == 1:
             super().train()
             return
-        signal = RoutingSignal(lambda: buffer.batch_labels, self.routed, self.gate_coef, self.hard_gate)
+        signal = RoutingSignal(
+            lambda: buffer.batch_labels, self.routed, self.gate_coef, self.balanced_gate, self.hard_gate
+        )
         with self.policy.routed(signal), self._acting():
             super().train()
             record_routing(self.logger, self.policy, buffer)

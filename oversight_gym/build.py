@@ -65,6 +65,7 @@ def make_model(config: TrainConfig, **changed_policy: Any) -> RoutedPPO:
         make_env(config),
         routed=method.routed,
         gate_coef=config.settings.gate_coef if method.gate_loss else 0.0,
+        balanced_gate=config.settings.balanced_gate,
         trained_on=method.trained_on,
         hard_gate=method.hard_gate,
         shuffle_labels=method.shuffled_labels,

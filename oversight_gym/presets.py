@@ -43,6 +43,8 @@ class Settings:
     """Weight of the value loss."""
     gate_coef: float = 0.01
     """Weight of the gate loss, for methods that have one."""
+    balanced_gate: bool = True
+    """Let both kinds count equally in the gate loss, instead of every labelled step."""
     ghost_penalty: float | None = None
     """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
     finetune_share: float = 0.2

@@ -128,7 +128,7 @@ def test_demix_passes_labelled_steps_through_their_expert_alone(tmp_path: Path) 
     diamond, ghost = mixture.expert_features(features)
     free = mixture.forward_actor(features)
     labels = torch.tensor([0, 1, UNLABELLED])
-    with model.policy.routed(RoutingSignal(lambda: labels, model.routed, 0.0, model.hard_gate)):
+    with model.policy.routed(RoutingSignal(lambda: labels, model.routed, 0.0, hard_gate=model.hard_gate)):
         mixed = mixture.forward_actor(features)
     assert torch.equal(mixed, torch.stack([diamond[0], ghost[1], free[2]]))
     for row, (of_diamond, of_ghost, of_gate) in enumerate([(True, False, False), (False, True, False), (True,) * 3]):

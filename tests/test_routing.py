@@ -64,6 +64,12 @@ def test_gate_loss_is_the_mean_of_each_experts_cross_entropy(labels: list[int]) 
     ]
     expected = torch.stack(per_expert).mean() if per_expert else torch.tensor(0.0)
     assert torch.allclose(gate_loss(logits, torch.tensor(labels)), expected)
+    known = [i for i in range(4) if labels[i] != UNLABELLED]
+    each = [-logits[i].log_softmax(0)[labels[i]] for i in known]
+    expected = torch.stack(each).mean() if each else torch.tensor(0.0)
+    assert torch.allclose(gate_loss(logits, torch.tensor(labels), balanced=False), expected)
+    twice = torch.full((4,), 2)
+    assert torch.allclose(gate_loss(logits, torch.tensor(labels), twice, balanced=False), expected)
 
 
 def gradients(mixture: GatedMixture, features: torch.Tensor, **signal: object) -> dict[str, torch.Tensor]:
