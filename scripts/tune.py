@@ -5,9 +5,9 @@
 Needs the extra ``tune``.
 
 Every method gets the same settings to try: the preset as it was, and ``trials`` points of a scrambled Sobol sequence.
-Each is trained at every level with one seed; the ``finalists`` best and the preset again with two more. The criterion is
-legal: what the supervisor sees of fresh episodes (``overseen_score``), the mean over levels. The ground truth stands
-beside it in the table and decides nothing. Finished runs are kept and reused.
+Each is trained at every level with one seed, the ``finalists`` best with another. The criterion is legal: what the
+supervisor sees of fresh episodes (``overseen_score``), the mean over levels. The ground truth stands beside it in the
+table and decides nothing. Finished runs are kept and reused.
 """
 
 import csv
@@ -39,7 +39,7 @@ SPACE = {
 """What is searched; gate_coef is without effect where there is no gate loss."""
 BEFORE = {"learning_rate": 1e-3, "ent_coef": 0.2, "gate_coef": 0.01, "log2_batch_size": 11, "n_epochs": 1}
 """The preset as it had been tuned by hand."""
-SEEDS = (20, 21, 22)
+SEEDS = (20, 21)
 """The first round uses the first. Tables report seeds from 0."""
 
 Settings = tuple[tuple[str, Any], ...]
@@ -56,7 +56,7 @@ class TuneConfig:
     trials: int = 8
     """Settings to try beside the preset."""
     finalists: int = 2
-    """Settings that get further seeds."""
+    """Settings that get a further seed."""
     total_timesteps: int = FAST.total_timesteps
     """Environment steps of every run."""
     labels: int = 1000
@@ -146,18 +146,9 @@ def main() -> None:
         method: [_changed(t.params) for t in sorted(study.trials, key=lambda t: -(t.value or 0.0))]
         for method, study in studies.items()
     }
-    finalists = {
-        method: list(dict.fromkeys([*order[: config.finalists], _changed(BEFORE)])) for method, order in ranked.items()
-    }
-    _train(
-        config,
-        [
-            run
-            for method, chosen in finalists.items()
-            for settings in chosen
-            for run in _runs(config, method, settings, SEEDS)
-        ],
-    )
+    finalists = {method: order[: config.finalists] for method, order in ranked.items()}
+    last = [(method, settings) for method, chosen in finalists.items() for settings in chosen]
+    _train(config, [run for method, settings in last for run in _runs(config, method, settings, SEEDS)])
     rows = []
     for method, order in ranked.items():
         own = [_row(config, method, s, SEEDS if s in finalists[method] else SEEDS[:1]) for s in order]
