@@ -23,10 +23,12 @@ METHODS = ("routing", "no_routing", "naive")
 
 @dataclass(frozen=True)
 class TableConfig:
-    """Train every method at every seed, at the preset fast, and write the table."""
+    """Train every method at every seed and write the table."""
 
     oversight: float = 0.1
     """Oversight probability."""
+    preset: str = "weak-gate"
+    """Settings of the runs."""
     seeds: int = 5
     """Seeds 0 to this minus one."""
     workers: int = 2
@@ -48,6 +50,7 @@ def main() -> None:
         methods=METHODS,
         oversight=(config.oversight,),
         seeds=config.seeds,
+        preset=config.preset,
         workers=config.workers,
     )
     if sweep(asked):
@@ -77,8 +80,8 @@ def main() -> None:
     print(table)
     config.out.write_text(
         f"# Steering at {config.oversight:.0%} oversight\n\n"
-        "Exact stepwise ground-truth return of the policy trained with the preset `fast`, oversight mixed at the\n"
-        "training probability, with the gate free and forced to each expert. `no_routing` is the control: the same\n"
+        f"Exact stepwise ground-truth return of the policy trained with the preset `{config.preset}`, oversight mixed\n"
+        "at the training probability, with the gate free and forced to each expert. `no_routing` is the control: the same\n"
         "run, gate loss included, with the gradients not routed. `naive` has a single expert. Seconds are the whole\n"
         "run's, evaluations included, on one core with another run on the other.\n\n"
         f"    python scripts/steering_table.py --oversight {config.oversight:g} --seeds {config.seeds}\n\n{table}\n"

@@ -1,21 +1,20 @@
-"""Tune the preset fast for every core method with the same budget; writes docs/tuning_trials.csv and its table.
+"""Tune the preset fast for every core method with the same budget; writes docs/tuning_trials.csv.
 
-    python scripts/tune.py [--trials 8] [--finalists 2] [--workers 2] [--runs runs/tuning]
+    python scripts/tune.py [--trials 8] [--workers 2] [--runs runs/tuning]
 
 Needs the extra ``tune``.
 
-Every method gets the same settings to try: the preset as it was, and ``trials`` points of a scrambled Sobol sequence.
-Each is trained at every level with one seed, the ``finalists`` best with another. The criterion is legal: what the
-supervisor sees of fresh episodes (``overseen_score``), the mean over levels. The ground truth stands beside it in the
-table and decides nothing. Finished runs are kept and reused.
+Every method gets the same settings to try: the preset as it was, and ``trials`` points of a scrambled Sobol sequence,
+each trained at every level with the same seed. The criterion is legal: what the supervisor sees of fresh episodes
+(``overseen_score``), the mean over levels. The ground truth stands beside it in the table and decides nothing. Finished
+runs are kept and reused.
 """
 
 import csv
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import optuna
@@ -24,7 +23,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from oversight_gym.config import TrainConfig, level_name
 from oversight_gym.local import Job, run_locally
-from oversight_gym.presets import FAST
+from oversight_gym.presets import FAST, WEAK_GATE
 from oversight_gym.progress import Progress
 from oversight_gym.runs import EVALUATIONS, is_finished, write_csv
 
@@ -37,10 +36,12 @@ SPACE = {
     "n_epochs": IntDistribution(1, 2),
 }
 """What is searched; gate_coef is without effect where there is no gate loss."""
-BEFORE = {"learning_rate": 1e-3, "ent_coef": 0.2, "gate_coef": 0.01, "log2_batch_size": 11, "n_epochs": 1}
+BEFORE = {name: getattr(WEAK_GATE, name) for name in SPACE if hasattr(WEAK_GATE, name)} | {
+    "log2_batch_size": WEAK_GATE.batch_size.bit_length() - 1
+}
 """The preset as it had been tuned by hand."""
-SEEDS = (20, 21)
-"""The first round uses the first. Tables report seeds from 0."""
+SEED = 20
+"""Tables report seeds from 0."""
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -55,8 +56,6 @@ class TuneConfig:
     """Oversight levels; the criterion is the mean over them."""
     trials: int = 8
     """Settings to try beside the preset."""
-    finalists: int = 2
-    """Settings that get a further seed."""
     total_timesteps: int = FAST.total_timesteps
     """Environment steps of every run."""
     labels: int = 1000
@@ -75,22 +74,22 @@ def _changed(params: dict[str, Any]) -> Settings:
     return tuple((rounded | {"batch_size": 2 ** rounded.pop("log2_batch_size")}).items())
 
 
-def _runs(config: TuneConfig, method: str, settings: Settings, seeds: Iterable[int]) -> list[TrainConfig]:
+def _runs(config: TuneConfig, method: str, settings: Settings) -> list[TrainConfig]:
+    """One run per level."""
     name = ",".join(f"{key}={value:g}" for key, value in settings)
     runs = []
-    for seed in seeds:
-        for level in config.oversight:
-            run = TrainConfig.of(
-                method=method,
-                oversight=level,
-                seed=seed,
-                total_timesteps=config.total_timesteps,
-                evaluations=1,
-                select_labels=config.labels,
-                resume=True,
-                **dict(settings),
-            )
-            runs.append(run.written_to(config.runs / name / run.name))
+    for level in config.oversight:
+        run = TrainConfig.of(
+            method=method,
+            oversight=level,
+            seed=SEED,
+            total_timesteps=config.total_timesteps,
+            evaluations=1,
+            select_labels=config.labels,
+            resume=True,
+            **dict(settings),
+        )
+        runs.append(run.written_to(config.runs / name / run.name))
     return runs
 
 
@@ -104,57 +103,39 @@ def _train(config: TuneConfig, runs: list[TrainConfig]) -> None:
             progress.finished(attempt.job.name)
 
 
-def _last_row(run: TrainConfig) -> dict[str, str]:
-    with (run.folder / EVALUATIONS).open() as file:
-        return list(csv.DictReader(file))[-1]
-
-
-def _judge(runs: list[TrainConfig], column: str) -> float:
-    return mean(float(_last_row(run)[column]) for run in runs)
-
-
-def _row(config: TuneConfig, method: str, settings: Settings, seeds: tuple[int, ...]) -> dict[str, Any]:
-    row = {"method": method, **dict(settings), "seeds": len(seeds)}
-    runs = _runs(config, method, settings, seeds)
-    row["criterion"] = round(_judge(runs, "select/overseen"), 4)
-    for level in config.oversight:
-        own = [run for run in runs if run.oversight == level]
-        row[f"overseen@{level_name(level)}"] = round(_judge(own, "select/overseen"), 4)
-        row[f"truth@{level_name(level)}"] = round(_judge(own, "select/oracle"), 4)
-    return row
+def _judged(config: TuneConfig, method: str, settings: Settings) -> dict[str, Any]:
+    """A row of the table."""
+    row: dict[str, Any] = {"method": method, **dict(settings), "criterion": 0.0}
+    for run in _runs(config, method, settings):
+        with (run.folder / EVALUATIONS).open() as file:
+            last = list(csv.DictReader(file))[-1]
+        level = level_name(run.oversight)
+        row[f"overseen@{level}"] = round(float(last["select/overseen"]), 4)
+        row[f"truth@{level}"] = round(float(last["select/oracle"]), 4)
+        row["criterion"] += float(last["select/overseen"]) / len(config.oversight)
+    return row | {"criterion": round(row["criterion"], 4)}
 
 
 def main() -> None:
     config = tyro.cli(TuneConfig)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    studies = {
-        method: optuna.create_study(
-            direction="maximize",
-            sampler=optuna.samplers.QMCSampler(scramble=True, seed=0, warn_independent_sampling=False),
-        )
-        for method in config.methods
-    }
+    sampler = partial(optuna.samplers.QMCSampler, scramble=True, seed=0, warn_independent_sampling=False)
+    studies = {method: optuna.create_study(direction="maximize", sampler=sampler()) for method in config.methods}
     for study in studies.values():
         study.enqueue_trial(BEFORE)
+    rows: list[dict[str, Any]] = []
     for count in (1, config.trials):  # the sampler wants one finished trial before it draws
         asked = {method: [study.ask(SPACE) for _ in range(count)] for method, study in studies.items()}
         drawn = [(method, trial, _changed(trial.params)) for method, trials in asked.items() for trial in trials]
-        _train(config, [run for method, _, settings in drawn for run in _runs(config, method, settings, SEEDS[:1])])
+        _train(config, [run for method, _, settings in drawn for run in _runs(config, method, settings)])
         for method, trial, settings in drawn:
-            studies[method].tell(trial, _judge(_runs(config, method, settings, SEEDS[:1]), "select/overseen"))
-    ranked = {
-        method: [_changed(t.params) for t in sorted(study.trials, key=lambda t: -(t.value or 0.0))]
-        for method, study in studies.items()
-    }
-    finalists = {method: order[: config.finalists] for method, order in ranked.items()}
-    last = [(method, settings) for method, chosen in finalists.items() for settings in chosen]
-    _train(config, [run for method, settings in last for run in _runs(config, method, settings, SEEDS)])
-    rows = []
-    for method, order in ranked.items():
-        own = [_row(config, method, s, SEEDS if s in finalists[method] else SEEDS[:1]) for s in order]
-        rows += sorted(own, key=lambda row: (-row["seeds"], -row["criterion"]))
+            rows.append(_judged(config, method, settings))
+            studies[method].tell(trial, rows[-1]["criterion"])
+    rows.sort(key=lambda row: (config.methods.index(row["method"]), -row["criterion"]))
     write_csv(config.out, rows)
     print(config.out.read_text())
+    for method, study in studies.items():
+        print(f"{method}: {study.best_value:+.3f} with {dict(_changed(study.best_params))}")
 
 
 if __name__ == "__main__":

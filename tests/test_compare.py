@@ -106,7 +106,7 @@ def test_runs_of_other_settings_are_series_of_their_own(runs: Path, tmp_path: Pa
     copy_as(runs / "routing-0", tmp_path / "runs" / "other", "diamond", [0.0, 0.1], gate_coef=0.5)
     shutil.copytree(runs / "routing-0", tmp_path / "runs" / "plain")
     results, _ = read_results(tmp_path / "runs")
-    assert [result.series for result in results] == ["routing, gate_coef=0.01", "routing, gate_coef=0.5"]
+    assert [result.series for result in results] == ["routing, gate_coef=0.48", "routing, gate_coef=0.5"]
 
 
 def test_settings_of_a_methods_own_in_the_preset_name_no_series(runs: Path, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ SMALL: dict[str, Any] = {
     "batch_size": 512,
     "hidden": (64, 64),
     "gate_hidden": (64, 64, 64),
+    "learning_rate": 1e-3,
+    "ent_coef": 0.2,
     "gate_coef": 0.02,
     "seed": 0,
 }
@@ -54,8 +56,11 @@ def test_the_oracle_ignores_oversight_and_the_naive_agent_fears_it(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_default_run_steers_at_ten_per_cent_oversight(tmp_path: Path) -> None:
-    routing, control = (steered(tmp_path, method) for method in ("routing", "no_routing"))
+def test_at_ten_per_cent_oversight_routing_steers_and_not_by_its_gate_loss_alone(tmp_path: Path) -> None:
+    default = steered(tmp_path / "default", "routing")
+    assert default["diamond"] > 0.5
+    assert default["ghost"] < -0.25
+    routing, control = (steered(tmp_path, method, preset="weak-gate") for method in ("routing", "no_routing"))
     assert routing["diamond"] > 0.5
     assert routing["ghost"] < -0.25
     assert routing["diamond"] - routing["ghost"] > control["diamond"] - control["ghost"] + 0.6
