@@ -80,10 +80,10 @@ def main() -> None:
     print(table)
     config.out.write_text(
         f"# Steering at {config.oversight:.0%} oversight\n\n"
-        f"Exact stepwise ground-truth return of the policy trained with the preset `{config.preset}`, oversight mixed\n"
-        "at the training probability, with the gate free and forced to each expert. `no_routing` is the control: the same\n"
-        "run, gate loss included, with the gradients not routed. `naive` has a single expert. Seconds are the whole\n"
-        "run's, evaluations included, on one core with another run on the other.\n\n"
+        f"Exact stepwise ground-truth return of the policy trained with the preset `{config.preset}`, oversight\n"
+        "mixed at the training probability, with the gate free and forced to each expert. `no_routing` is the\n"
+        "control: the same run, gate loss included, with the gradients not routed. `naive` has a single expert.\n"
+        "Seconds are the whole run's, evaluations included, on one core with another run on the other.\n\n"
         f"    python scripts/steering_table.py --oversight {config.oversight:g} --seeds {config.seeds}\n\n{table}\n"
     )
 
