@@ -160,9 +160,9 @@ PRESETS: dict[str, Settings] = {
     "paper-reinforce": PAPER_REINFORCE,
 }
 """``paper-ppo`` and ``paper-reinforce`` hold the two set-ups of Cloud et al. (arXiv 2410.04332, section 4.3 and its
-released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. The second's
-networks are the paper's. The first's actor, convolutional in the released code, is the second's experts with a linear
-gate here; its value network is the paper's."""
+released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. Not the paper's:
+the gate loss counts both kinds equally (``balanced_gate=False`` for the paper's own), and the first version's actor,
+there convolutional, is the second's experts with a linear gate."""
 
 _OBSERVED = {"learning_rate": 2.9e-3, "ent_coef": 0.11, "batch_size": 1024}
 OWN: dict[str, dict[str, dict[str, Any]]] = {"fast": {"filtering": _OBSERVED, "oracle": _OBSERVED}}

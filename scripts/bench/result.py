@@ -5,18 +5,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from timing import answer, child, table
 
-SCARCE = {"gate_coef": 0.1, "n_epochs": 2, "batch_size": 4096, "learning_rate": 3e-4, "gate_hidden": (128, 128)}
-"""At 1 % the preset's weak gate loss does not localise (docs/tuning.md)."""
-
-GOALS: tuple[tuple[float, tuple[float, ...], dict[str, Any]], ...] = (
-    (0.1, (0.5, 0.7), {}),
-    (0.01, (0.5,), SCARCE | {"total_timesteps": 4_000_000}),
-)
-"""Oversight, returns to reach, and settings that differ from the preset fast."""
+GOALS: tuple[tuple[float, tuple[float, ...]], ...] = ((0.1, (0.5, 0.7)), (0.01, (0.5,)))
+"""Oversight, and returns to reach with the preset fast."""
 
 EVALUATIONS = 20
 """Per run; a return is seen no sooner than at the next one."""
@@ -27,7 +20,7 @@ def run(began: float, row: int, seed: int) -> None:
     import oversight_gym.train as training
     from oversight_gym.config import TrainConfig
 
-    oversight, goals, settings = GOALS[row]
+    oversight, goals = GOALS[row]
     reached = dict.fromkeys(goals, float("inf"))
     last = 0.0
 
@@ -43,15 +36,13 @@ def run(began: float, row: int, seed: int) -> None:
     training.Evaluations = Clock  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder) / "run"
-        training.train(
-            TrainConfig.of(oversight=oversight, seed=seed, run_dir=where, evaluations=EVALUATIONS, **settings)
-        )
+        training.train(TrainConfig.of(oversight=oversight, seed=seed, run_dir=where, evaluations=EVALUATIONS))
     print(*reached.values(), last)
 
 
 def main(seeds: int = 5) -> None:
     rows = []
-    for row, (oversight, goals, _) in enumerate(GOALS):
+    for row, (oversight, goals) in enumerate(GOALS):
         found = [answer(child(__file__, time.time(), row, seed)) for seed in range(seeds)]
         *times, last = zip(*found, strict=True)
         for goal, seconds in zip(goals, times, strict=True):
