@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from oversight_gym.agents.reward_model import VIEWS
+from oversight_gym.agents.views import VIEWS
 from oversight_gym.envs.errors import RequestError, choose
 from oversight_gym.envs.outcomes import REWARDS, Outcome
 
@@ -47,7 +47,7 @@ class Method:
         shown_oversight: what the policy sees of oversight: ``true``, ``hidden``, or ``shuffled``, drawn independently
             of what the supervisor sees.
         reward_model: what a classifier that pays unobserved episodes may look at, a name in
-            ``oversight_gym.agents.reward_model.VIEWS``; none for no classifier.
+            ``oversight_gym.agents.views.VIEWS``; none for no classifier.
         finetuning: the last part of training, where it differs; its share is the setting ``finetune_share``.
         trained_on: observed outcomes of the episodes that an update sees.
         gate: how the trained policy is used: an expert's name, or ``free`` (as trained).

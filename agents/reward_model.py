@@ -4,7 +4,6 @@ After semi-supervised reinforcement learning (Christiano 2016; Finn et al., arXi
 look at is the supervisor's choice, a row of ``VIEWS``.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oversight_gym.agents.optimizer import LightAdam
+from oversight_gym.agents.views import VIEWS, Features
 from oversight_gym.envs.outcomes import Outcome
-from oversight_gym.envs.state import PLANES
 
 if TYPE_CHECKING:
     from oversight_gym.agents.rollout import RoutedRolloutBuffer
@@ -23,36 +22,6 @@ MEMORY = 20_000
 """Observed episodes that are remembered, the latest."""
 HIDDEN, BATCH, UPDATES, LEARNING_RATE = 128, 256, 64, 1e-3
 """Of the classifier: width of its two layers, and its training after each rollout."""
-AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
-
-Steps = tuple[NDArray[np.intp], NDArray[np.intp]]
-Features = NDArray[np.int8]
-
-
-def _actions(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
-    return np.eye(actions, dtype=np.int8)[buffer.actions[..., 0].astype(np.intp)[last]]
-
-
-def agent_observation(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
-    """What the policy saw at an episode's last step, terminal planes included, and the action it took."""
-    seen = buffer.seen(last)
-    return np.concatenate([seen.reshape(len(seen), -1), _actions(buffer, last, actions)], axis=1)
-
-
-def trajectory(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
-    """The squares walked within the rollout, the last of them, the last action and the oversight plane."""
-    walked = buffer.plane(AGENT)
-    for step in range(1, len(walked)):  # the union so far, begun anew with every episode
-        walked[step] |= walked[step - 1] & ~buffer.ended[step - 1][:, None]
-    parts = walked[last], buffer.plane(AGENT)[last], buffer.plane(OVERSIGHT)[last], _actions(buffer, last, actions)
-    return np.concatenate(parts, axis=1).astype(np.int8)
-
-
-VIEWS: dict[str, Callable[["RoutedRolloutBuffer", Steps, int], Features]] = {
-    "agent_observation": agent_observation,
-    "trajectory": trajectory,
-}
-"""What the classifier sees of each of ``m`` episodes, shape (m, features), int8 in {0, 1}."""
 
 
 class RewardModel:

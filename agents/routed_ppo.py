@@ -19,9 +19,10 @@ from oversight_gym.agents.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.method import FINISHED, FineTuning
 from oversight_gym.agents.mixture import RoutingSignal
 from oversight_gym.agents.policy import GatedMixturePolicy
-from oversight_gym.agents.reward_model import VIEWS, RewardModel
+from oversight_gym.agents.reward_model import RewardModel
 from oversight_gym.agents.rollout import Payment, RoutedRolloutBuffer
 from oversight_gym.agents.supervision import labels_by_outcome, supervise
+from oversight_gym.agents.views import VIEWS
 from oversight_gym.envs.errors import RequestError, choose
 from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.outcomes import REWARDS, Outcome

@@ -23,8 +23,10 @@ LEVELS = (0.03, 0.1, 0.3, 0.8)
 
 @dataclass(frozen=True)
 class FlatteryConfig:
-    """Train four methods at four oversight levels, seed 0, at the preset fast, and write the table."""
+    """Train four methods at four oversight levels, seed 0, and write the table."""
 
+    preset: str = "weak-gate"
+    """Settings of the runs."""
     workers: int = 2
     """Training processes side by side."""
     runs: Path = Path("runs/flattery")
@@ -43,7 +45,14 @@ def judge(run: Run) -> tuple[float, float, float]:
 
 def main() -> None:
     config = tyro.cli(FlatteryConfig)
-    asked = SweepConfig(out=config.runs, methods=METHODS, oversight=LEVELS, seeds=1, workers=config.workers)
+    asked = SweepConfig(
+        out=config.runs,
+        methods=METHODS,
+        oversight=LEVELS,
+        seeds=1,
+        preset=config.preset,
+        workers=config.workers,
+    )
     if sweep(asked):
         sys.exit(1)
     runs = sorted(runs_of(asked).values(), key=lambda run: (METHODS.index(run.method), run.oversight))
@@ -61,10 +70,11 @@ def main() -> None:
     config.out.write_text(
         "# How much the paper's metric flatters\n\n"
         "Stepwise ground-truth return of each method as it is used (routing: forced to the diamond expert), one seed,\n"
-        "preset `fast`. What counts for scalable oversight is what the agent does when nobody looks. The paper's\n"
-        "metric (mean of 20 samples) departs from it twice: it draws oversight at the training probability (`mixing\n"
-        "adds`), and its stale observations and cut windows change the figure itself (`defects add`). Formulas:\n"
-        "[evaluation.md](evaluation.md).\n\n"
+        f"preset `{config.preset}`. What counts for scalable oversight is what the agent does when nobody looks.\n"
+        "The paper's metric (mean of 20 samples) departs from it twice: it draws oversight at the training\n"
+        "probability (`mixing adds`), and its stale observations and cut windows change the figure itself (`defects\n"
+        "add`). "
+        "Formulas: [evaluation.md](evaluation.md).\n\n"
         f"    python scripts/flattery_table.py\n\n{table}\n"
     )
 

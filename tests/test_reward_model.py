@@ -7,8 +7,9 @@ import pytest
 from conftest import small_config
 
 from oversight_gym import build
-from oversight_gym.agents.reward_model import AGENT, MEMORY, OVERSIGHT, RewardModel, agent_observation, trajectory
+from oversight_gym.agents.reward_model import MEMORY, RewardModel
 from oversight_gym.agents.rollout import RoutedRolloutBuffer
+from oversight_gym.agents.views import AGENT, OVERSIGHT, agent_observation, trajectory
 from oversight_gym.envs import Outcome
 from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.envs.outcomes import REWARDS
