@@ -121,21 +121,23 @@ by the paper's metric (ours: mean of {samples} batches, seeds 0 and 1; the repli
 
 {table}
 
-**0.50 at about 1,500 updates, as the replication has it, is missed**: by little with `--paper-compat`, by much without.
+**0.50 at about 1,500 updates, as the replication has it, is missed**: by little with `--paper-compat`, by much
+without.
 
-Most of the way is two defects of the paper's code ([evaluation.md](evaluation.md)). The preset drops episodes that outlast
-a rollout and bootstraps those that time out; the paper's code counts both as worth nothing. With nearly every finished
-episode worth 1, returns differ only by their discount, and beside an entropy bonus of 0.1 little says that shorter is
-better. A third of the first steps belong to episodes that outlast the rollout, and at 0 they say it. With
+Most of the way is two defects of the paper's code ([evaluation.md](evaluation.md)). The preset drops episodes that
+outlast a rollout and bootstraps those that time out; the paper's code counts both as worth nothing. With nearly every
+finished episode worth 1, returns differ only by their discount, and beside an entropy bonus of 0.1 little says that
+shorter is better. A third of the first steps belong to episodes that outlast the rollout, and at 0 they say it. With
 `--paper-compat` episodes are as short as the replication's at 500, 1,000 and 1,300 updates (8.2, 7.2 and 6.6 steps in
 its windows, seed 0, against 8.4, 7.1 and 6.5); without it they are longer (9.1, 8.2 and 7.7).
 
-What is left depends on the seed. The free gate, which collects the episodes, drifts towards one expert or the other and
-raises or lowers both steered returns: seed 1 has the replication's diamond curve until 1,100 updates and a ghost expert
-that lags far behind, seed 0 has a ghost expert close to the replication's and a slower diamond. The gate loss counts both
-kinds equally here (`balanced_gate`); with the paper's, the mean over labelled steps, one more run with `--paper-compat`
-(seed 0) drifted further: exactly +0.39 / -0.56 after 2,000 updates, where the balanced one had +0.51 / -0.55. Not
-reproduced, and not tried: biases that begin at 0, acting on stale observations in training, 33 steps to a timeout.
+What is left depends on the seed. The free gate, which collects the episodes, drifts towards one expert or the other
+and raises or lowers both steered returns: seed 1 has the replication's diamond curve until 1,100 updates and a ghost
+expert that lags far behind, seed 0 has a ghost expert close to the replication's and a slower diamond. The gate loss
+counts both kinds equally here (`balanced_gate`); with the paper's, the mean over labelled steps, one more run with
+`--paper-compat` (seed 0) drifted further: exactly +0.39 / -0.56 after 2,000 updates, where the balanced one had +0.51
+/ -0.55. Not reproduced, and not tried: biases that begin at 0, acting on stale observations in training, 33 steps to
+a timeout.
 """
 
 
