@@ -141,8 +141,8 @@ class RoutedPPO(PPO):
         }
         if self.reward_model is not None:
             assert isinstance(self.action_space, Discrete)
-            view = RewardModel(self.reward_model, int(self.action_space.n), of_rewards)
-            self.rollout_buffer_kwargs["relabel"] = view
+            classifier = RewardModel(self.reward_model, int(self.action_space.n), of_rewards)
+            self.rollout_buffer_kwargs["relabel"] = classifier
         super()._setup_model()
 
     def collect_rollouts(
