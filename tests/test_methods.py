@@ -78,7 +78,7 @@ def test_no_gate_is_the_mean_of_the_experts_and_routes(tmp_path: Path) -> None:
 def test_filterings_gradient_is_that_of_the_observed_episodes_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = {"batch_size": 10**6, "normalize_advantage": False, "max_grad_norm": 0.0, "anneal": False}
+    plain = {"batch_size": 1024, "normalize_advantage": False, "max_grad_norm": 0.0, "anneal": False}
     model = build.make_model(small_config(tmp_path, method="filtering", oversight=0.3, **plain))
     policy, found = model.policy, {}
     monkeypatch.setattr(
