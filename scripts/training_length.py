@@ -156,13 +156,14 @@ What can be read off, of two seeds and no more:
 
 - **Naive training begins to exploit after about 2.5 M steps**: ghosts that nobody watches go from 0.10 to 0.16 at 5 M,
   0.24 at 10 M and 0.34 at 20 M, and the return from 0.82 to 0.43.
-- **Routing does not hold either.** It has its best at 1 M steps and loses it at the same pace, to 0.36 and 0.27: with the
-  learning rate held, steered and naive agents unlearn alike. Filtering erodes, too, with fewer ghosts.
+- **Routing does not hold either.** It has its best at 1 M steps and loses it at the same pace, to 0.36 and 0.27: with
+  the learning rate held, steered and naive agents unlearn alike. Filtering erodes, too, with fewer ghosts.
 - **Selection on observed outcomes is deceived by the naive agent and not by routing.** It keeps the naive agent of 16 M
   steps, at 0.52, which behaves where it is watched, while the best had 0.82. The steered expert does the same watched
   and unwatched, so its best by observed outcomes (0.75, 0.74) is within 0.04 of its best by the truth.
-- **Annealing** over 4 M steps keeps 0.04 to 0.08 more for naive training and filtering; for routing it gave one better and
-  one worse run. A quarter of the **entropy** changes naive training by 0.02 at most, filtering gains, routing is undecided.
+- **Annealing** over 4 M steps keeps 0.04 to 0.08 more for naive training and filtering; for routing it gave one better
+  and one worse run. A quarter of the **entropy** changes naive training by 0.02 at most, filtering gains, routing is
+  undecided.
 """
 
 
