@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from oversight_gym.agents.routed_ppo import RoutedPPO
 from oversight_gym.checkpoint import CHECKPOINT
 from oversight_gym.envs import RequestError
+from oversight_gym.presets import FAST
 from oversight_gym.train import train
 
 TIMES = {"time/fps", "time/time_elapsed"}
@@ -104,7 +105,7 @@ def test_without_resume_an_interrupted_run_starts_again(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     train_until(3, tmp_path / "run")
-    with pytest.raises(RequestError, match=r"trained with learning_rate 0\.001, not 0\.01"):
+    with pytest.raises(RequestError, match=rf"trained with learning_rate {FAST.learning_rate}, not 0\.01"):
         train(small_config(tmp_path / "run", resume=True, learning_rate=0.01))
 
 

@@ -20,6 +20,7 @@ from conftest import command
 from PIL import Image
 
 from oversight_gym.config import level_name
+from oversight_gym.presets import FAST
 
 LEVEL = "oversight=0.30"
 
@@ -95,7 +96,7 @@ def test_hyperparameters_and_results_stand_side_by_side(server: str, undisturbed
         hparams = group["hparams"]
         run = f"oversight={level_name(hparams['oversight'])}/{hparams['method']}/seed={hparams['seed']:.0f}"
         assert group["sessions"][0]["name"] == run
-        assert hparams["settings.learning_rate"] == pytest.approx(1e-3)
+        assert hparams["settings.learning_rate"] == pytest.approx(FAST.learning_rate)
         values = {value["name"]["tag"]: value["value"] for value in group["metricValues"]}
         gate = {"routing": "diamond", "naive": "free"}[hparams["method"]]
         written = float(last(undisturbed / run / "evaluations.csv")[f"{gate}/return_stepwise"])
