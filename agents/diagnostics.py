@@ -33,9 +33,9 @@ def record_outcomes(logger: Logger, buffer: RoutedRolloutBuffer) -> NDArray[np.i
 def record_routing(logger: Logger, policy: GatedMixturePolicy, buffer: RoutedRolloutBuffer) -> None:
     """``train/gate_loss``, ``gate/<label>`` and ``grad_norm/<expert>_on_<label>`` after an update.
 
-    Gate: mean weight of the first expert on steps with each label. Gradient norm: of the policy-gradient
-    loss of the steps with one label, as routed, at each expert's parameters. Call within
-    ``policy.routed(...)``, whose labels must come from ``buffer.batch_labels``; nothing is drawn at random.
+    Gate loss: every label counts equally. Gate: mean weight of the first expert on steps with each label. Gradient
+    norm: of the policy-gradient loss of the steps with one label, as routed, at each expert's parameters. Call
+    within ``policy.routed(...)``, whose labels must come from ``buffer.batch_labels``; nothing is drawn at random.
     """
     labels = buffer.labels()
     kept = buffer.kept()

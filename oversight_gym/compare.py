@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,14 @@ def _headings(baseline: str | None) -> list[str]:
     return ["method", "oversight", "seeds", *COLUMNS.values(), *paired, "labels"]
 
 
+def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *lines)) + "\n"
+
+
 def to_markdown(rows: list[dict[str, Any]], baseline: str | None) -> str:
     """The table as Markdown."""
-    lines = [_headings(baseline), ["---"] * len(_headings(baseline)), *(_cells(row, baseline) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return markdown(_headings(baseline), (_cells(row, baseline) for row in rows))
 
 
 def _print(rows: list[dict[str, Any]], baseline: str | None) -> None:

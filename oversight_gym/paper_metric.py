@@ -46,3 +46,10 @@ def paper_metric(policy: Any, config: GridConfig, gate: str = "free", gamma: flo
         following = rewards[step] + gamma * following * ~ended[step]
         to_go[step] = following
     return float(to_go.mean())
+
+
+def mean_paper_metric(
+    policy: Any, config: GridConfig, gate: str = "free", gamma: float = 0.97, samples: int = 20
+) -> float:
+    """Mean of :func:`paper_metric` over seeds 0 to ``samples`` minus one."""
+    return sum(paper_metric(policy, config, gate, gamma, seed) for seed in range(samples)) / samples

@@ -12,7 +12,7 @@ from pathlib import Path
 import tyro
 
 from oversight_gym.evaluation import evaluate
-from oversight_gym.paper_metric import paper_metric
+from oversight_gym.paper_metric import mean_paper_metric
 from oversight_gym.plan import SweepConfig, runs_of
 from oversight_gym.runs import Run, load_run
 from oversight_gym.sweep import sweep
@@ -39,7 +39,7 @@ def judge(run: Run) -> tuple[float, float, float]:
     """The paper's metric, the exact stepwise return mixed at the training probability, and unwatched."""
     gate, gamma = run.config.method_row.gate, run.config.settings.gamma
     found = evaluate(run.policy, run.config.grid, (gate,), gamma=gamma)
-    paper = sum(paper_metric(run.policy, run.config.grid, gate, gamma, seed) for seed in range(20)) / 20
+    paper = mean_paper_metric(run.policy, run.config.grid, gate, gamma, samples=20)
     return paper, found.figures(gate)["return_stepwise"], found.figures(gate, "none")["return_stepwise"]
 
 

@@ -14,8 +14,8 @@ from statistics import mean
 import tyro
 
 from oversight_gym.agents.methods import METHODS
-from oversight_gym.compare import grouped
-from oversight_gym.paper_metric import paper_metric
+from oversight_gym.compare import grouped, markdown
+from oversight_gym.paper_metric import mean_paper_metric
 from oversight_gym.plan import SweepConfig
 from oversight_gym.results import Result, read_results
 from oversight_gym.runs import load_run
@@ -69,7 +69,7 @@ class TableConfig:
 def judged_by_the_paper(result: Result) -> float:
     run = load_run(result.config.folder)
     gate, gamma = result.config.method_row.gate, result.config.settings.gamma
-    return mean(paper_metric(run.policy, run.config.grid, gate, gamma, seed) for seed in range(SAMPLES))
+    return mean_paper_metric(run.policy, run.config.grid, gate, gamma, SAMPLES)
 
 
 def row(results: list[Result]) -> list[str]:
@@ -105,8 +105,7 @@ def main() -> None:
     results, _ = read_results(config.runs, select="last")
     order = (*CORE, *others)
     groups = sorted(grouped(results).items(), key=lambda group: (order.index(group[0][0]), group[0][1]))
-    lines = [list(HEADINGS), ["---"] * len(HEADINGS), *(row(found) for _, found in groups)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = markdown(HEADINGS, (row(found) for _, found in groups)).rstrip()
     steps = results[0].config.settings.total_timesteps
     config.out.write_text(PAGE.format(steps=steps, samples=SAMPLES, table=table))
     print(table)

@@ -10,13 +10,13 @@ import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 
 import tyro
 from matplotlib.figure import Figure
 
+from oversight_gym.compare import markdown
 from oversight_gym.envs.palette import BLUE, GREY, ORANGE
-from oversight_gym.paper_metric import paper_metric
+from oversight_gym.paper_metric import mean_paper_metric
 from oversight_gym.pictures import figure_files
 from oversight_gym.plan import SweepConfig, runs_of
 from oversight_gym.presets import PAPER_REINFORCE
@@ -50,11 +50,11 @@ class ReplicationConfig:
 def curve(folder: Path, gate: str) -> Curve:
     """The paper's metric at every evaluation of a run."""
     run = load_run(folder)
-    gamma, found = run.config.settings.gamma, {}
-    for step, policy in kept_weights(run):
-        values = [paper_metric(policy, run.config.grid, gate, gamma, seed) for seed in range(SAMPLES)]
-        found[step // STEPS] = mean(values)
-    return found
+    gamma = run.config.settings.gamma
+    return {
+        step // STEPS: mean_paper_metric(policy, run.config.grid, gate, gamma, SAMPLES)
+        for step, policy in kept_weights(run)
+    }
 
 
 def published(gate: str) -> Curve:
@@ -79,11 +79,14 @@ def draw(curves: dict[str, dict[str, list[Curve]]]) -> bytes:
 
 def table(curves: dict[str, dict[str, list[Curve]]]) -> str:
     names = (THEIRS, COMPAT, CLEAN)
-    lines = ["| updates | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    for update in range(0, UPDATES + 1, 3 * EVERY):
-        cells = (" / ".join(f"{found[update]:+.3f}" for found in curves[name]["diamond"]) for name in names)
-        lines.append(f"| {update:,} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    lines = [
+        [
+            f"{update:,}",
+            *(" / ".join(f"{found[update]:+.3f}" for found in curves[name]["diamond"]) for name in names),
+        ]
+        for update in range(0, UPDATES + 1, 3 * EVERY)
+    ]
+    return markdown(("updates", *names), lines).rstrip()
 
 
 def main() -> None:

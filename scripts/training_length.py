@@ -14,7 +14,7 @@ from statistics import mean
 import tyro
 from matplotlib.figure import Figure
 
-from oversight_gym.compare import grouped
+from oversight_gym.compare import grouped, markdown
 from oversight_gym.envs.palette import SERIES
 from oversight_gym.pictures import figure_files
 from oversight_gym.plan import SweepConfig
@@ -64,18 +64,13 @@ def draw(groups: dict[str, list[Result]]) -> bytes:
     return figure_files(figure)["png"]
 
 
-def table(lines: list[list[str]]) -> str:
-    first, *others = lines
-    return "\n".join(f"| {' | '.join(line)} |" for line in [first, ["---"] * len(first), *others])
-
-
 def by_length(groups: dict[str, list[Result]]) -> str:
     lines = [["method", "figure", *(f"{step / 1e6:g} M" for step in AT)]]
     for method, results in groups.items():
         for figure, title in FIGURES.items():
             cells = (" / ".join(f"{at(result, step, figure):.2f}" for result in results) for step in AT)
             lines.append([f"`{method}`", title, *cells])
-    return table(lines)
+    return markdown(lines[0], lines[1:]).rstrip()
 
 
 def by_selection(groups: dict[str, list[Result]]) -> str:
@@ -88,7 +83,7 @@ def by_selection(groups: dict[str, list[Result]]) -> str:
             labels = mean(k.labels_used - result.labels_used for k, result in zip(kept, results, strict=True))
             marked = f"`{select}`" + (" (cheating)" if select == "oracle" else "")
             lines.append([f"`{method}`", marked, " / ".join(steps), *figures, f"{labels:,.0f}"])
-    return table(lines)
+    return markdown(lines[0], lines[1:]).rstrip()
 
 
 def by_setting(short: dict[tuple[bool, float], dict[str, list[Result]]]) -> str:
@@ -97,7 +92,7 @@ def by_setting(short: dict[tuple[bool, float], dict[str, list[Result]]]) -> str:
         for method, results in groups.items():
             cells = (" / ".join(f"{at(result, SHORT, figure):.2f}" for result in results) for figure in FIGURES)
             lines.append(["annealed" if anneal else "held", f"{entropy:g}", f"`{method}`", *cells])
-    return table(lines)
+    return markdown(lines[0], lines[1:]).rstrip()
 
 
 def trained(

@@ -10,7 +10,6 @@ each trained at every level with the same seed. The criterion is legal: what the
 runs are kept and reused.
 """
 
-import csv
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -19,15 +18,16 @@ from typing import Any
 
 import optuna
 import tyro
+from methods_table import CORE
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from oversight_gym.config import TrainConfig, level_name
 from oversight_gym.local import Job, run_locally
 from oversight_gym.presets import FAST, WEAK_GATE
 from oversight_gym.progress import Progress
-from oversight_gym.runs import EVALUATIONS, is_finished, write_csv
+from oversight_gym.results import read_results
+from oversight_gym.runs import is_finished, write_csv
 
-CORE = ("routing", "naive", "filtering", "oracle", "no_routing", "no_gate")
 SPACE = {
     "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
     "ent_coef": FloatDistribution(0.05, 0.4, log=True),
@@ -107,12 +107,11 @@ def _judged(config: TuneConfig, method: str, settings: Settings) -> dict[str, An
     """A row of the table."""
     row: dict[str, Any] = {"method": method, **dict(settings), "criterion": 0.0}
     for run in _runs(config, method, settings):
-        with (run.folder / EVALUATIONS).open() as file:
-            last = list(csv.DictReader(file))[-1]
-        level = level_name(run.oversight)
-        row[f"overseen@{level}"] = round(float(last["select/overseen"]), 4)
-        row[f"truth@{level}"] = round(float(last["select/oracle"]), 4)
-        row["criterion"] += float(last["select/overseen"]) / len(config.oversight)
+        (result,), _ = read_results(run.folder)
+        last, level = result.rows[-1], level_name(run.oversight)
+        row[f"overseen@{level}"] = round(last["select/overseen"], 4)
+        row[f"truth@{level}"] = round(last["select/oracle"], 4)
+        row["criterion"] += last["select/overseen"] / len(config.oversight)
     return row | {"criterion": round(row["criterion"], 4)}
 
 
