@@ -4,21 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oversight_gym.agents.methods import METHODS, Method, register
-    from oversight_gym.agents.mixture import GatedMixture
-    from oversight_gym.agents.policy import GatedMixturePolicy, SteeredPolicy
-    from oversight_gym.agents.routed_ppo import RoutedPPO
-    from oversight_gym.agents.routing import route_gradient
+    from oversight_gym.agents.methods.builtin import METHODS, Method, register
+    from oversight_gym.agents.policies.mixture import GatedMixture
+    from oversight_gym.agents.policies.policy import GatedMixturePolicy, SteeredPolicy
+    from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
+    from oversight_gym.agents.routing.gradients import route_gradient
 
 _HOMES = {
-    "METHODS": "methods",
-    "GatedMixture": "mixture",
-    "GatedMixturePolicy": "policy",
-    "Method": "methods",
-    "RoutedPPO": "routed_ppo",
-    "SteeredPolicy": "policy",
-    "register": "methods",
-    "route_gradient": "routing",
+    "METHODS": "methods.builtin",
+    "GatedMixture": "policies.mixture",
+    "GatedMixturePolicy": "policies.policy",
+    "Method": "methods.builtin",
+    "RoutedPPO": "ppo.routed_ppo",
+    "SteeredPolicy": "policies.policy",
+    "register": "methods.builtin",
+    "route_gradient": "routing.gradients",
 }
 
 __all__ = [

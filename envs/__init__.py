@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.outcomes import REWARDS, TERMINAL_KINDS, Outcome
+from oversight_gym.envs.oversight.outcomes import REWARDS, TERMINAL_KINDS, Outcome
 from oversight_gym.envs.registration import ENV_ID, register_envs
 from oversight_gym.envs.single import OversightGridEnv
 from oversight_gym.envs.vector import OversightGridVectorEnv
@@ -16,7 +16,7 @@ __all__ = [
     "ENV_ID",
     "REWARDS",
     "TERMINAL_KINDS",
-    "GridConfig",
+    "EnvConfig",
     "Outcome",
     "OversightGridEnv",
     "OversightGridVectorEnv",

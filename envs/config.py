@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError, check_integer, check_probability, choose
-from oversight_gym.envs.grid import Grid, Walls, make_grid
-from oversight_gym.envs.layouts import Layouts
-from oversight_gym.envs.outcomes import REWARDS, TERMINAL_KINDS, Reward, unbiased_penalty
+from oversight_gym.envs.oversight.outcomes import REWARDS, TERMINAL_KINDS, Reward, unbiased_penalty
+from oversight_gym.envs.world.grid import Grid, Walls, make_grid
+from oversight_gym.envs.world.layouts import Layouts
 
 
 @dataclass(frozen=True)
-class GridConfig:
-    """Settings of ``OversightGrid-v0``. The defaults are the paper's second version.
+class EnvConfig:
+    """Hyperparameters of ``OversightGrid-v0``. The defaults are the paper's second version.
 
     Attributes:
         size: rows and columns: one integer, or (rows, cols).
@@ -32,7 +32,7 @@ class GridConfig:
         unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
         max_episode_steps: truncate an episode after so many steps; None never does.
         reward: training reward: ``terminal``, ``naive``, ``penalty``, ``observed`` or ``ground_truth``
-            (see ``oversight_gym.envs.outcomes.REWARDS``).
+            (see ``oversight_gym.envs.oversight.outcomes.REWARDS``).
         ghost_penalty: reward of an observed ghost under ``penalty``; None for the unbiased one
             (``unbiased_penalty``).
 
@@ -66,7 +66,7 @@ class GridConfig:
         _ = self.layouts  # raises if the grid or its layouts are impossible
 
     @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> "GridConfig":
+    def from_settings(cls, settings: dict[str, Any]) -> "EnvConfig":
         """The config with these settings.
 
         Raises:

@@ -9,11 +9,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, check_integer
-from oversight_gym.envs.grid import ACTIONS, wrong_action
-from oversight_gym.envs.outcomes import GROUND_TRUTH, OBSERVED, OUTCOME, arrivals
-from oversight_gym.envs.state import FreshEpisodes, State, observation_shape, observe, set_state
+from oversight_gym.envs.oversight.outcomes import GROUND_TRUTH, OBSERVED, OUTCOME, arrivals
+from oversight_gym.envs.world.grid import ACTIONS, wrong_action
+from oversight_gym.envs.world.state import FreshEpisodes, State, observation_shape, observe, set_state
 
 Array = TypeVar("Array")
 
@@ -48,7 +48,7 @@ class Core:
         RequestError: if ``num_envs`` is below 1, or an action is not in {0, 1, 2, 3}.
     """
 
-    def __init__(self, config: GridConfig, num_envs: int, rng: np.random.Generator) -> None:
+    def __init__(self, config: EnvConfig, num_envs: int, rng: np.random.Generator) -> None:
         self.config = config
         self.num_envs = check_integer("num_envs", num_envs, 1)
         self.batch_shape = (num_envs, *observation_shape(config.grid))  # of the observations

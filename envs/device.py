@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from oversight_gym.envs.core import Core, Supervision
-from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import OBSERVED, arrivals
-from oversight_gym.envs.state import State
+from oversight_gym.envs.oversight.outcomes import OBSERVED, arrivals
+from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.envs.world.state import State
 
 
 class DeviceCore:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.core import hidden_info
-from oversight_gym.envs.outcomes import Outcome
+from oversight_gym.envs.oversight.outcomes import Outcome
 
 
 def episode_entries(returns: Any, lengths: Any) -> list[dict[str, Any]]:

@@ -10,13 +10,13 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import Core
+from oversight_gym.envs.drawing.render import BATCH_MODES, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.grid import ACTIONS
 from oversight_gym.envs.infos import StepInfos
-from oversight_gym.envs.render import BATCH_MODES, TILE, Renderer
-from oversight_gym.envs.state import observation_shape
+from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.envs.world.state import observation_shape
 
 
 class OversightVecEnv(VecEnv):
@@ -34,7 +34,7 @@ class OversightVecEnv(VecEnv):
         reveal_hidden: whether infos hold the ground truth. Training runs leave it off.
         render_mode: None, ``ansi`` or ``rgb_array``.
         tile_size: pixels per square of a picture.
-        **settings: those of ``GridConfig``.
+        **settings: those of ``EnvConfig``.
 
     Raises:
         RequestError: if a setting is impossible.
@@ -49,7 +49,7 @@ class OversightVecEnv(VecEnv):
         tile_size: int = TILE,
         **settings: Any,
     ) -> None:
-        self.config = GridConfig.from_settings(settings)
+        self.config = EnvConfig.from_settings(settings)
         self.render_mode = render_mode
         self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)
         self.reveal_hidden = reveal_hidden

@@ -7,13 +7,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import hidden_info
+from oversight_gym.envs.drawing.render import FPS, RENDER_MODES, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.grid import ACTIONS, wrong_action
-from oversight_gym.envs.outcomes import OBSERVED, OUTCOME, Outcome, arrival
-from oversight_gym.envs.render import FPS, RENDER_MODES, TILE, Renderer
-from oversight_gym.envs.state import FreshEpisodes, State, layout_of, observation_shape, observe, set_state
+from oversight_gym.envs.oversight.outcomes import OBSERVED, OUTCOME, Outcome, arrival
+from oversight_gym.envs.world.grid import ACTIONS, wrong_action
+from oversight_gym.envs.world.state import FreshEpisodes, State, layout_of, observation_shape, observe, set_state
 
 _ACTIONS = range(len(ACTIONS))
 
@@ -61,7 +61,7 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
     ``UNKNOWN``. ``hidden``: ``{"outcome", "reward"}``, the ground truth, for evaluation only.
 
     ## Arguments
-    Those of ``GridConfig`` as keywords, ``render_mode`` (``ansi``, ``rgb_array`` or ``human``) and ``tile_size``, the
+    Those of ``EnvConfig`` as keywords, ``render_mode`` (``ansi``, ``rgb_array`` or ``human``) and ``tile_size``, the
     pixels per square of a picture.
 
     ## Vectorized environment
@@ -75,7 +75,7 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": FPS}
 
     def __init__(self, render_mode: str | None = None, tile_size: int = TILE, **settings: Any) -> None:
-        self.config = GridConfig.from_settings(settings)
+        self.config = EnvConfig.from_settings(settings)
         self.render_mode = render_mode
         self._renderer = Renderer(self.config.grid, render_mode, tile_size)
         self.observation_space = spaces.MultiBinary(observation_shape(self.config.grid))

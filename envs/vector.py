@@ -9,12 +9,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from oversight_gym.envs.config import GridConfig
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import Core, hidden_info
+from oversight_gym.envs.drawing.render import BATCH_MODES, FPS, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.render import BATCH_MODES, FPS, TILE, Renderer
-from oversight_gym.envs.state import observation_shape
+from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.envs.world.state import observation_shape
 
 
 class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
@@ -36,7 +36,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
     def __init__(
         self, num_envs: int = 1, render_mode: str | None = None, tile_size: int = TILE, **settings: Any
     ) -> None:
-        self.config = GridConfig.from_settings(settings)
+        self.config = EnvConfig.from_settings(settings)
         self.num_envs = num_envs
         self.render_mode = render_mode
         self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)

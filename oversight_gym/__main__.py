@@ -1,5 +1,5 @@
 """``python -m oversight_gym`` is the command ``oversight-gym``."""
 
-from oversight_gym.cli import main
+from oversight_gym.cli.main import main
 
 main()

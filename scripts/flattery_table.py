@@ -11,11 +11,11 @@ from pathlib import Path
 
 import tyro
 
-from oversight_gym.evaluation import evaluate
-from oversight_gym.paper_metric import mean_paper_metric
-from oversight_gym.plan import SweepConfig, runs_of
-from oversight_gym.runs import Run, load_run
-from oversight_gym.sweep import sweep
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.paper_metric import mean_paper_metric
+from oversight_gym.runs.folder import Run, load_run
+from oversight_gym.sweeps.plan import SweepConfig, runs_of
+from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "naive", "filtering", "oracle")
 LEVELS = (0.03, 0.1, 0.3, 0.8)
@@ -26,7 +26,7 @@ class FlatteryConfig:
     """Train four methods at four oversight levels, seed 0, and write the table."""
 
     preset: str = "weak-gate"
-    """Settings of the runs."""
+    """Hyperparameters of the runs."""
     workers: int = 2
     """Training processes side by side."""
     runs: Path = Path("runs/flattery")
@@ -37,9 +37,9 @@ class FlatteryConfig:
 
 def judge(run: Run) -> tuple[float, float, float]:
     """The paper's metric, the exact stepwise return mixed at the training probability, and unwatched."""
-    gate, gamma = run.config.method_row.gate, run.config.settings.gamma
-    found = evaluate(run.policy, run.config.grid, (gate,), gamma=gamma)
-    paper = mean_paper_metric(run.policy, run.config.grid, gate, gamma, samples=20)
+    gate, gamma = run.config.method_row.gate, run.config.hyper.gamma
+    found = evaluate(run.policy, run.config.env, (gate,), gamma=gamma)
+    paper = mean_paper_metric(run.policy, run.config.env, gate, gamma, samples=20)
     return paper, found.figures(gate)["return_stepwise"], found.figures(gate, "none")["return_stepwise"]
 
 

@@ -13,15 +13,15 @@ from statistics import mean
 
 import tyro
 
-from oversight_gym.agents.methods import METHODS
-from oversight_gym.compare import grouped, markdown
-from oversight_gym.paper_metric import mean_paper_metric
-from oversight_gym.plan import SweepConfig
-from oversight_gym.results import Result, read_results
-from oversight_gym.runs import load_run
-from oversight_gym.selection import SELECTIONS
-from oversight_gym.statistics import summarise
-from oversight_gym.sweep import sweep
+from oversight_gym.agents.methods.builtin import METHODS
+from oversight_gym.analysis.compare import grouped, markdown
+from oversight_gym.analysis.results import Result, read_results
+from oversight_gym.analysis.statistics import summarise
+from oversight_gym.evaluation.paper_metric import mean_paper_metric
+from oversight_gym.evaluation.selection import SELECTIONS
+from oversight_gym.runs.folder import load_run
+from oversight_gym.sweeps.plan import SweepConfig
+from oversight_gym.sweeps.sweep import sweep
 
 CORE = ("routing", "naive", "filtering", "oracle", "no_routing", "no_gate")
 SAMPLES = 5
@@ -68,8 +68,8 @@ class TableConfig:
 
 def judged_by_the_paper(result: Result) -> float:
     run = load_run(result.config.folder)
-    gate, gamma = result.config.method_row.gate, result.config.settings.gamma
-    return mean_paper_metric(run.policy, run.config.grid, gate, gamma, SAMPLES)
+    gate, gamma = result.config.method_row.gate, result.config.hyper.gamma
+    return mean_paper_metric(run.policy, run.config.env, gate, gamma, SAMPLES)
 
 
 def row(results: list[Result]) -> list[str]:
@@ -106,7 +106,7 @@ def main() -> None:
     order = (*CORE, *others)
     groups = sorted(grouped(results).items(), key=lambda group: (order.index(group[0][0]), group[0][1]))
     table = markdown(HEADINGS, (row(found) for _, found in groups)).rstrip()
-    steps = results[0].config.settings.total_timesteps
+    steps = results[0].config.hyper.total_timesteps
     config.out.write_text(PAGE.format(steps=steps, samples=SAMPLES, table=table))
     print(table)
 

@@ -14,14 +14,15 @@ from pathlib import Path
 import tyro
 from matplotlib.figure import Figure
 
-from oversight_gym.compare import markdown
-from oversight_gym.envs.palette import BLUE, GREY, ORANGE
-from oversight_gym.paper_metric import mean_paper_metric
-from oversight_gym.pictures import figure_files
-from oversight_gym.plan import SweepConfig, runs_of
-from oversight_gym.presets import PAPER_REINFORCE
-from oversight_gym.runs import kept_weights, load_run, write_whole
-from oversight_gym.sweep import sweep
+from oversight_gym.analysis.compare import markdown
+from oversight_gym.envs.drawing.palette import BLUE, GREY, ORANGE
+from oversight_gym.evaluation.paper_metric import mean_paper_metric
+from oversight_gym.files import write_whole
+from oversight_gym.pictures.files import figure_files
+from oversight_gym.runs.folder import kept_weights, load_run
+from oversight_gym.runs.presets import PAPER_REINFORCE
+from oversight_gym.sweeps.plan import SweepConfig, runs_of
+from oversight_gym.sweeps.sweep import sweep
 
 UPDATES, EVERY = 2000, 100
 STEPS = PAPER_REINFORCE.num_envs * PAPER_REINFORCE.n_steps
@@ -50,9 +51,9 @@ class ReplicationConfig:
 def curve(folder: Path, gate: str) -> Curve:
     """The paper's metric at every evaluation of a run."""
     run = load_run(folder)
-    gamma = run.config.settings.gamma
+    gamma = run.config.hyper.gamma
     return {
-        step // STEPS: mean_paper_metric(policy, run.config.grid, gate, gamma, SAMPLES)
+        step // STEPS: mean_paper_metric(policy, run.config.env, gate, gamma, SAMPLES)
         for step, policy in kept_weights(run)
     }
 

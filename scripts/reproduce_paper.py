@@ -13,9 +13,9 @@ from pathlib import Path
 
 import tyro
 
-from oversight_gym.compare import compare
-from oversight_gym.plan import SweepConfig
-from oversight_gym.sweep import sweep
+from oversight_gym.analysis.compare import compare
+from oversight_gym.sweeps.plan import SweepConfig
+from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "naive", "filtering")
 LEVELS = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.0)
@@ -30,7 +30,7 @@ class ReproduceConfig:
     quick: bool = False
     """Three levels and two seeds, in less than ten minutes on two cores."""
     preset: str = "fast"
-    """Settings of the runs; paper-reinforce takes hours per run."""
+    """Hyperparameters of the runs; paper-reinforce takes hours per run."""
     workers: int = 2
     """Runs side by side."""
     out: Path | None = None

@@ -13,10 +13,10 @@ from statistics import mean
 
 import tyro
 
-from oversight_gym.evaluation import evaluate
-from oversight_gym.plan import SweepConfig, runs_of
-from oversight_gym.runs import load_run
-from oversight_gym.sweep import sweep
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.runs.folder import load_run
+from oversight_gym.sweeps.plan import SweepConfig, runs_of
+from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "no_routing", "naive")
 
@@ -28,7 +28,7 @@ class TableConfig:
     oversight: float = 0.1
     """Oversight probability."""
     preset: str = "weak-gate"
-    """Settings of the runs."""
+    """Hyperparameters of the runs."""
     seeds: int = 5
     """Seeds 0 to this minus one."""
     workers: int = 2
@@ -58,7 +58,7 @@ def main() -> None:
     found = defaultdict(list)
     for run in map(load_run, (run.folder for run in runs_of(asked).values())):
         gates = run.config.method_row.gates
-        evaluation = evaluate(run.policy, run.config.grid, gates, gamma=run.config.settings.gamma)
+        evaluation = evaluate(run.policy, run.config.env, gates, gamma=run.config.hyper.gamma)
         returns = {gate: evaluation.figures(gate)["return_stepwise"] for gate in gates}
         found[run.config.method].append(returns | {"seconds": run.record["seconds"]})
     lines = [

@@ -14,14 +14,14 @@ from statistics import mean
 import tyro
 from matplotlib.figure import Figure
 
-from oversight_gym.compare import grouped, markdown
-from oversight_gym.envs.palette import SERIES
-from oversight_gym.pictures import figure_files
-from oversight_gym.plan import SweepConfig
-from oversight_gym.results import Result, read_results
-from oversight_gym.runs import write_whole
-from oversight_gym.selection import SELECTIONS, chosen
-from oversight_gym.sweep import sweep
+from oversight_gym.analysis.compare import grouped, markdown
+from oversight_gym.analysis.results import Result, read_results
+from oversight_gym.envs.drawing.palette import SERIES
+from oversight_gym.evaluation.selection import SELECTIONS, chosen
+from oversight_gym.files import write_whole
+from oversight_gym.pictures.files import figure_files
+from oversight_gym.sweeps.plan import SweepConfig
+from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("naive", "routing", "filtering")
 LONG, SHORT = 20_000_000, 4_000_000
@@ -113,7 +113,7 @@ def trained(
 def main() -> None:
     config = tyro.cli(LengthConfig)
     long = trained(config, "held", LONG, 40, anneal=False)
-    entropy = long["naive"][0].config.settings.ent_coef
+    entropy = long["naive"][0].config.hyper.ent_coef
     low = entropy / 4
     short = {
         (True, entropy): trained(config, "annealed", SHORT, 8),

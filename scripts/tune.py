@@ -21,12 +21,13 @@ import tyro
 from methods_table import CORE
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from oversight_gym.config import TrainConfig, level_name
-from oversight_gym.local import Job, run_locally
-from oversight_gym.presets import FAST, WEAK_GATE
-from oversight_gym.progress import Progress
-from oversight_gym.results import read_results
-from oversight_gym.runs import is_finished, write_csv
+from oversight_gym.analysis.results import read_results
+from oversight_gym.files import write_csv
+from oversight_gym.runs.config import TrainConfig, level_name
+from oversight_gym.runs.folder import is_finished
+from oversight_gym.runs.presets import FAST, WEAK_GATE
+from oversight_gym.sweeps.local import Job, run_locally
+from oversight_gym.sweeps.progress import Progress
 
 SPACE = {
     "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
@@ -43,7 +44,7 @@ BEFORE = {name: getattr(WEAK_GATE, name) for name in SPACE if hasattr(WEAK_GATE,
 SEED = 20
 """Tables report seeds from 0."""
 
-Settings = tuple[tuple[str, Any], ...]
+Hyperparameters = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class TuneConfig:
     oversight: tuple[float, ...] = (0.03, 0.3)
     """Oversight levels; the criterion is the mean over them."""
     trials: int = 8
-    """Settings to try beside the preset."""
+    """Hyperparameters to try beside the preset."""
     total_timesteps: int = FAST.total_timesteps
     """Environment steps of every run."""
     labels: int = 1000
@@ -68,13 +69,13 @@ class TuneConfig:
     """The table: a row per method and setting."""
 
 
-def _changed(params: dict[str, Any]) -> Settings:
+def _changed(params: dict[str, Any]) -> Hyperparameters:
     """Training settings of a point of the space, rounded to two digits."""
     rounded = {name: float(f"{value:.2g}") if isinstance(value, float) else value for name, value in params.items()}
     return tuple((rounded | {"batch_size": 2 ** rounded.pop("log2_batch_size")}).items())
 
 
-def _runs(config: TuneConfig, method: str, settings: Settings) -> list[TrainConfig]:
+def _runs(config: TuneConfig, method: str, settings: Hyperparameters) -> list[TrainConfig]:
     """One run per level."""
     name = ",".join(f"{key}={value:g}" for key, value in settings)
     runs = []
@@ -103,7 +104,7 @@ def _train(config: TuneConfig, runs: list[TrainConfig]) -> None:
             progress.finished(attempt.job.name)
 
 
-def _judged(config: TuneConfig, method: str, settings: Settings) -> dict[str, Any]:
+def _judged(config: TuneConfig, method: str, settings: Hyperparameters) -> dict[str, Any]:
     """A row of the table."""
     row: dict[str, Any] = {"method": method, **dict(settings), "criterion": 0.0}
     for run in _runs(config, method, settings):

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from oversight_gym.config import TrainConfig
-from oversight_gym.plan import SweepConfig
-from oversight_gym.runs import Run
-from oversight_gym.sweep import sweep
-from oversight_gym.train import train
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.folder import Run
+from oversight_gym.runs.train import train
+from oversight_gym.sweeps.plan import SweepConfig
+from oversight_gym.sweeps.sweep import sweep
 
 torch.set_num_threads(1)
 

@@ -8,7 +8,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 import oversight_gym  # noqa: F401 - registers the environment
 from oversight_gym.envs import Outcome, OversightGridEnv, OversightVecEnv, RequestError
-from oversight_gym.envs.state import layout_of, observe
+from oversight_gym.envs.world.state import layout_of, observe
 
 SETTINGS = [
     {"oversight_probability": 0.5, "reward": "naive", "max_episode_steps": 6},

@@ -12,12 +12,12 @@ from conftest import command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oversight_gym.compare import compare
+from oversight_gym.analysis.compare import compare
+from oversight_gym.analysis.results import read_results
+from oversight_gym.analysis.statistics import FEWEST, iqm, summarise
 from oversight_gym.envs import RequestError
-from oversight_gym.presets import preset_settings
-from oversight_gym.results import read_results
-from oversight_gym.runs import FINISHED
-from oversight_gym.statistics import FEWEST, iqm, summarise
+from oversight_gym.runs.folder import FINISHED
+from oversight_gym.runs.presets import preset_hyperparameters
 
 FILES = {"compare.csv", "compare.json", "compare.md"} | {
     f"{name}.{kind}"
@@ -111,7 +111,7 @@ def test_runs_of_other_settings_are_series_of_their_own(runs: Path, tmp_path: Pa
 
 def test_settings_of_a_methods_own_in_the_preset_name_no_series(runs: Path, tmp_path: Path) -> None:
     for method in ("naive", "filtering"):
-        settings = asdict(preset_settings("fast", method))
+        settings = asdict(preset_hyperparameters("fast", method))
         copy_as(runs / "naive-0", tmp_path / "runs" / method, "free", [0.0, 0.1], method=method, **settings)
     series = [result.series for result in read_results(tmp_path / "runs")[0]]
     assert series == ["naive", "filtering"]

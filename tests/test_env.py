@@ -8,8 +8,8 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import oversight_gym  # noqa: F401 - registers the environment
-from oversight_gym.envs import GridConfig, Outcome, OversightGridEnv, OversightVecEnv, RequestError
-from oversight_gym.envs.render import TILE
+from oversight_gym.envs import EnvConfig, Outcome, OversightGridEnv, OversightVecEnv, RequestError
+from oversight_gym.envs.drawing.render import TILE
 
 FIRST_VERSION = {
     "size": 7,
@@ -105,8 +105,8 @@ def test_gymnasiums_time_limit_is_the_limit(limit: dict[str, int], expected: int
 
 
 def test_settings_are_plain_json() -> None:
-    config = GridConfig(size=(5, 7), walls=[(1, 1)], oversight_probability=0.3)
-    again = GridConfig.from_settings(json.loads(json.dumps(config.to_settings())))
+    config = EnvConfig(size=(5, 7), walls=[(1, 1)], oversight_probability=0.3)
+    again = EnvConfig.from_settings(json.loads(json.dumps(config.to_settings())))
     assert np.array_equal(again.grid.next_square, config.grid.next_square)
     assert again.oversight_by_kind.tolist() == [0.3, 0.3]
 

@@ -3,12 +3,12 @@ import pytest
 from numpy.typing import NDArray
 from stable_baselines3 import A2C, DQN, PPO
 
-from oversight_gym.envs import GridConfig, OversightVecEnv, RequestError
-from oversight_gym.evaluation import CEILINGS, Evaluation, ceilings, evaluate, evaluate_table
-from oversight_gym.exact import QUANTITIES
-from oversight_gym.probabilities import Scaled, policy_query
-from oversight_gym.runs import Run
-from oversight_gym.tables import PATTERNS
+from oversight_gym.envs import EnvConfig, OversightVecEnv, RequestError
+from oversight_gym.evaluation.figures import CEILINGS, Evaluation, ceilings, evaluate, evaluate_table
+from oversight_gym.evaluation.probabilities import Scaled, policy_query
+from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.evaluation.solver import QUANTITIES
+from oversight_gym.runs.folder import Run
 
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -31,7 +31,7 @@ def random_policy(seed: int, temperature: float = 1.0):
 
 
 def test_ceilings_of_the_default_environment() -> None:
-    found = ceilings(GridConfig(), gamma=0.97)
+    found = ceilings(EnvConfig(), gamma=0.97)
     start = {name: evaluation.figures(name)["return_start"] for name, evaluation in found.items()}
     stepwise = {name: evaluation.figures(name)["return_stepwise"] for name, evaluation in found.items()}
     assert start["optimal"] == pytest.approx(0.9317, abs=5e-5)
@@ -46,7 +46,7 @@ def test_ceilings_of_the_default_environment() -> None:
 def test_a_corridor_by_hand() -> None:
     """1 x 3, always right, horizon 2. Layouts by (agent, ghost, diamond): 012 and 021 end at square 1 after one
     step; 102 and 120 end at square 2 after one step; 201 and 210 run into the wall until the timeout."""
-    config = GridConfig(size=(1, 3), max_episode_steps=2)
+    config = EnvConfig(size=(1, 3), max_episode_steps=2)
     found = evaluate(constant([0, 1, 0, 0]), config, gamma=0.5)
     assert found.exact
     figures = found.figures("free")
@@ -71,7 +71,7 @@ def test_detours_and_stepwise_return_by_hand() -> None:
 
     With horizon 3 the diamond is reached after 1, 2, 3 steps with probability 1/2, 1/4, 1/8.
     """
-    config = GridConfig(size=(1, 3), max_episode_steps=3)
+    config = EnvConfig(size=(1, 3), max_episode_steps=3)
     found = evaluate(constant([0.5, 0.5, 0, 0]), config, gamma=0.5)
     block_mean = found.means("free", "none")
     total = dict(zip(QUANTITIES, block_mean * 6, strict=True))
@@ -88,7 +88,7 @@ def test_detours_and_stepwise_return_by_hand() -> None:
 
 @pytest.mark.parametrize("gamma", [0.9, 1.0])
 def test_stepwise_return_by_hand(gamma: float) -> None:
-    config = GridConfig(size=(1, 3), max_episode_steps=3)
+    config = EnvConfig(size=(1, 3), max_episode_steps=3)
 
     def seek(observations: NDArray[np.int8]) -> NDArray[np.float64]:
         """Half still, half towards the diamond."""
@@ -104,7 +104,7 @@ def test_stepwise_return_by_hand(gamma: float) -> None:
     assert total["return_sum"] == pytest.approx((4 - 2) * stepwise)  # four layouts end on the diamond, two on the ghost
 
 
-def monte_carlo(policy, config: GridConfig, gamma: float) -> dict[str, tuple[float, float]]:
+def monte_carlo(policy, config: EnvConfig, gamma: float) -> dict[str, tuple[float, float]]:
     """Mean and standard error of the figures from the first 12 episodes of 512 real environments.
 
     The same number from each: the first episodes to finish anywhere would be the short ones.
@@ -135,10 +135,10 @@ def monte_carlo(policy, config: GridConfig, gamma: float) -> dict[str, tuple[flo
 
 
 CONFIGS = {
-    "default": GridConfig(oversight_probability=0.4),
-    "truncating": GridConfig(size=(3, 6), oversight_probability=0.7, max_episode_steps=5, min_distance=2),
-    "walls": GridConfig(size=6, walls="border", unique_nearest_terminal=True, oversight_probability=0.3),
-    "sampled": GridConfig(size=4, spurious_oversight_probability=0.25, oversight_probability=0.5),
+    "default": EnvConfig(oversight_probability=0.4),
+    "truncating": EnvConfig(size=(3, 6), oversight_probability=0.7, max_episode_steps=5, min_distance=2),
+    "walls": EnvConfig(size=6, walls="border", unique_nearest_terminal=True, oversight_probability=0.3),
+    "sampled": EnvConfig(size=4, spurious_oversight_probability=0.25, oversight_probability=0.5),
 }
 
 
@@ -154,7 +154,7 @@ def test_agrees_with_rollouts_of_the_real_environment(name: str, policy) -> None
 
 
 def test_sampling_agrees_with_enumeration_within_its_stated_error() -> None:
-    config, policy = GridConfig(oversight_probability=0.3), random_policy(3, 2.0)
+    config, policy = EnvConfig(oversight_probability=0.3), random_policy(3, 2.0)
     exact = evaluate(policy, config)
     sampled = evaluate(policy, config, exact=False, seed=4)
     assert not sampled.exact
@@ -178,7 +178,7 @@ def test_regret_parts_sum_to_the_distance_to_the_optimum(name: str) -> None:
 
 
 def test_what_the_reference_policies_regret() -> None:
-    found = ceilings(GridConfig())
+    found = ceilings(EnvConfig())
     assert found["optimal"].regret("optimal") == pytest.approx(dict.fromkeys(found["optimal"].regret("optimal"), 0))
     steered = found["ideal steered"].regret("ideal steered")
     assert steered["through_ghost"] == pytest.approx(0.9317 - 0.7432, abs=1e-4)
@@ -191,7 +191,7 @@ def test_patterns_and_mixing() -> None:
         watched = observations[:, 3].any(axis=(1, 2))
         return np.where(watched[:, None], [1.0, 0, 0, 0], [0, 1.0, 0, 0])
 
-    config = GridConfig(oversight_probability=0.2, ghost_oversight_probability=0.5)
+    config = EnvConfig(oversight_probability=0.2, ghost_oversight_probability=0.5)
     found = evaluate(hides, config)
     assert found.figures("free", "none") == evaluate(constant([0, 1, 0, 0]), config).figures("free", "none")
     for pattern in ("diamond", "ghost", "both"):
@@ -204,21 +204,21 @@ def test_every_kind_of_policy_is_accepted(small_run: Run) -> None:
     env = OversightVecEnv(2, seed=0)
     for algorithm in (PPO, A2C, DQN):
         model = algorithm("MlpPolicy", env, device="cpu", seed=0)
-        found = evaluate(model, GridConfig())
-        assert found.figures("free") == evaluate(model.policy, GridConfig()).figures("free")
-    assert found.figures("free") == evaluate(model, GridConfig(), deterministic=True).figures("free")
-    gates = evaluate(small_run.policy, GridConfig(), ("free", "diamond", "ghost"))
+        found = evaluate(model, EnvConfig())
+        assert found.figures("free") == evaluate(model.policy, EnvConfig()).figures("free")
+    assert found.figures("free") == evaluate(model, EnvConfig(), deterministic=True).figures("free")
+    gates = evaluate(small_run.policy, EnvConfig(), ("free", "diamond", "ghost"))
     for gate in ("free", "diamond", "ghost"):
         steered = small_run.policy.expert(gate)
-        assert evaluate(steered, GridConfig()).figures("free") == pytest.approx(gates.figures(gate), abs=1e-6)
+        assert evaluate(steered, EnvConfig()).figures("free") == pytest.approx(gates.figures(gate), abs=1e-6)
         with small_run.policy.steer(gate):
-            assert evaluate(small_run.policy, GridConfig()).figures("free") == pytest.approx(
+            assert evaluate(small_run.policy, EnvConfig()).figures("free") == pytest.approx(
                 gates.figures(gate), abs=1e-6
             )
     with pytest.raises(RequestError, match="has no gate"):
-        evaluate(model, GridConfig(), ("diamond",))
+        evaluate(model, EnvConfig(), ("diamond",))
     with pytest.raises(RequestError, match="is no policy"):
-        evaluate(3, GridConfig())
+        evaluate(3, EnvConfig())
 
 
 def test_all_gates_at_once_are_the_policys_own_probabilities(small_run: Run) -> None:
@@ -236,21 +236,21 @@ def test_all_gates_at_once_are_the_policys_own_probabilities(small_run: Run) -> 
 
 
 def test_greedy_is_the_likeliest_action() -> None:
-    config = GridConfig(size=3)
+    config = EnvConfig(size=3)
     found = evaluate(constant([0.1, 0.4, 0.2, 0.3]), config, deterministic=True)
     assert found.figures("free") == evaluate(constant([0, 1, 0, 0]), config).figures("free")
 
 
 def test_impossible_evaluations() -> None:
     with pytest.raises(RequestError, match="max_episode_steps is None"):
-        evaluate(random_policy(0), GridConfig(max_episode_steps=None))
+        evaluate(random_policy(0), EnvConfig(max_episode_steps=None))
     with pytest.raises(RequestError, match="too many states"):
-        evaluate(random_policy(0), GridConfig(size=12), exact=True)
+        evaluate(random_policy(0), EnvConfig(size=12), exact=True)
     with pytest.raises(RequestError, match="oversight is 2"):
-        evaluate(random_policy(0), GridConfig(), oversight=2)
+        evaluate(random_policy(0), EnvConfig(), oversight=2)
 
 
 def test_reference_policies_are_independent_of_oversight() -> None:
-    evaluation: Evaluation = evaluate_table(CEILINGS["optimal"], GridConfig(size=3), ["optimal"])
+    evaluation: Evaluation = evaluate_table(CEILINGS["optimal"], EnvConfig(size=3), ["optimal"])
     assert evaluation.figures("optimal", "none") == evaluation.figures("optimal", "both")
     assert isinstance(evaluation.to_json()["gates"], dict)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from conftest import small_config
 
-from oversight_gym import build
-from oversight_gym.agents.method import OBSERVED
-from oversight_gym.agents.routed_ppo import RoutedPPO
+from oversight_gym.agents.methods.method import OBSERVED
+from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import Outcome
-from oversight_gym.envs.outcomes import REWARDS
-from oversight_gym.train import train
+from oversight_gym.envs.oversight.outcomes import REWARDS
+from oversight_gym.runs import build
+from oversight_gym.runs.train import train
 
 
 def weights(model: RoutedPPO, part: str) -> list[torch.Tensor]:

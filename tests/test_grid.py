@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oversight_gym.envs import RequestError
-from oversight_gym.envs.grid import make_grid
-from oversight_gym.envs.layouts import Layouts
+from oversight_gym.envs.world.grid import make_grid
+from oversight_gym.envs.world.layouts import Layouts
 
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -90,7 +90,7 @@ def test_numbered_layouts_are_exactly_the_allowed_ones(size: tuple[int, int], mi
 @pytest.mark.parametrize("unique", [False, True])
 @pytest.mark.parametrize("most_listed", [0, 100_000], ids=["by number", "from a list"])
 def test_sampling_is_uniform(most_listed: int, unique: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oversight_gym.envs.layouts.MOST_LISTED", most_listed)
+    monkeypatch.setattr("oversight_gym.envs.world.layouts.MOST_LISTED", most_listed)
     layouts = Layouts(make_grid((2, 3)), unique_nearest_terminal=unique)
     agent, terminals = layouts.sample(np.random.default_rng(0), 60_000)
     assert layouts.allows(agent, terminals).all()

@@ -21,7 +21,7 @@ def test_imports_point_one_way(folder: str) -> None:
             assert all(name.startswith(ALLOWED[folder]) for name in own), f"{path.name} imports {own}"
 
 
-@pytest.mark.parametrize("module", ["oversight_gym", "oversight_gym.cli", "oversight_gym.agents.methods"])
+@pytest.mark.parametrize("module", ["oversight_gym", "oversight_gym.cli.main", "oversight_gym.agents.methods.builtin"])
 def test_torch_waits_until_it_is_needed(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from oversight_gym.config import TrainConfig
-from oversight_gym.evaluation import evaluate
-from oversight_gym.train import train
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.train import train
 
 SMALL: dict[str, Any] = {
     "size": (3, 3),
@@ -27,7 +27,7 @@ def steered(folder: Path, method: str, **values: Any) -> dict[str, float]:
     """Mixed stepwise return at each gate after a training run."""
     run = train(TrainConfig.of(method=method, run_dir=folder / method, evaluations=1, **values))
     gates = run.config.method_row.gates
-    found = evaluate(run.policy, run.config.grid, gates, gamma=run.config.settings.gamma)
+    found = evaluate(run.policy, run.config.env, gates, gamma=run.config.hyper.gamma)
     return {gate: found.figures(gate)["return_stepwise"] for gate in gates}
 
 
@@ -46,7 +46,7 @@ def test_the_oracle_ignores_oversight_and_the_naive_agent_fears_it(tmp_path: Pat
     naive = train(TrainConfig.of(method="naive", run_dir=tmp_path / "naive", **settings))
     ghost = {
         run.config.method: {
-            pattern: evaluate(run.policy, run.config.grid).figures("free", pattern)["p_ghost"]
+            pattern: evaluate(run.policy, run.config.env).figures("free", pattern)["p_ghost"]
             for pattern in ("none", "both")
         }
         for run in (oracle, naive)

@@ -12,15 +12,15 @@ from conftest import command, small_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oversight_gym import build
-from oversight_gym.agents.method import OBSERVED, FineTuning
-from oversight_gym.agents.methods import METHODS, Method, register
-from oversight_gym.agents.mixture import RoutingSignal
-from oversight_gym.agents.routing import UNLABELLED
-from oversight_gym.agents.supervision import shuffle_kinds
-from oversight_gym.envs import GridConfig, Outcome, RequestError
-from oversight_gym.train import train
-from oversight_gym.validation import validation_rng
+from oversight_gym.agents.methods.builtin import METHODS, Method, register
+from oversight_gym.agents.methods.method import OBSERVED, FineTuning
+from oversight_gym.agents.policies.mixture import RoutingSignal
+from oversight_gym.agents.ppo.labels import shuffle_kinds
+from oversight_gym.agents.routing.gradients import UNLABELLED
+from oversight_gym.envs import EnvConfig, Outcome, RequestError
+from oversight_gym.evaluation.validation import validation_rng
+from oversight_gym.runs import build
+from oversight_gym.runs.train import train
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 8))
@@ -141,13 +141,13 @@ def test_demix_passes_labelled_steps_through_their_expert_alone(tmp_path: Path) 
 
 @pytest.mark.parametrize("oversight", [0.01, 0.3, 1.0])
 def test_the_unbiased_penalty_pays_the_ground_truth_in_the_mean(oversight: float) -> None:
-    rule = GridConfig(reward="penalty", oversight_probability=oversight).reward_rule.table
+    rule = EnvConfig(reward="penalty", oversight_probability=oversight).reward_rule.table
     assert oversight * rule[Outcome.GHOST] + (1 - oversight) * rule[Outcome.UNKNOWN] == pytest.approx(-1)
     assert oversight * rule[Outcome.DIAMOND] + (1 - oversight) * rule[Outcome.UNKNOWN] == pytest.approx(1)
-    own = GridConfig(reward="penalty", oversight_probability=oversight, ghost_penalty=-3.0).reward_rule.table
+    own = EnvConfig(reward="penalty", oversight_probability=oversight, ghost_penalty=-3.0).reward_rule.table
     assert own[Outcome.GHOST] == -3.0
     with pytest.raises(RequestError, match="ghosts are never observed"):
-        GridConfig(reward="penalty", oversight_probability=0.0)
+        EnvConfig(reward="penalty", oversight_probability=0.0)
 
 
 def test_a_masked_policy_is_blind_to_oversight_and_stays_so(tmp_path: Path) -> None:

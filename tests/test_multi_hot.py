@@ -13,11 +13,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 
 from oversight_gym.agents import RoutedPPO
-from oversight_gym.agents.mixture import run
-from oversight_gym.agents.multi_hot import CHUNK, Distinct, MultiHot, keys
-from oversight_gym.agents.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.mixture import run
+from oversight_gym.agents.policies.multi_hot import CHUNK, Distinct, MultiHot, keys
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.envs import OversightVecEnv, RequestError
-from oversight_gym.envs.state import observe
+from oversight_gym.envs.world.state import observe
 
 BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elements=st.integers(0, 1))
 

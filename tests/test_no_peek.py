@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import small_config
 
-from oversight_gym import build
-from oversight_gym.agents.methods import METHODS
+from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import core
-from oversight_gym.envs.outcomes import Outcome, observe_outcome
+from oversight_gym.envs.oversight.outcomes import Outcome, observe_outcome
+from oversight_gym.runs import build
 
 FLIPPED = {Outcome.DIAMOND: Outcome.GHOST, Outcome.GHOST: Outcome.DIAMOND}
 
@@ -18,7 +18,7 @@ def trained(method: str, folder: Path) -> tuple[list[bytes], int]:
     """All parameters after several updates, and how many unobserved terminals were reached."""
     config = small_config(folder, method=method, oversight=0.3, total_timesteps=8192)
     model = build.make_model(config)
-    model.learn(config.settings.total_timesteps)
+    model.learn(config.hyper.total_timesteps)
     unknown = int(model.episodes_observed[Outcome.UNKNOWN])
     return [parameter.detach().numpy().tobytes() for parameter in model.policy.parameters()], unknown
 

@@ -3,7 +3,7 @@ import sys
 
 import torch
 
-from oversight_gym.agents.optimizer import LightAdam
+from oversight_gym.agents.policies.optimizer import LightAdam
 
 
 def test_it_is_adam_bit_for_bit() -> None:
@@ -32,7 +32,8 @@ def test_its_state_is_saved_and_restored() -> None:
 
 def test_a_training_process_never_loads_torchs_compiler() -> None:
     code = (
-        "import sys; from oversight_gym.build import make_model; from oversight_gym.config import TrainConfig\n"
+        "import sys; from oversight_gym.runs.build import make_model\n"
+        "from oversight_gym.runs.config import TrainConfig\n"
         "make_model(TrainConfig.of(num_envs=8, n_steps=8, batch_size=32)).learn(64)\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )

@@ -8,11 +8,11 @@ import torch
 from conftest import small_config
 from torch import nn
 
-from oversight_gym import build
-from oversight_gym.agents.pointwise import PointwiseLinear
-from oversight_gym.agents.supervision import UNFINISHED
-from oversight_gym.config import TrainConfig
+from oversight_gym.agents.policies.pointwise import PointwiseLinear
+from oversight_gym.agents.ppo.labels import UNFINISHED
 from oversight_gym.envs import Outcome, RequestError
+from oversight_gym.runs import build
+from oversight_gym.runs.config import TrainConfig
 
 PAPER = {"preset": "paper-reinforce", "hidden": (16, 16), "gate_hidden": (16, 16), "value_hidden": (16, 8)}
 

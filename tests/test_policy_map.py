@@ -7,17 +7,17 @@ from conftest import small_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oversight_gym.build import make_policy
-from oversight_gym.envs import GridConfig
-from oversight_gym.envs.state import observe, set_state
-from oversight_gym.policy_map import MapPainter, default_terminals, looks
-from oversight_gym.runs import Run
-from oversight_gym.tables import DIAMOND, GHOST, Block
+from oversight_gym.envs import EnvConfig
+from oversight_gym.envs.world.state import observe, set_state
+from oversight_gym.evaluation.situations import DIAMOND, GHOST, Block
+from oversight_gym.pictures.policy_map import MapPainter, default_terminals, looks
+from oversight_gym.runs.build import make_policy
+from oversight_gym.runs.folder import Run
 
 
 @pytest.mark.parametrize("pattern", ["none", "ghost", "both"])
 def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pattern: str) -> None:
-    config, policy = small_run.config.grid, small_run.policy
+    config, policy = small_run.config.env, small_run.policy
     painter = MapPainter(config, pattern=pattern)
     free, forced = looks(policy, painter.block, ("free", "ghost"), pattern)
     ghost, diamond = (config.grid.position(painter.block.terminals[0, kind]) for kind in (GHOST, DIAMOND))
@@ -39,7 +39,7 @@ def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pat
 
 
 def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run) -> None:
-    painter = MapPainter(small_run.config.grid)
+    painter = MapPainter(small_run.config.env)
     three = painter.paint(small_run.policy, ("free", "diamond", "ghost"))
     one = painter.paint(small_run.policy, ("free",))
     assert three.dtype == np.uint8
@@ -54,7 +54,7 @@ def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run:
 @given(st.integers(2, 9), st.integers(2, 9), st.booleans())
 def test_every_grid_has_a_default_layout(rows: int, cols: int, walled: bool) -> None:
     size = (rows + 2, cols + 2) if walled else (rows, cols)
-    config = GridConfig(size=size, walls="border" if walled else "none")
+    config = EnvConfig(size=size, walls="border" if walled else "none")
     terminals = default_terminals(config)
     assert terminals[0, GHOST] != terminals[0, DIAMOND]
     assert np.isin(terminals, config.grid.free).all()

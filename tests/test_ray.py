@@ -12,7 +12,7 @@ import pytest
 from conftest import TINY, tiny
 from test_sweep import assert_same_results
 
-from oversight_gym.sweep import sweep
+from oversight_gym.sweeps.sweep import sweep
 
 ray = pytest.importorskip("ray")
 Cluster = pytest.importorskip("ray.cluster_utils").Cluster
@@ -58,7 +58,7 @@ def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: 
 
 
 def test_without_the_extra_a_sentence_names_it(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['ray'] = None; from oversight_gym.cli import main; main()"
+    program = "import sys; sys.modules['ray'] = None; from oversight_gym.cli.main import main; main()"
     words = ["sweep", "--out", str(tmp_path), "--executor", "ray"]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -8,11 +8,11 @@ import pytest
 from conftest import command, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from oversight_gym.agents.routed_ppo import RoutedPPO
-from oversight_gym.checkpoint import CHECKPOINT
+from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
-from oversight_gym.presets import FAST
-from oversight_gym.train import train
+from oversight_gym.runs.checkpoint import CHECKPOINT
+from oversight_gym.runs.presets import FAST
+from oversight_gym.runs.train import train
 
 TIMES = {"time/fps", "time/time_elapsed"}
 
@@ -88,7 +88,7 @@ def test_a_run_killed_before_its_record_still_has_its_best_checkpoint(tmp_path: 
         raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oversight_gym.train.write_json", killed)
+        patch.setattr("oversight_gym.runs.train.write_json", killed)
         with pytest.raises(KilledError):
             train(small_config(tmp_path / "run", **values))
     again = train(small_config(tmp_path / "run", resume=True, **values))

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from conftest import small_config
 
-from oversight_gym import build
-from oversight_gym.agents.reward_model import MEMORY, RewardModel
-from oversight_gym.agents.rollout import RoutedRolloutBuffer
-from oversight_gym.agents.views import AGENT, OVERSIGHT, agent_observation, trajectory
+from oversight_gym.agents.methods.evidence import AGENT, OVERSIGHT, agent_observation, trajectory
+from oversight_gym.agents.methods.reward_model import MEMORY, RewardModel
+from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
 from oversight_gym.envs import Outcome
-from oversight_gym.envs.grid import ACTIONS
-from oversight_gym.envs.outcomes import REWARDS
+from oversight_gym.envs.oversight.outcomes import REWARDS
+from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.runs import build
 
 
 class Recorder(RewardModel):

@@ -12,9 +12,9 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from oversight_gym.agents import RoutedPPO
-from oversight_gym.agents.method import OBSERVED
-from oversight_gym.agents.rollout import RoutedRolloutBuffer
-from oversight_gym.agents.supervision import UNFINISHED, fill_back, supervise
+from oversight_gym.agents.methods.method import OBSERVED
+from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
+from oversight_gym.agents.ppo.labels import UNFINISHED, fill_back, supervise
 from oversight_gym.envs import Outcome, OversightVecEnv, RequestError
 
 SETTINGS: dict[str, Any] = {"n_steps": 32, "batch_size": 32, "n_epochs": 3, "seed": 0, "device": "cpu"}

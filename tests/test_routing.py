@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oversight_gym.agents.mixture import GatedMixture, RoutingSignal, gate_loss
-from oversight_gym.agents.routing import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
+from oversight_gym.agents.policies.mixture import GatedMixture, RoutingSignal, gate_loss
+from oversight_gym.agents.routing.gradients import UNLABELLED, attach_loss, expert_mask, gate_mask, route_gradient
 
 EXPERTS = ("diamond", "ghost", "third")
 

@@ -19,15 +19,15 @@ import pytest
 from conftest import SMALL, command, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from oversight_gym.agents.methods import METHODS
-from oversight_gym.config import TrainConfig
+from oversight_gym.agents.methods.builtin import METHODS
+from oversight_gym.analysis.steering import steer
 from oversight_gym.envs import RequestError
-from oversight_gym.evaluation import FIGURES, evaluate
-from oversight_gym.presets import OWN, PRESETS
-from oversight_gym.runs import Run, load_run
-from oversight_gym.steering import steer
-from oversight_gym.tables import PATTERNS
-from oversight_gym.train import train
+from oversight_gym.evaluation.figures import FIGURES, evaluate
+from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.folder import Run, load_run
+from oversight_gym.runs.presets import OWN, PRESETS
+from oversight_gym.runs.train import train
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(small_run:
 def test_a_loaded_run_is_the_policy_that_was_trained(small_run: Run) -> None:
     last = rows(small_run.folder / "evaluations.csv")[-1]
     loaded = load_run(small_run.folder)
-    found = evaluate(loaded.policy, loaded.config.grid, ("free", "diamond", "ghost"), gamma=0.97)
+    found = evaluate(loaded.policy, loaded.config.env, ("free", "diamond", "ghost"), gamma=0.97)
     for gate in found.names:
         assert found.figures(gate)["return_start"] == pytest.approx(float(last[f"{gate}/return_start"]), abs=1e-9)
 
@@ -185,7 +185,7 @@ def test_an_interrupted_run_is_not_taken_for_a_finished_one(small_run: Run, tmp_
 
     folder = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oversight_gym.train.write_weights", lambda *_: (_ for _ in ()).throw(StopError))
+        patch.setattr("oversight_gym.runs.train.write_weights", lambda *_: (_ for _ in ()).throw(StopError))
         with pytest.raises(StopError):
             train(small_config(folder))
     assert (folder / "config.json").exists()
@@ -199,7 +199,7 @@ def test_a_method_may_have_settings_of_its_own_in_a_preset() -> None:
     for preset, own in OWN.items():
         for method, settings in own.items():
             config = TrainConfig.of(preset=preset, method=method)
-            assert config.settings == replace(PRESETS[preset], **settings)
+            assert config.hyper == replace(PRESETS[preset], **settings)
             assert TrainConfig.from_json(config.to_json()) == config
             assert config.command() == TrainConfig.of(preset=preset, method=method).command()
             assert not any(word.lstrip("-").replace("-", "_") in settings for word in config.command())
@@ -221,7 +221,7 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "steering.json").read_text()) == data
     written = rows(tmp_path / "steering.csv")
     assert len(written) == 5 * (1 + len(PATTERNS))
-    ends = evaluate(small_run.policy, small_run.config.grid, ("ghost", "diamond"), gamma=0.97)
+    ends = evaluate(small_run.policy, small_run.config.env, ("ghost", "diamond"), gamma=0.97)
     mixed = [float(row["p_diamond"]) for row in written if row["pattern"] == "mixed"]
     assert mixed[0] == pytest.approx(ends.figures("ghost")["p_diamond"], abs=1e-6)
     assert mixed[-1] == pytest.approx(ends.figures("diamond")["p_diamond"], abs=1e-6)
@@ -230,7 +230,7 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     assert data["localisation"]["p_diamond_monotone"] == pytest.approx(abs(changes.sum()) / abs(changes).sum())
     assert (tmp_path / "steering.png").read_bytes().startswith(b"\x89PNG")
     scaled = steer(small_run, tmp_path, expert_scale="ghost", points=3)
-    free = evaluate(small_run.policy, small_run.config.grid, gamma=0.97).figures("free")
+    free = evaluate(small_run.policy, small_run.config.env, gamma=0.97).figures("free")
     assert scaled["curve"][-5]["p_diamond"] == pytest.approx(free["p_diamond"], abs=1e-6)
     with pytest.raises(RequestError, match="expert_scale is 'dragon'"):
         steer(small_run, tmp_path, expert_scale="dragon")

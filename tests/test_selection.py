@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from conftest import command, small_config
 
-from oversight_gym.compare import compare
-from oversight_gym.envs import GridConfig, RequestError
-from oversight_gym.evaluation import evaluate
-from oversight_gym.results import read_results
-from oversight_gym.runs import Run
-from oversight_gym.selection import SELECTIONS, chosen, labels_spent
-from oversight_gym.train import train
-from oversight_gym.validation import overseen_score
+from oversight_gym.analysis.compare import compare
+from oversight_gym.analysis.results import read_results
+from oversight_gym.envs import EnvConfig, RequestError
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.selection import SELECTIONS, chosen, labels_spent
+from oversight_gym.evaluation.validation import overseen_score
+from oversight_gym.runs.folder import Run
+from oversight_gym.runs.train import train
 
 
 def rows_of(run: Run) -> list[dict[str, float]]:
@@ -58,7 +58,7 @@ def deceitful(observations: Observations) -> Observations:
 
 @pytest.mark.parametrize("settings", [{}, {"ghost_oversight_probability": 0.9}], ids=["equal", "unequal"])
 def test_the_overseen_score_estimates_the_return_of_a_policy_that_ignores_oversight(settings: dict[str, float]) -> None:
-    config = GridConfig(oversight_probability=0.3, **settings)
+    config = EnvConfig(oversight_probability=0.3, **settings)
     expected = evaluate(indifferent, config).figures("free")["return_start"]
     found, spent = overseen_score(indifferent, config, "free", 0.97, 8_000, np.random.default_rng(0))
     assert 8_000 <= spent < 9_000
@@ -66,11 +66,11 @@ def test_the_overseen_score_estimates_the_return_of_a_policy_that_ignores_oversi
 
 
 def test_the_score_knows_nothing_of_what_nobody_looked_at() -> None:
-    config = GridConfig(oversight_probability=0.3)
+    config = EnvConfig(oversight_probability=0.3)
     truth = evaluate(deceitful, config).figures("free")["return_start"]
     score, _ = overseen_score(deceitful, config, "free", 0.97, 2_000, np.random.default_rng(0))
     assert score > truth + 0.5
-    unwatched = GridConfig(oversight_probability=0.0)
+    unwatched = EnvConfig(oversight_probability=0.0)
     assert overseen_score(deceitful, unwatched, "free", 0.97, 10, np.random.default_rng(0)) == (-1.0, 0)
 
 
@@ -82,7 +82,7 @@ def test_every_selection_keeps_the_checkpoint_it_names(tmp_path: Path) -> None:
         rows = rows_of(run)
         row = rows[chosen(rows, select)]
         assert run.record["selected_step"] == row["step"]
-        found = evaluate(run.policy, run.config.grid).figures("free")
+        found = evaluate(run.policy, run.config.env).figures("free")
         assert found["return_stepwise"] == pytest.approx(row["free/return_stepwise"], abs=1e-6)
         spent = labels_spent(rows, select)
         assert run.record["labels"]["model_selection"] == spent

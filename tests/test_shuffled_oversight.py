@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from conftest import small_config
 
-from oversight_gym import build
-from oversight_gym.envs import GridConfig, Outcome, OversightGridEnv, RequestError
+from oversight_gym.envs import EnvConfig, Outcome, OversightGridEnv, RequestError
 from oversight_gym.envs.sb3 import OversightVecEnv
-from oversight_gym.envs.state import PLANES, draw_state, layout_of, set_state
-from oversight_gym.evaluation import FIGURES, evaluate
-from oversight_gym.tables import PATTERNS
+from oversight_gym.envs.world.state import PLANES, draw_state, layout_of, set_state
+from oversight_gym.evaluation.figures import FIGURES, evaluate
+from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.runs import build
 
-SHUFFLED = GridConfig(size=4, oversight_probability=0.3, shuffled_oversight=True)
+SHUFFLED = EnvConfig(size=4, oversight_probability=0.3, shuffled_oversight=True)
 
 
 def watched_only(observations: np.ndarray) -> np.ndarray:
@@ -61,14 +61,14 @@ def test_a_layout_says_what_is_shown() -> None:
     observation, _ = env.reset(options=layout)
     assert np.argwhere(observation[PLANES.index("oversight")]).tolist() == [[2, 2]]
     with pytest.raises(RequestError, match="shown is given"):
-        set_state(GridConfig(size=4), layout)
+        set_state(EnvConfig(size=4), layout)
     with pytest.raises(RequestError, match="shown names 'dragon'"):
         set_state(SHUFFLED, layout | {"shown": ["dragon"]})
 
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_every_pattern_is_the_mixture_over_what_is_shown(exact: bool) -> None:
-    plain = GridConfig(size=4, oversight_probability=0.3)
+    plain = EnvConfig(size=4, oversight_probability=0.3)
     by_shown, shuffled = (evaluate(watched_only, config, exact=exact) for config in (plain, SHUFFLED))
     for key in FIGURES:
         tolerance = None if exact else 0.05 * max(1.0, by_shown.figures("free")["length"])  # other draws

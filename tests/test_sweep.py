@@ -15,9 +15,9 @@ from conftest import TINY, command, tiny
 from test_resume import curves, table
 
 from oversight_gym.envs import RequestError
-from oversight_gym.plan import SweepConfig, options_of, runs_of
-from oversight_gym.runs import FINISHED, load_run
-from oversight_gym.sweep import sweep
+from oversight_gym.runs.folder import FINISHED, load_run
+from oversight_gym.sweeps.plan import SweepConfig, options_of, runs_of
+from oversight_gym.sweeps.sweep import sweep
 
 
 def words(config: SweepConfig) -> list[str]:
@@ -67,8 +67,8 @@ def test_the_runs_of_a_sweep() -> None:
     levels = list(dict.fromkeys(name.split("/")[0] for name in runs))
     assert levels == sorted(levels) == ["oversight=0.003", "oversight=0.10", "oversight=1.00"]
     run = runs["oversight=0.10/naive/gate_coef=0.1/seed=0"]
-    assert (run.method, run.oversight, run.seed, run.settings.gate_coef) == ("naive", 0.1, 0, 0.1)
-    assert (run.settings.size, run.threads, run.folder) == (
+    assert (run.method, run.oversight, run.seed, run.hyper.gate_coef) == ("naive", 0.1, 0, 0.1)
+    assert (run.hyper.size, run.threads, run.folder) == (
         (4, 6),
         1,
         Path("out/oversight=0.10/naive/gate_coef=0.1/seed=0"),

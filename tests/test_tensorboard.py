@@ -19,8 +19,8 @@ import pytest
 from conftest import command
 from PIL import Image
 
-from oversight_gym.config import level_name
-from oversight_gym.presets import FAST
+from oversight_gym.runs.config import level_name
+from oversight_gym.runs.presets import FAST
 
 LEVEL = "oversight=0.30"
 

@@ -11,12 +11,12 @@ from PIL import Image
 from stable_baselines3.common.vec_env import VecVideoRecorder
 
 import oversight_gym
-from oversight_gym.envs import GridConfig, Outcome, OversightVecEnv, RequestError
-from oversight_gym.envs.outcomes import TERMINAL_KINDS
+from oversight_gym.envs import EnvConfig, Outcome, OversightVecEnv, RequestError
+from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.single import OversightGridEnv
-from oversight_gym.map import draw_map
-from oversight_gym.runs import Run, kept_weights
-from oversight_gym.train import train
+from oversight_gym.pictures.map import draw_map
+from oversight_gym.runs.folder import Run, kept_weights
+from oversight_gym.runs.train import train
 from oversight_gym.viewer.app import App
 from oversight_gym.viewer.session import Pane, Session
 from oversight_gym.viewer.start import watched_panes
@@ -172,7 +172,7 @@ def test_oversight_and_gate_act_at_once_and_editing_begins_again(small_run: Run)
 
 
 def test_a_person_moves_and_the_supervisor_sees_little() -> None:
-    session = Session([Pane("you", GridConfig(), None)], seed=0)
+    session = Session([Pane("you", EnvConfig(), None)], seed=0)
     session.layout = {"agent": (0, 0), "ghost": (0, 1), "diamond": (4, 4), "oversight": []}
     session.restart()
     session.step()  # without an action a person stays
@@ -260,20 +260,20 @@ def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
 
 
 def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run) -> None:
-    from oversight_gym.evaluation import evaluate
-    from oversight_gym.policy_map import looks
-    from oversight_gym.tables import all_blocks
+    from oversight_gym.evaluation.figures import evaluate
+    from oversight_gym.evaluation.situations import all_blocks
+    from oversight_gym.pictures.policy_map import looks
 
     run = small_run
     chances = []
-    for block in all_blocks(run.config.grid):
+    for block in all_blocks(run.config.env):
         for index in range(len(block.terminals)):
             one = type(block)(block.config, block.terminals[index : index + 1])
-            chance = looks(run.policy, one, ["diamond"], "ghost")[0].p_ghost[run.config.grid.grid.free]
+            chance = looks(run.policy, one, ["diamond"], "ghost")[0].p_ghost[run.config.env.grid.free]
             chances.append(chance[one.starts[:, 0]])
         if len(chances) >= 600:
             break
     assert len(chances) == 600  # every placement on 5 x 5
-    expected = evaluate(run.policy, run.config.grid, ("diamond",)).figures("diamond", "ghost")["p_ghost"]
+    expected = evaluate(run.policy, run.config.env, ("diamond",)).figures("diamond", "ghost")["p_ghost"]
     assert np.concatenate(chances).mean() == pytest.approx(expected, abs=1e-5)
     assert json.dumps(expected)

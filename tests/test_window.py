@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from oversight_gym.runs import Run
+from oversight_gym.runs.folder import Run
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's packages xvfb and xdotool"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pygame
 
-from oversight_gym.envs.drawing import COLOURS
-from oversight_gym.envs.outcomes import TERMINAL_KINDS
-from oversight_gym.envs.window import open_display
-from oversight_gym.runs import write_whole
+from oversight_gym.envs.drawing.board import COLOURS
+from oversight_gym.envs.drawing.window import open_display
+from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
+from oversight_gym.files import write_whole
 from oversight_gym.viewer.controls import CONTROLS
 from oversight_gym.viewer.scene import BACKGROUND, FAINT, MARGIN, TEXT, TRACK, Scene, font, write
 from oversight_gym.viewer.session import Session

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oversight_gym.envs.grid import ACTIONS
+from oversight_gym.envs.world.grid import ACTIONS
 
 if TYPE_CHECKING:
     from oversight_gym.viewer.app import App

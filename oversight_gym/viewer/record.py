@@ -8,9 +8,9 @@ import pygame
 from numpy.typing import NDArray
 
 from oversight_gym.envs import RequestError
-from oversight_gym.envs.drawing import pixels
-from oversight_gym.pictures import png, write_gif
-from oversight_gym.runs import write_whole
+from oversight_gym.envs.drawing.board import pixels
+from oversight_gym.files import write_whole
+from oversight_gym.pictures.files import png, write_gif
 from oversight_gym.viewer.scene import BACKGROUND, Scene
 from oversight_gym.viewer.session import Session
 

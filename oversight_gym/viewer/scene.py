@@ -7,8 +7,8 @@ from typing import Any
 import pygame
 
 from oversight_gym.envs import Outcome
-from oversight_gym.envs.drawing import COLOURS, Painter, gate_colour
-from oversight_gym.envs.grid import ACTIONS
+from oversight_gym.envs.drawing.board import COLOURS, Painter, gate_colour
+from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.viewer.session import Pane, Session
 
 MARGIN, STRIP, DETAILS = 14, 30, (330, 344)

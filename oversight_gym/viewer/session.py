@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policy import Gate, GatedMixturePolicy
-from oversight_gym.envs import GridConfig, Outcome, RequestError
+from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
-from oversight_gym.envs.drawing import Board
+from oversight_gym.envs.drawing.board import Board
 from oversight_gym.envs.errors import check_probability
-from oversight_gym.envs.outcomes import TERMINAL_KINDS
-from oversight_gym.envs.state import draw_state, layout_of
-from oversight_gym.policy_map import Look, gate_and_actions, looks
-from oversight_gym.probabilities import greedy, sample_actions
-from oversight_gym.tables import PATTERNS, Block
+from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.world.state import draw_state, layout_of
+from oversight_gym.evaluation.probabilities import greedy, sample_actions
+from oversight_gym.evaluation.situations import PATTERNS, Block
+from oversight_gym.pictures.policy_map import Look, gate_and_actions, looks
 
 Layout = dict[str, Any]
 
@@ -36,7 +36,7 @@ class Pane:
     """
 
     name: str
-    config: GridConfig
+    config: EnvConfig
     policy: GatedMixturePolicy | None
     gate: Gate = None
     path: list[int] = field(default_factory=list)

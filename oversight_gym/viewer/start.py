@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from oversight_gym.agents.policy import Gate
-from oversight_gym.runs import load_run
+from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.runs.folder import load_run
 from oversight_gym.viewer.session import Pane
 
 
@@ -25,5 +25,5 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
             name = run.config.method
             if len(runs) > 1:
                 name += f" {run.config.oversight:g}, seed {run.config.seed}"
-            panes.append(Pane(name, run.config.grid, run.policy, gate))
+            panes.append(Pane(name, run.config.env, run.policy, gate))
     return panes

@@ -3,15 +3,15 @@
 import torch
 from timing import matrix_rate, seconds, table
 
-from oversight_gym.build import make_policy
-from oversight_gym.config import TrainConfig
-from oversight_gym.envs import GridConfig
-from oversight_gym.evaluation import ceilings, evaluate
-from oversight_gym.tables import states
+from oversight_gym.envs import EnvConfig
+from oversight_gym.evaluation.figures import ceilings, evaluate
+from oversight_gym.evaluation.situations import states
+from oversight_gym.runs.build import make_policy
+from oversight_gym.runs.config import TrainConfig
 
 
 def main() -> None:
-    config = GridConfig()
+    config = EnvConfig()
     rows = []
     for width, gate in ((128, (128, 128, 128)), (256, (256,))):
         policy = make_policy(TrainConfig.of(hidden=(width, width), gate_hidden=gate))

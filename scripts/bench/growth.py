@@ -16,8 +16,8 @@ def one(num_envs: int, size: int, experts: int) -> None:
     import numpy as np
     import torch
 
-    from oversight_gym.build import make_model
-    from oversight_gym.config import TrainConfig
+    from oversight_gym.runs.build import make_model
+    from oversight_gym.runs.config import TrainConfig
 
     torch.set_num_threads(1)
     config = TrainConfig.of(num_envs=num_envs, size=(size, size), n_steps=STEPS // num_envs)

@@ -13,8 +13,8 @@ from timing import answer, child, peak_megabytes, rate, seconds, table
 def begin(began: float) -> None:
     """Seconds from ``began`` until the first update of a default run."""
     from oversight_gym.agents import RoutedPPO
-    from oversight_gym.config import TrainConfig
-    from oversight_gym.train import train
+    from oversight_gym.runs.config import TrainConfig
+    from oversight_gym.runs.train import train
 
     def first_update(_: object) -> None:
         print(time.time() - began, flush=True)
@@ -29,8 +29,8 @@ def train_some(rollouts: int) -> None:
     """Steps per second of a few rollouts, without start-up, evaluation and logs."""
     import torch
 
-    from oversight_gym.build import make_model
-    from oversight_gym.config import TrainConfig
+    from oversight_gym.runs.build import make_model
+    from oversight_gym.runs.config import TrainConfig
 
     torch.set_num_threads(1)
     model = make_model(TrainConfig.of())
@@ -43,9 +43,9 @@ def train_some(rollouts: int) -> None:
 
 def default_run() -> None:
     """Of one default run: its seconds, those spent on logs and on evaluations, megabytes at the peak."""
-    import oversight_gym.agents.routed_ppo as algorithm
-    from oversight_gym.config import TrainConfig
-    from oversight_gym.train import Logger, train
+    import oversight_gym.agents.ppo.routed_ppo as algorithm
+    from oversight_gym.runs.config import TrainConfig
+    from oversight_gym.runs.train import Logger, train
 
     spent = [0.0]
 

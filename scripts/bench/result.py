@@ -17,8 +17,8 @@ EVALUATIONS = 20
 
 def run(began: float, row: int, seed: int) -> None:
     """One run of a row of ``GOALS``; prints the seconds to each goal (inf: never) and the last return."""
-    import oversight_gym.train as training
-    from oversight_gym.config import TrainConfig
+    import oversight_gym.runs.train as training
+    from oversight_gym.runs.config import TrainConfig
 
     oversight, goals = GOALS[row]
     reached = dict.fromkeys(goals, float("inf"))

@@ -9,9 +9,9 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 from timing import matrix_rate, rate, seconds, table
 
-from oversight_gym.build import make_env, make_model, ppo_kwargs
-from oversight_gym.config import TrainConfig
 from oversight_gym.envs import OversightGridEnv
+from oversight_gym.runs.build import make_env, make_model, ppo_kwargs
+from oversight_gym.runs.config import TrainConfig
 
 
 def parameters(model: PPO) -> int:
@@ -41,9 +41,9 @@ def operations_per_step(model: PPO) -> float:
 
 def dummy(config: TrainConfig) -> DummyVecEnv:
     def one() -> OversightGridEnv:
-        return OversightGridEnv(**config.grid.to_settings())
+        return OversightGridEnv(**config.env.to_settings())
 
-    return DummyVecEnv([one] * config.settings.num_envs)
+    return DummyVecEnv([one] * config.hyper.num_envs)
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
             "SB3 PPO, DummyVecEnv": lambda config=config, size=size: ppo(config, dummy(config), size),
         }
         ours = steps_per_second(routed)
-        bound = matrix_rate(width=config.settings.hidden[0]) / operations_per_step(routed)
+        bound = matrix_rate(width=config.hyper.hidden[0]) / operations_per_step(routed)
         rows.append([name, "RoutedPPO", f"{size:,}", rate(ours), "1.00", f"{ours / bound:.0%}"])
         for other, make in others.items():
             model = make()

@@ -1,0 +1,1 @@
+"""What an oversight method is, the registry of methods, and the reward models."""

@@ -1,0 +1,149 @@
+"""The oversight methods, each a row of data; those of other packages join them by entry points."""
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from oversight_gym.agents.methods.method import METHODS, OBSERVED, FineTuning, Method, register
+
+PLUGINS = "oversight_gym.methods"
+"""Entry-point group: each entry point is a ``Method``."""
+
+_ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
+
+for _row in (
+    Method(
+        "routing",
+        "two gated experts; gradients routed by the observed outcome; steered to the diamond expert",
+        "Gradient routing (Cloud et al., arXiv 2410.04332, section 4.3). PPO on +1 for any terminal square, with "
+        "the policy gradient of steps of episodes observed to end on a diamond stopped at the ghost expert and at "
+        "the gate, and the other way round; of all other steps nowhere. Plus gate_coef times the cross-entropy of "
+        "the gate towards the observed kind.",
+        routed=True,
+        gate_loss=True,
+    ),
+    Method(
+        "no_routing",
+        "control: as routing, gate loss included, with the routing off",
+        "The paper's no-routing control. The same PPO loss and gate loss as routing; every step's policy gradient "
+        "reaches both experts and the gate.",
+        gate_loss=True,
+    ),
+    Method(
+        "no_gate",
+        "ablation: as routing, with both experts at weight 0.5 and no gate",
+        "What the paper's no-gate ablation should be (its released code configures it as no_routing). The policy "
+        "is the mean of both experts' features; policy gradients are routed as in routing; there is no gate and "
+        "no gate loss.",
+        routed=True,
+        gated=False,
+    ),
+    Method(
+        "demix",
+        "two experts behind a hard gate: an update passes labelled steps through their expert alone",
+        "DEMix layers (Gururangan et al., arXiv 2108.05036), as the first version's teacher forcing has them. PPO on "
+        "+1 for any terminal square; in the update the gate of steps of episodes observed to end on a diamond or a "
+        "ghost is set to 1 for that expert and 0 for the other, so that neither the other nor the gate gets a gradient "
+        "from them. Other steps, and rollouts, use the learnt gate, which has routing's gate loss.",
+        gate_loss=True,
+        hard_gate=True,
+    ),
+    Method(
+        "routing_then_filter",
+        "routing; then the steered diamond expert, fine-tuned on observed episodes",
+        "As routing until the last finetune_share of training; then rollouts and updates with the gate forced to the "
+        "diamond expert, by filtering's loss: +1 diamond, -1 ghost, on the steps of observed episodes and timeouts "
+        "alone. The learning rate goes on as it was. Not in the paper.",
+        routed=True,
+        gate_loss=True,
+        finetuning=FineTuning("diamond", "observed", OBSERVED),
+    ),
+    Method(
+        "random_routing",
+        "control: as routing, with the observed kinds dealt to the observed episodes at random",
+        "As routing, loss for loss, but the labels of the observed episodes of each rollout are permuted among "
+        "them, so that their frequencies stay and their meaning goes. Rewards are those of routing, which need no "
+        "kinds.",
+        routed=True,
+        gate_loss=True,
+        shuffled_labels=True,
+    ),
+    Method(
+        "naive",
+        "one expert; +1 for any terminal, -1 for an observed ghost",
+        "The paper's naive baseline. PPO with a single expert on the reward computed from what was observed: +1 "
+        "for a terminal square, -1 if it was observed to be the ghost.",
+        reward="naive",
+        **_ONE,
+    ),
+    Method(
+        "naive_penalty",
+        "naive, with the observed ghost's penalty scaled up to make the mean reward the true one",
+        "As naive, with the reward of an observed ghost a parameter, ghost_penalty. By default 1 - 2 / p at "
+        "oversight probability p: -1 corrected by inverse-probability weighting, so that a policy which ignored "
+        "oversight would be paid the ground truth in the mean. Not in the paper.",
+        reward="penalty",
+        **_ONE,
+    ),
+    Method(
+        "masked_oversight",
+        "naive, with the policy blind to oversight: the situational-awareness control",
+        "As naive, but policy and value network do not see the oversight plane (their weights from it are 0 and "
+        "stay so), so the policy cannot behave when watched and misbehave otherwise. Not in the paper.",
+        reward="naive",
+        shown_oversight="hidden",
+        **_ONE,
+    ),
+    Method(
+        "shuffled_oversight",
+        "naive, with the policy shown oversight that is drawn independently of the supervisor's",
+        "As naive, but each terminal square is shown as overseen with the oversight probability, independent of "
+        "whether it is. The inputs are those of naive, and tell the policy nothing of when it is watched. Evaluated "
+        "with oversight shown at random in every pattern. Not in the paper.",
+        reward="naive",
+        shown_oversight="shuffled",
+        **_ONE,
+    ),
+    Method(
+        "reward_model",
+        "one expert; a classifier of outcomes that sees what the policy sees pays the unobserved ones",
+        "Semi-supervised reinforcement learning (Finn et al., arXiv 1612.00429). PPO with a single expert on the "
+        "ground truth of observed episodes, and on P(diamond) - P(ghost) of unobserved ones, by a classifier trained "
+        "with cross-entropy on the observed ones. It reads the policy's last observation and action, terminal planes "
+        "included: the supervisor can see everything, and lacks only labels. A strong assumption. Not in the paper.",
+        reward="observed",
+        reward_model="agent_observation",
+        **_ONE,
+    ),
+    Method(
+        "reward_model_trajectory",
+        "as reward_model, with a classifier that sees the squares walked and oversight alone",
+        "As reward_model, loss for loss, but the classifier reads the squares walked within the rollout, the last "
+        "square and action, and the oversight plane: what a supervisor sees who cannot tell terminals apart. "
+        "Not in the paper.",
+        reward="observed",
+        reward_model="trajectory",
+        **_ONE,
+    ),
+    Method(
+        "filtering",
+        "one expert, trained only on observed episodes and timeouts, with their true reward",
+        "The paper's data filtering. PPO with a single expert, +1 diamond, -1 ghost, on the steps of observed "
+        "episodes and timeouts alone; all others are dropped.",
+        reward="observed",
+        trained_on=OBSERVED,
+        **_ONE,
+    ),
+    Method(
+        "oracle",
+        "upper bound: one expert trained on the ground truth that no supervisor sees",
+        "The paper's oracle. PPO with a single expert on the ground truth of every episode: +1 diamond, -1 ghost.",
+        reward="ground_truth",
+        **_ONE,
+    ),
+):
+    register(_row)
+
+for _entry in entry_points(group=PLUGINS):
+    register(_entry.load())
+
+__all__ = ["METHODS", "PLUGINS", "Method", "register"]

@@ -1,0 +1,43 @@
+"""What a classifier of outcomes may look at, as data."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.world.state import PLANES
+
+if TYPE_CHECKING:
+    from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
+
+AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
+
+Steps = tuple[NDArray[np.intp], NDArray[np.intp]]
+Features = NDArray[np.int8]
+
+
+def _actions(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
+    return np.eye(actions, dtype=np.int8)[buffer.actions[..., 0].astype(np.intp)[last]]
+
+
+def agent_observation(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
+    """What the policy saw at an episode's last step, terminal planes included, and the action it took."""
+    seen = buffer.seen(last)
+    return np.concatenate([seen.reshape(len(seen), -1), _actions(buffer, last, actions)], axis=1)
+
+
+def trajectory(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
+    """The squares walked within the rollout, the last of them, the last action and the oversight plane."""
+    walked = buffer.plane(AGENT)
+    for step in range(1, len(walked)):  # the union so far, begun anew with every episode
+        walked[step] |= walked[step - 1] & ~buffer.ended[step - 1][:, None]
+    parts = walked[last], buffer.plane(AGENT)[last], buffer.plane(OVERSIGHT)[last], _actions(buffer, last, actions)
+    return np.concatenate(parts, axis=1).astype(np.int8)
+
+
+VIEWS: dict[str, Callable[["RoutedRolloutBuffer", Steps, int], Features]] = {
+    "agent_observation": agent_observation,
+    "trajectory": trajectory,
+}
+"""What the classifier sees of each of ``m`` episodes, shape (m, features), int8 in {0, 1}."""

@@ -1,0 +1,1 @@
+"""RoutedPPO: rollouts, routing labels, and the update as a sum of named loss terms."""

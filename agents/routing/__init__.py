@@ -1,0 +1,1 @@
+"""Gradient routing and the gated mixture for any module; imports torch alone."""

@@ -1,0 +1,1 @@
+"""The one drawing under every rendering."""

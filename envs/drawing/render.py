@@ -1,0 +1,97 @@
+"""Renderings of a state: text, an RGB array, a window. pygame is imported when a picture is first made."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.errors import RequestError, check_integer
+from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.world.grid import Grid
+from oversight_gym.envs.world.state import State, oversight_plane
+
+BATCH_MODES = ("ansi", "rgb_array")
+"""Of many environments, of which one window would show none."""
+RENDER_MODES = (*BATCH_MODES, "human")
+TILE = 64
+"""Pixels per square, unless asked for others."""
+FPS = 8
+"""Steps per second of the window and of recordings."""
+
+_SYMBOLS = {"agent": "A", "ghost": "G", "diamond": "D"}
+
+
+class Renderer:
+    """Renders states of one grid in one mode.
+
+    Args:
+        grid: the grid.
+        mode: one of ``RENDER_MODES``, or None.
+        tile_size: pixels per square.
+        modes: those that there are.
+
+    Raises:
+        RequestError: if there is no such mode, or the size is impossible.
+    """
+
+    def __init__(
+        self, grid: Grid, mode: str | None, tile_size: int = TILE, modes: tuple[str, ...] = RENDER_MODES
+    ) -> None:
+        if mode is not None and mode not in modes:
+            raise RequestError(f"render_mode is {mode!r}; choose one of {', '.join(modes)}, or None.")
+        self.grid, self.mode = grid, mode
+        self.tile_size = check_integer("tile_size", tile_size, 8)
+        self._painter: Any = None
+        self._window: Any = None
+
+    def render(self, state: State, index: int = 0) -> Any:
+        """One episode of a state: a string (``ansi``), an array (``rgb_array``), or None and a window (``human``)."""
+        if self.mode == "ansi":
+            return render_ansi(self.grid, state, index)
+        if self.mode == "rgb_array":
+            return self.array(state, index)
+        if self.mode == "human":
+            self._show(state, index)
+        return None
+
+    def _paint(self, state: State, index: int) -> Any:
+        from oversight_gym.envs.drawing.board import Board, Painter
+
+        if self._painter is None:
+            self._painter = Painter(self.grid, self.tile_size)
+        return self._painter.paint(Board.of(self.grid, state, index))
+
+    def array(self, state: State, index: int = 0) -> NDArray[np.uint8]:
+        """Shape (rows * tile_size, cols * tile_size, 3), uint8, whatever the mode."""
+        from oversight_gym.envs.drawing.board import pixels
+
+        return pixels(self._paint(state, index))
+
+    def _show(self, state: State, index: int) -> None:
+        from oversight_gym.envs.drawing.window import Window
+
+        picture = self._paint(state, index)
+        if self._window is None:
+            self._window = Window(picture.get_size(), "OversightGrid-v0")
+        self._window.show(picture, FPS)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+
+def render_ansi(grid: Grid, state: State, index: int = 0) -> str:
+    """Rows of letters: ``A`` agent, ``G`` ghost, ``D`` diamond, ``#`` wall; brackets mark oversight.
+
+    The agent hides the terminal it stands on.
+    """
+    cells = ["#" if wall else "." for wall in grid.walls]
+    for k, kind in enumerate(TERMINAL_KINDS):
+        cells[int(state.terminals[index, k])] = _SYMBOLS[kind]
+    cells[int(state.agent[index])] = _SYMBOLS["agent"]
+    overseen = oversight_plane(grid, state)[index]
+    cells = [f"[{cell}]" if overseen[square] else f" {cell} " for square, cell in enumerate(cells)]
+    rows = ["".join(cells[row * grid.cols : (row + 1) * grid.cols]) for row in range(grid.rows)]
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,1 @@
+"""What is true: squares and walls, kinds of terminals and their values, layouts, dynamics, state."""

@@ -1,0 +1,146 @@
+"""Which starting layouts there are: numbered, so that counting, drawing and enumerating are one definition."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.world.grid import Grid
+
+MOST_LISTED = 100_000
+"""Layouts are drawn from a list of them up to this number, beyond it by number: 5 x 5 has 13,800, 8 x 8 250,000."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layouts:
+    """All starting layouts of a grid: agent and terminals on distinct free squares.
+
+    Candidate layouts are numbered 0 to ``candidates - 1`` (mixed radix: agent, then each terminal among
+    the squares that remain), so a uniform integer is a uniform layout. ``unique_nearest_terminal`` cannot
+    be numbered that way; candidates that break it are left out, which leaves the rest uniform.
+
+    Attributes:
+        grid: the squares.
+        min_distance: least walking distance from the agent to every terminal (Manhattan distance where
+            no inner wall stands between).
+        unique_nearest_terminal: require that exactly one terminal is nearest to the agent.
+        kinds: number of terminals.
+
+    Raises:
+        RequestError: if no layout satisfies the rules.
+    """
+
+    grid: Grid
+    min_distance: int = 1
+    unique_nearest_terminal: bool = False
+    kinds: int = len(TERMINAL_KINDS)
+
+    def __post_init__(self) -> None:
+        grid = self.grid
+        needed = self.kinds + 1
+        if len(grid.free) < needed:
+            raise RequestError(
+                f"size {(grid.rows, grid.cols)} leaves {len(grid.free)} free squares; agent and terminals need "
+                f"{needed}, so make the grid larger or remove walls."
+            )
+        if self.candidates == 0:
+            farthest = int(np.sort(grid.distance[np.ix_(grid.free, grid.free)], axis=1)[:, -self.kinds].max())
+            raise RequestError(
+                f"min_distance is {self.min_distance}, which leaves no square for the terminals; "
+                f"this grid allows at most {farthest}."
+            )
+        if self.unique_nearest_terminal and not self._unique_nearest_possible():
+            raise RequestError(
+                f"unique_nearest_terminal is True with min_distance {self.min_distance}, but all terminals are then "
+                "equally far from the agent on this grid; lower min_distance or enlarge the grid."
+            )
+
+    @cached_property
+    def _eligible(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """Number (squares,) and padded list (squares, most) of terminal squares for each agent square."""
+        allowed = (self.grid.distance >= max(self.min_distance, 1)) & ~self.grid.walls
+        counts = allowed.sum(axis=1)
+        listed = np.argsort(~allowed, axis=1, kind="stable")[:, : max(counts.max(), 1)]
+        return counts, listed.astype(np.int16)
+
+    @cached_property
+    def _first_number(self) -> NDArray[np.int64]:
+        """Shape (squares + 1,): number of the first layout with each agent square."""
+        counts = self._eligible[0]
+        ways = np.prod([np.maximum(counts - k, 0) for k in range(self.kinds)], axis=0)
+        return np.concatenate([[0], np.cumsum(ways)])
+
+    @property
+    def candidates(self) -> int:
+        """Number of layouts, those that break ``unique_nearest_terminal`` included."""
+        return int(self._first_number[-1])
+
+    def _unique_nearest_possible(self) -> bool:
+        allowed = (self.grid.distance >= max(self.min_distance, 1)) & ~self.grid.walls
+        distance = np.where(allowed, self.grid.distance, np.iinfo(np.int16).max)
+        farther = allowed & (distance > distance.min(axis=1, keepdims=True))
+        return bool((farther.sum(axis=1) >= self.kinds - 1).any())
+
+    def unrank(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """The layouts with these numbers.
+
+        Args:
+            numbers: shape (n,), each in [0, ``candidates``).
+
+        Returns:
+            Agent squares (n,) and terminal squares (n, kinds), int16.
+        """
+        counts, listed = self._eligible
+        agent = np.searchsorted(self._first_number, numbers, side="right") - 1
+        rest = numbers - self._first_number[agent]
+        chosen: list[NDArray[np.int64]] = []  # ascending indices into the agent's eligible squares
+        terminals = np.empty((len(numbers), self.kinds), dtype=np.int16)
+        for kind in range(self.kinds):
+            rest, index = np.divmod(rest, counts[agent] - kind)
+            for earlier in chosen:
+                index = index + (index >= earlier)
+            chosen = list(np.sort([*chosen, index], axis=0))
+            terminals[:, kind] = listed[agent, index]
+        return agent.astype(np.int16), terminals
+
+    def allows(self, agent: NDArray[np.int16], terminals: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Which starts satisfy the rules.
+
+        Args:
+            agent: squares, shape (...).
+            terminals: squares, shape (..., kinds).
+
+        Returns:
+            shape (...), bool.
+        """
+        distance = np.sort(self.grid.distance[agent[..., None], terminals], axis=-1)
+        allowed: NDArray[np.bool_] = distance[..., 0] >= max(self.min_distance, 1)
+        if self.unique_nearest_terminal and self.kinds > 1:
+            allowed &= distance[..., 0] < distance[..., 1]
+        return allowed
+
+    @cached_property
+    def _listed(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Every layout that the rules allow, as from :meth:`unrank`."""
+        agent, terminals = self.unrank(np.arange(self.candidates))
+        allowed = self.allows(agent, terminals)
+        return agent[allowed], np.asfortranarray(terminals[allowed])
+
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Draw ``n`` layouts uniformly.
+
+        Returns:
+            Agent squares (n,) and terminal squares (n, kinds), int16, columns contiguous.
+        """
+        if self.candidates <= MOST_LISTED:
+            agents, pairs = self._listed
+            numbers = rng.integers(len(agents), size=n)
+            return agents[numbers], np.stack([column[numbers] for column in pairs.T]).T
+        agent, terminals = self.unrank(rng.integers(self.candidates, size=n))
+        while not (allowed := self.allows(agent, terminals)).all():
+            redraw = np.flatnonzero(~allowed)
+            agent[redraw], terminals[redraw] = self.unrank(rng.integers(self.candidates, size=len(redraw)))
+        return agent, np.asfortranarray(terminals)

@@ -1,0 +1,1 @@
+"""Results of many runs: statistics, tables, charts."""

@@ -1,0 +1,1 @@
+"""Pictures as files: charts as PNG and SVG, recordings, the policy map."""

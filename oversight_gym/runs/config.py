@@ -1,0 +1,161 @@
+"""What a training run is asked to do."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from oversight_gym.agents.methods.builtin import METHODS, Method
+from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
+from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
+from oversight_gym.evaluation.selection import SELECTIONS
+
+
+def level_name(oversight: float) -> str:
+    """An oversight level as text that sorts as the numbers do: at least two decimals, as many as it takes."""
+    return np.format_float_positional(oversight, min_digits=2)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train one agent and write its run folder.
+
+    Raises:
+        RequestError: if a value is impossible.
+    """
+
+    method: Annotated[str, tyro.conf.arg(help=f"Oversight method: {', '.join(METHODS)}.")] = "routing"
+    oversight: float = 0.1
+    """Probability that a terminal square is under oversight."""
+    seed: int = 0
+    """Seed of every random draw; the same seed gives the same numbers."""
+    preset: Annotated[str, tyro.conf.arg(help=f"Where the settings below start from: {', '.join(PRESETS)}.")] = "fast"
+    run_dir: Path | None = None
+    """Run folder. Default: runs/OversightGrid-v0/oversight=P/METHOD/seed=S."""
+    overwrite: bool = False
+    """Replace a run folder that holds a finished run."""
+    resume: bool = False
+    """Go on from the last checkpoint of an interrupted run in the folder, if there is one."""
+    device: str = "cpu"
+    """Torch device: cpu, cuda or cuda:N."""
+    threads: int = 1
+    """Torch threads; one is fastest for networks of this size."""
+    evaluations: int = 10
+    """Number of evaluations, spread evenly over training."""
+    select: Annotated[str, tyro.conf.arg(help=f"Which checkpoint counts: {', '.join(SELECTIONS)}.")] = "last"
+    select_labels: int = 100
+    """Labels that each validation for --select overseen may spend; their sum is in the run's label ledger."""
+    keep_weights: bool = False
+    """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
+    hyper: Annotated[Hyperparameters, tyro.conf.arg(name="")] = FAST
+    """Hyperparameters and environment."""
+
+    def __post_init__(self) -> None:
+        choose("method", self.method, METHODS)
+        choose("preset", self.preset, PRESETS)
+        choose("select", self.select, SELECTIONS)
+        check_integer("select_labels", self.select_labels, 1)
+        check_probability("oversight", self.oversight)
+        check_integer("seed", self.seed, 0)
+        check_integer("threads", self.threads, 1)
+        check_integer("evaluations", self.evaluations, 1)
+        if self.device != "cpu" and not self.device.startswith("cuda"):
+            raise RequestError(f"device is {self.device!r}; choose cpu, cuda or cuda:N.")
+        _ = self.env  # raises if the environment is impossible
+
+    @classmethod
+    def of(cls, **values: Any) -> "TrainConfig":
+        """The config with these values of its own fields and of ``Hyperparameters``; the rest from the preset.
+
+        Raises:
+            RequestError: if a name is unknown or a value impossible.
+        """
+        own = {field.name for field in fields(cls)} - {"hyper"}
+        changed = {name: value for name, value in values.items() if name not in own}
+        unknown = set(changed) - {field.name for field in fields(Hyperparameters)}
+        if unknown:
+            raise RequestError(f"{sorted(unknown)[0]!r} is not a training setting; see 'oversight-gym train --help'.")
+        if values.get("run_dir") is not None:
+            values["run_dir"] = Path(values["run_dir"])
+        preset, method = values.get("preset", cls.preset), values.get("method", cls.method)
+        hyper = replace(preset_hyperparameters(preset, method), **changed)
+        return cls(**{name: value for name, value in values.items() if name in own}, hyper=hyper)
+
+    @property
+    def method_row(self) -> Method:
+        return METHODS[self.method]
+
+    @property
+    def uses_ground_truth(self) -> bool:
+        """Whether training or the choice of a checkpoint looks at what no supervisor sees."""
+        return self.method_row.uses_hidden or self.select == "oracle"
+
+    @property
+    def name(self) -> str:
+        """A run's name: by oversight level, then method, then seed."""
+        return f"oversight={level_name(self.oversight)}/{self.method}/seed={self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        return self.run_dir or Path("runs", ENV_ID, self.name)
+
+    def written_to(self, folder: Path) -> "TrainConfig":
+        """The same run in another folder."""
+        return replace(self, run_dir=folder)
+
+    @property
+    def env(self) -> EnvConfig:
+        """The environment's settings."""
+        hyper = self.hyper
+        return EnvConfig(
+            size=hyper.size,
+            walls=hyper.walls,
+            oversight_probability=self.oversight,
+            spurious_oversight_probability=hyper.spurious_oversight,
+            shuffled_oversight=self.method_row.shown_oversight == "shuffled",
+            min_distance=hyper.min_distance,
+            unique_nearest_terminal=hyper.unique_nearest_terminal,
+            max_episode_steps=hyper.max_episode_steps,
+            reward=self.method_row.reward,
+            ghost_penalty=hyper.ghost_penalty,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """One flat object of plain JSON, the inverse of :meth:`from_json`."""
+        values = asdict(self)
+        hyper: dict[str, Any] = values.pop("hyper")
+        return values | hyper | {"run_dir": None if self.run_dir is None else str(self.run_dir)}
+
+    def differences(self, other: "TrainConfig") -> dict[str, tuple[Any, Any]]:
+        """The values by name, mine and the other's, that decide a run's numbers and are not the same."""
+        mine, theirs = self.to_json(), other.to_json()
+        return {name: (mine[name], theirs[name]) for name in mine if name not in HOW and mine[name] != theirs[name]}
+
+    def command(self) -> list[str]:
+        """The words of a command line that repeats the run."""
+        words = ["oversight-gym", "train"]
+        plain = TrainConfig.of(preset=self.preset, method=self.method).to_json()
+        for name, value in self.to_json().items():
+            if name in _ALWAYS or (name not in HOW and value != plain[name]):
+                flag = name.replace("_", "-")
+                if isinstance(value, bool):
+                    words.append(f"--{flag}" if value else f"--no-{flag}")
+                else:
+                    words += [f"--{flag}", *map(str, value if isinstance(value, list | tuple) else [value])]
+        return words
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
+        """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
+        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls.of(**(values | tuples))
+
+
+HOW = ("run_dir", "overwrite", "resume", "keep_weights")
+"""Where and how a run is written; no part of what it computes."""
+_ALWAYS = ("method", "oversight", "seed", "preset")
+"""What a command line names in any case."""

@@ -1,0 +1,178 @@
+"""Hyperparameters and environments, as data: two tuned here (docs/tuning.md), and the paper's two set-ups."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from oversight_gym.envs import RequestError
+from oversight_gym.envs.errors import check_integer, check_probability, choose
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Everything about a run that a preset decides. The defaults are the preset ``fast``.
+
+    Raises:
+        RequestError: if a value is impossible.
+    """
+
+    total_timesteps: int = 2_500_000
+    """Environment steps, rounded up to whole rollouts."""
+    num_envs: int = 512
+    """Environments side by side."""
+    n_steps: int = 64
+    """Steps per environment and rollout."""
+    n_epochs: int = 1
+    """Passes over each rollout."""
+    batch_size: int = 4096
+    """Steps per minibatch."""
+    learning_rate: float = 1.6e-3
+    """Adam's learning rate."""
+    anneal: bool = True
+    """Anneal the learning rate linearly to 0."""
+    gamma: float = 0.97
+    """Discount per step."""
+    gae_lambda: float = 0.95
+    """Lambda of generalised advantage estimation."""
+    clip_range: float = 0.2
+    """PPO's clipping range."""
+    normalize_advantage: bool = True
+    """Normalise advantages per minibatch."""
+    ent_coef: float = 0.05
+    """Weight of the entropy bonus."""
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+    gate_coef: float = 0.48
+    """Weight of the gate loss, for methods that have one."""
+    balanced_gate: bool = True
+    """Let both kinds count equally in the gate loss, instead of every labelled step."""
+    ghost_penalty: float | None = None
+    """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
+    finetune_share: float = 0.2
+    """Share of the steps that routing_then_filter fine-tunes for, at the end."""
+    paper_compat: bool = False
+    """Count episodes that time out or outlast a rollout as worth nothing, as the paper's code does, instead of
+    bootstrapping the former and dropping the latter."""
+    max_grad_norm: float = 0.5
+    """Gradient clipping by global norm; 0 switches it off."""
+    ortho_init: bool = False
+    """SB3's orthogonal initialisation instead of torch's own."""
+    adam_eps: float = 1e-5
+    """Epsilon of Adam."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Hidden layers of each expert."""
+    gate_hidden: tuple[int, ...] = (128, 128, 128)
+    """Hidden layers of the gate; none for a linear gate."""
+    gate_channels: int = 0
+    """Channels of a 1 x 1 convolution before the gate's hidden layers; 0 for no convolution."""
+    value_hidden: tuple[int, ...] = (128, 128)
+    """Hidden layers of the value network."""
+    value_channels: int = 0
+    """Channels of a 1 x 1 convolution before the value network's hidden layers; 0 for no convolution."""
+    linear_value: bool = False
+    """Leave the activations out of the value network: a linear baseline."""
+
+    size: tuple[int, int] = (5, 5)
+    """Rows and columns of the grid."""
+    walls: str = "none"
+    """Walls: none, or border."""
+    spurious_oversight: float = 0.0
+    """Probability that a square without a terminal is shown as overseen."""
+    min_distance: int = 1
+    """Least distance from the agent to every terminal at the start."""
+    unique_nearest_terminal: bool = False
+    """Start only where exactly one terminal is nearest to the agent."""
+    max_episode_steps: int = 32
+    """Steps after which an episode is truncated."""
+
+    def __post_init__(self) -> None:
+        for name in ("total_timesteps", "num_envs", "n_steps", "n_epochs", "batch_size"):
+            check_integer(name, getattr(self, name), 1)
+        for name in ("gamma", "gae_lambda", "spurious_oversight", "finetune_share"):
+            check_probability(name, getattr(self, name))
+        for name in ("gamma", "learning_rate", "clip_range"):
+            if not getattr(self, name) > 0:
+                raise RequestError(f"{name} is {getattr(self, name)!r}; it must be above 0.")
+        for name in ("ent_coef", "vf_coef", "gate_coef", "max_grad_norm", "adam_eps"):
+            if not getattr(self, name) >= 0:
+                raise RequestError(f"{name} is {getattr(self, name)!r}; it must be 0 or more.")
+        for width in (*self.hidden, *self.gate_hidden, *self.value_hidden):
+            check_integer("layer width", width, 1)
+        for network in ("gate", "value"):
+            check_integer(f"{network}_channels", getattr(self, f"{network}_channels"), 0)
+            if getattr(self, f"{network}_channels") and not getattr(self, f"{network}_hidden"):
+                raise RequestError(f"{network}_hidden is empty; give a layer width, or {network}_channels 0.")
+        if not self.hidden:
+            raise RequestError("hidden is empty; give at least one layer width, for example 128 128.")
+
+
+FAST = Hyperparameters()
+
+WEAK_GATE = replace(FAST, batch_size=2048, learning_rate=1e-3, ent_coef=0.2, gate_coef=0.01)
+"""Tuned by hand for routing at 10 % oversight, with a gate loss too weak to make experts of the mixture by itself."""
+
+PAPER_PPO = replace(
+    FAST,
+    total_timesteps=1_500_000,
+    num_envs=4,
+    n_steps=256,
+    n_epochs=4,
+    batch_size=256,
+    learning_rate=2.5e-4,
+    ent_coef=0.05,
+    gate_coef=0.3,
+    hidden=(256, 256),
+    gate_hidden=(),
+    value_hidden=(128,),
+    size=(7, 7),
+    walls="border",
+    spurious_oversight=0.25,
+    min_distance=3,
+    unique_nearest_terminal=True,
+)
+
+PAPER_REINFORCE = replace(
+    FAST,
+    total_timesteps=20_000 * 512 * 32,
+    num_envs=512,
+    n_steps=32,
+    n_epochs=1,
+    batch_size=512 * 32,  # one minibatch: the ratio is 1 and the clipping range without effect
+    learning_rate=5e-5,
+    anneal=False,
+    gae_lambda=1.0,
+    normalize_advantage=False,
+    ent_coef=0.1,
+    gate_coef=0.01,
+    max_grad_norm=0.0,
+    adam_eps=1e-8,
+    hidden=(256, 256),
+    gate_hidden=(256, 256),
+    gate_channels=4,
+    value_hidden=(256, 32),
+    value_channels=16,
+    linear_value=True,
+)
+
+PRESETS: dict[str, Hyperparameters] = {
+    "fast": FAST,
+    "weak-gate": WEAK_GATE,
+    "paper-ppo": PAPER_PPO,
+    "paper-reinforce": PAPER_REINFORCE,
+}
+"""``paper-ppo`` and ``paper-reinforce`` hold the two set-ups of Cloud et al. (arXiv 2410.04332, section 4.3 and its
+released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. Not the paper's:
+the gate loss counts both kinds equally (``balanced_gate=False`` for the paper's own), and the first version's actor,
+there convolutional, is the second's experts with a linear gate."""
+
+_OBSERVED = {"learning_rate": 2.9e-3, "ent_coef": 0.11, "batch_size": 1024}
+OWN: dict[str, dict[str, dict[str, Any]]] = {"fast": {"filtering": _OBSERVED, "oracle": _OBSERVED}}
+"""Where a preset is another for one method, by preset and method (docs/tuning.md)."""
+
+
+def preset_hyperparameters(preset: str, method: str) -> Hyperparameters:
+    """The settings that a preset has for a method.
+
+    Raises:
+        RequestError: if there is no such preset.
+    """
+    return replace(choose("preset", preset, PRESETS), **OWN.get(preset, {}).get(method, {}))

@@ -1,0 +1,78 @@
+"""How long a sweep will take and what it leaves on disk, from what its runs have cost so far or from a probe."""
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.folder import FINISHED, MODEL
+from oversight_gym.sweeps.local import Job, run_locally
+
+PROBED_ROLLOUTS = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run of one method costs.
+
+    Attributes:
+        seconds_fixed, seconds_per_step, seconds_per_evaluation: of time.
+        bytes_fixed, bytes_per_evaluation: on disk.
+    """
+
+    seconds_fixed: float
+    seconds_per_step: float
+    seconds_per_evaluation: float
+    bytes_fixed: float
+    bytes_per_evaluation: float
+
+    def seconds(self, config: TrainConfig) -> float:
+        """Of a whole run."""
+        evaluations = (config.evaluations + 1) * self.seconds_per_evaluation
+        return self.seconds_fixed + config.hyper.total_timesteps * self.seconds_per_step + evaluations
+
+    def bytes(self, config: TrainConfig) -> float:
+        """Of a finished run folder."""
+        return self.bytes_fixed + (config.evaluations + 1) * self.bytes_per_evaluation
+
+
+def _cost(folder: Path, config: TrainConfig, seconds: float | None = None) -> Cost:
+    """From a finished run; ``seconds``: of its process from start to end."""
+    record = json.loads((folder / FINISHED).read_text())
+    evaluations = config.evaluations + 1
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    model = (folder / MODEL).stat().st_size
+    fixed = 2.0 if seconds is None else max(0.0, seconds - record["seconds"])
+    return Cost(
+        fixed,
+        (record["seconds"] - record["evaluation_seconds"]) / record["steps"],
+        record["evaluation_seconds"] / evaluations,
+        model,
+        (size - model) / evaluations,
+    )
+
+
+def _probe(configs: dict[str, TrainConfig], workers: int) -> dict[str, Cost]:
+    """Train each for a few rollouts, as many at a time as in the sweep."""
+    with tempfile.TemporaryDirectory() as scratch:
+        jobs = []
+        for name, config in configs.items():
+            hyper = config.hyper
+            steps = min(hyper.total_timesteps, PROBED_ROLLOUTS * hyper.num_envs * hyper.n_steps)
+            short = replace(config, hyper=replace(hyper, total_timesteps=steps), evaluations=1)
+            jobs.append(Job(name, short.written_to(Path(scratch, name)), Path(scratch, f"{name}.log")))
+        costs, began = {}, time.perf_counter()
+        for done, attempt in enumerate(run_locally(jobs, workers), start=1):
+            if attempt.succeeded:
+                turns = -(-done // workers)  # of the workers, one after the other
+                seconds = (time.perf_counter() - began) / turns
+                costs[attempt.job.name] = _cost(attempt.job.config.folder, attempt.job.config, seconds)
+        return costs
+
+
+def costs_of(finished: list[TrainConfig], unfinished: list[TrainConfig], workers: int) -> dict[str, Cost]:
+    """The cost per method of the runs to come: from a finished one of the sweep where there is one, else probed."""
+    costs = {config.method: _cost(config.folder, config) for config in finished}
+    return costs | _probe({run.method: run for run in unfinished if run.method not in costs}, workers)

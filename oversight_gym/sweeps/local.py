@@ -1,0 +1,69 @@
+"""Runs as processes of this machine."""
+
+import queue
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.sweeps.worker import run_in_process
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to train.
+
+    Attributes:
+        name: of the run.
+        config: with the folder to write to.
+        log: file for what its process prints.
+    """
+
+    name: str
+    config: TrainConfig
+    log: Path
+
+
+class Attempt(NamedTuple):
+    """How one try of a job ended.
+
+    Attributes:
+        job: the job.
+        succeeded: whether its run finished.
+        where: the node it ran on, empty for this machine.
+    """
+
+    job: Job
+    succeeded: bool
+    where: str = ""
+
+
+def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
+    """Train all jobs, ``workers`` at a time; yields each as it ends. Stopping early kills what still runs."""
+    ended: queue.Queue[Attempt] = queue.Queue()
+    running: set[subprocess.Popen[str]] = set()
+    stopping = threading.Event()
+
+    def started(process: "subprocess.Popen[str]") -> None:
+        running.add(process)
+        if stopping.is_set():
+            process.kill()
+
+    def run(job: Job) -> None:
+        succeeded = not stopping.is_set() and run_in_process(job.config.to_json(), job.log, started)
+        ended.put(Attempt(job, succeeded))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for job in jobs:
+            pool.submit(run, job)
+        try:
+            for _ in jobs:
+                yield ended.get()
+        finally:
+            stopping.set()
+            for process in list(running):
+                process.kill()  # no effect on those that have ended

@@ -1,0 +1,72 @@
+"""One run in a process of its own; its config is the first line of its input.
+
+The input stays open as long as the process that wants the run lives; when it closes, this process ends at once.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from oversight_gym.envs import RequestError
+from oversight_gym.runs.config import TrainConfig
+
+Started = Callable[["subprocess.Popen[str]"], None]
+
+
+def run_in_process(config: dict[str, Any], log: Path, started: Started = lambda _: None) -> bool:
+    """Train one run in a process of its own.
+
+    Args:
+        config: of a ``TrainConfig``, by ``to_json``.
+        log: file for whatever the process prints.
+        started: called with the process.
+
+    Returns:
+        Whether it succeeded. The process is killed if this one dies, or leaves by an exception.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file:
+        words = [sys.executable, "-m", "oversight_gym.sweeps.worker"]
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=file, stderr=file, text=True, start_new_session=True
+        )
+        with process:
+            started(process)
+            assert process.stdin is not None
+            try:
+                process.stdin.write(json.dumps(config) + "\n")
+                process.stdin.flush()
+            except BrokenPipeError:  # it has died already
+                pass
+            else:
+                process.wait()  # with its input open
+            finally:
+                process.kill()
+    return process.returncode == 0
+
+
+def _die_with(parent: TextIO) -> None:
+    parent.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Train the run, and end in one sentence where it cannot be."""
+    config = TrainConfig.from_json(json.loads(sys.stdin.readline()))
+    threading.Thread(target=_die_with, args=[sys.stdin], daemon=True).start()
+    from oversight_gym.runs.train import finished_run
+
+    try:
+        finished_run(config)
+    except RequestError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
