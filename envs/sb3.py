@@ -15,6 +15,7 @@ from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.render import BATCH_MODES, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.infos import StepInfos
+from oversight_gym.envs.oversight.outcomes import Outcome
 from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.envs.world.state import observation_shape
 
@@ -50,6 +51,7 @@ class OversightVecEnv(VecEnv):
         **settings: Any,
     ) -> None:
         self.config = EnvConfig.from_settings(settings)
+        self.outcomes = Outcome
         self.render_mode = render_mode
         self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)
         self.reveal_hidden = reveal_hidden

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from oversight_gym.envs.world.state import PLANES
 
 if TYPE_CHECKING:
-    from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
+    from oversight_gym.agents.ppo.buffer import OutcomeBuffer
 
 AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
 
@@ -17,17 +17,17 @@ Steps = tuple[NDArray[np.intp], NDArray[np.intp]]
 Features = NDArray[np.int8]
 
 
-def _actions(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
+def _actions(buffer: "OutcomeBuffer", last: Steps, actions: int) -> Features:
     return np.eye(actions, dtype=np.int8)[buffer.actions[..., 0].astype(np.intp)[last]]
 
 
-def agent_observation(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
+def agent_observation(buffer: "OutcomeBuffer", last: Steps, actions: int) -> Features:
     """What the policy saw at an episode's last step, terminal planes included, and the action it took."""
     seen = buffer.seen(last)
     return np.concatenate([seen.reshape(len(seen), -1), _actions(buffer, last, actions)], axis=1)
 
 
-def trajectory(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Features:
+def trajectory(buffer: "OutcomeBuffer", last: Steps, actions: int) -> Features:
     """The squares walked within the rollout, the last of them, the last action and the oversight plane."""
     walked = buffer.plane(AGENT)
     for step in range(1, len(walked)):  # the union so far, begun anew with every episode
@@ -36,7 +36,7 @@ def trajectory(buffer: "RoutedRolloutBuffer", last: Steps, actions: int) -> Feat
     return np.concatenate(parts, axis=1).astype(np.int8)
 
 
-VIEWS: dict[str, Callable[["RoutedRolloutBuffer", Steps, int], Features]] = {
+EVIDENCE: dict[str, Callable[["OutcomeBuffer", Steps, int], Features]] = {
     "agent_observation": agent_observation,
     "trajectory": trajectory,
 }

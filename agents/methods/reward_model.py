@@ -1,7 +1,7 @@
 """Semi-supervised reward: a classifier of outcomes, trained on observed episodes, pays the unobserved ones.
 
 After semi-supervised reinforcement learning (Christiano 2016; Finn et al., arXiv 1612.00429). What the classifier may
-look at is the supervisor's choice, a row of ``VIEWS``.
+look at is the supervisor's choice, a row of ``EVIDENCE``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oversight_gym.agents.methods.evidence import VIEWS, Features
+from oversight_gym.agents.methods.evidence import EVIDENCE, Features
 from oversight_gym.agents.policies.optimizer import LightAdam
 from oversight_gym.envs.oversight.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
+    from oversight_gym.agents.ppo.buffer import OutcomeBuffer
 
 MEMORY = 20_000
 """Observed episodes that are remembered, the latest."""
@@ -31,13 +31,13 @@ class RewardModel:
     loss is the cross-entropy of the observed kinds. Nothing is paid until both kinds have been observed.
 
     Args:
-        view: a name in ``VIEWS``.
+        evidence: a name in ``EVIDENCE``.
         actions: number of actions.
         seed: of its initial weights and of its minibatches.
     """
 
-    def __init__(self, view: str, actions: int, seed: Any = None) -> None:
-        self.view, self.actions = VIEWS[view], actions
+    def __init__(self, evidence: str, actions: int, seed: Any = None) -> None:
+        self.evidence, self.actions = EVIDENCE[evidence], actions
         self.rng = np.random.default_rng(seed)
         self.features: Features | None = None  # of remembered episodes, (MEMORY, features)
         self.is_diamond = np.zeros(MEMORY, dtype=np.int8)
@@ -51,11 +51,11 @@ class RewardModel:
         self.network = nn.Sequential(*layers)
         self.optimizer = LightAdam(self.network.parameters(), lr=LEARNING_RATE)
 
-    def __call__(self, buffer: "RoutedRolloutBuffer") -> None:
+    def pay(self, buffer: "OutcomeBuffer") -> None:
         """Learn from a rollout, then pay its unobserved episodes."""
         steps, envs = np.nonzero(buffer.ended & (buffer.observed != Outcome.NONE))
         last = steps, envs
-        features, observed = self.view(buffer, last, self.actions), buffer.observed[last]
+        features, observed = self.evidence(buffer, last, self.actions), buffer.observed[last]
         if self.features is None:
             self._begin(features.shape[1])
         known = observed != Outcome.UNKNOWN

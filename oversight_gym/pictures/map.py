@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.evaluation.situations import PATTERNS

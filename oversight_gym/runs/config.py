@@ -111,18 +111,17 @@ class TrainConfig:
     def env(self) -> EnvConfig:
         """The environment's settings."""
         hyper = self.hyper
-        return EnvConfig(
+        asked = EnvConfig(
             size=hyper.size,
             walls=hyper.walls,
             oversight_probability=self.oversight,
             spurious_oversight_probability=hyper.spurious_oversight,
-            shuffled_oversight=self.method_row.shown_oversight == "shuffled",
             min_distance=hyper.min_distance,
             unique_nearest_terminal=hyper.unique_nearest_terminal,
             max_episode_steps=hyper.max_episode_steps,
-            reward=self.method_row.reward,
             ghost_penalty=hyper.ghost_penalty,
         )
+        return self.method_row.env(asked)
 
     def to_json(self) -> dict[str, Any]:
         """One flat object of plain JSON, the inverse of :meth:`from_json`."""
