@@ -29,7 +29,8 @@ class PlainEpisode:
         self._watching: list[bool] = (world.watching > 0).tolist()
         observed, truth = world.observed_probability.argmax(axis=1), config.true_outcomes
         rewards = config.reward_table[truth if config.reward_rule.uses_hidden else observed].tolist()
-        self._results = list(zip(rewards, map(config.outcomes, observed), map(config.outcomes, truth), strict=True))
+        outcomes = [[config.outcomes(number) for number in view.tolist()] for view in (observed, truth)]
+        self._results = list(zip(rewards, (arrived > 0 for arrived in range(len(rewards))), *outcomes, strict=True))
         self.steps = 0
 
     def start(self, rng: np.random.Generator) -> None:
@@ -50,17 +51,18 @@ class PlainEpisode:
     def observe(self) -> NDArray[Any]:
         return self._seen.copy()
 
-    def step(self, action: int) -> tuple[float, bool, Any, Any]:
-        for entry in self._entries[self._dynamic]:
-            self._visible[entry] = 0
+    def step(self, action: Any) -> tuple[float, bool, Any, Any]:
+        visible, entries = self._visible, self._entries
+        for entry in entries[self._dynamic]:
+            visible[entry] = 0
         self._dynamic = dynamic = self._next[self._dynamic][action]
-        for entry in self._entries[dynamic]:
-            self._visible[entry] = 1
+        for entry in entries[dynamic]:
+            visible[entry] = 1
         self.steps += 1
         kind = self._terminals.get(self._square[dynamic])
-        arrived = 0 if kind is None else arrival(kind, self._overseen[kind] and self._watching[dynamic])
-        reward, observed, outcome = self._results[arrived]
-        return reward, arrived > 0, observed, outcome
+        if kind is None:
+            return self._results[0]
+        return self._results[arrival(kind, self._overseen[kind] and self._watching[dynamic])]
 
     @property
     def state(self) -> State:
@@ -90,7 +92,7 @@ class CoreEpisode:
         observation: NDArray[Any] = self.core.observe()[0]
         return observation
 
-    def step(self, action: int) -> tuple[float, bool, Any, Any]:
+    def step(self, action: Any) -> tuple[float, bool, Any, Any]:
         assert self.core is not None
         seen, outcome = self.core.step(np.array([action]))
         outcomes = self.config.outcomes

@@ -96,7 +96,8 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
         self._begun, self._ended = True, False
         if self.render_mode == "human":
             self.render()
-        return self._episode.observe(), self._info(self.config.outcomes.NONE, self.config.outcomes.NONE)
+        none = self.config.outcomes.NONE
+        return self._episode.observe(), {"observed_outcome": none, "hidden": hidden_info(self.config, none)}
 
     def step(self, action: np.int64 | int) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
         """Take one action; raises ``RequestError`` after a terminal square or for an unknown action."""
@@ -106,14 +107,12 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
         if action not in self._actions:
             raise wrong_action(action, self.config.world.actions)
         episode = self._episode
-        reward, self._ended, observed, outcome = episode.step(int(action))
-        truncated = not self._ended and episode.steps >= self._limit
+        reward, self._ended, observed, outcome = episode.step(action)
+        truncated = episode.steps >= self._limit and not self._ended
         if self.render_mode == "human":
             self.render()
-        return episode.observe(), reward, self._ended, truncated, self._info(observed, outcome)
-
-    def _info(self, observed: Any, outcome: Any) -> dict[str, Any]:
-        return {"observed_outcome": observed, "hidden": hidden_info(self.config, outcome)}
+        info = {"observed_outcome": observed, "hidden": hidden_info(self.config, outcome)}
+        return episode.observe(), reward, self._ended, truncated, info
 
     @property
     def state(self) -> State:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from oversight_gym.envs.drawing.palette import BLUE, ORANGE
 from oversight_gym.envs.registry import Registry
 
 
@@ -33,8 +32,8 @@ def register_kind(kind: Kind) -> Kind:
     return KINDS.register(kind.name, kind)
 
 
-register_kind(Kind("ghost", -1.0, ORANGE))
-register_kind(Kind("diamond", +1.0, BLUE))
+register_kind(Kind("ghost", -1.0, "#D55E00"))
+register_kind(Kind("diamond", +1.0, "#0072B2"))
 
 
 def most_valuable_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
