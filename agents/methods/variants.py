@@ -58,7 +58,7 @@ class RewardModelled(Method):
 
         classifier = model.memory["reward_model"]
         assert isinstance(classifier, RewardModel)
-        classifier.pay(buffer)
+        classifier.pay(buffer, model.env_config)
 
     def check(self) -> None:
         super().check()
