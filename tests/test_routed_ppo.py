@@ -261,7 +261,7 @@ def test_the_diagnostics_look_at_all_environments(monkeypatch: pytest.MonkeyPatc
     model.learn(64 * 32)
     sampled = looked[-3:]  # of the unlabelled and of each expert's steps
     assert [len(at) for at in sampled] == [256] * 3
-    assert all(len(np.unique(at // 32)) > 40 for at in sampled)
+    assert all(at.min() // 32 < 8 and at.max() // 32 >= 56 for at in sampled)
 
 
 def test_gymnasiums_own_environment_through_sb3s_vec_env_trains_too() -> None:
