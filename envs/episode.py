@@ -67,7 +67,8 @@ class PlainEpisode:
         kind = self._terminals.get(self._square[dynamic])
         if kind is None:
             return self._results[0]
-        return self._results[arrival(kind, self._overseen[kind] and self._watching[dynamic])]
+        result: tuple[float, bool, Any, Any] = self._results[arrival(kind, self._overseen[kind] and self._watching[dynamic])]
+        return result
 
     @property
     def state(self) -> State:
