@@ -9,11 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.drawing.palette import BLUE, GREEN, GREY, ORANGE
 from oversight_gym.envs.errors import check_integer
 from oversight_gym.evaluation.figures import Evaluation, ceilings, evaluate
-from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.files import write_csv, write_json, write_whole
 from oversight_gym.runs.folder import Run
