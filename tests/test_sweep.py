@@ -54,6 +54,8 @@ def assert_same_results(out: Path, expected: Path) -> None:
         ("gate_hidden=[]", "gate_hidden", [()]),
         ("walls=none,border", "walls", ["none", "border"]),
         ("anneal=false", "anneal", [False]),
+        ("anneal=False", "anneal", [False]),
+        ("ghost_penalty=none,-2", "ghost_penalty", [None, -2.0]),
     ],
 )
 def test_settings_to_sweep_over(text: str, name: str, values: list[object]) -> None:
@@ -81,10 +83,14 @@ def test_the_runs_of_a_sweep() -> None:
         (["--methods", "magic"], "method is 'magic'"),
         (["--oversight", "1.2"], "oversight is 1.2"),
         (["--seeds", "0"], "seeds is 0"),
-        (["--set", "colour=3"], "set names 'colour'"),
+        (["--set", "colour=3"], "'colour' is not a training setting"),
         (["--set", "gate_coef"], "write NAME=VALUE"),
-        (["--set", "seed=3"], "set names 'seed'"),
-        (["--set", "gate_coef=much"], "wrong kind"),
+        (["--set", "seed=3"], "'seed' is not a training setting"),
+        (["--set", "gate_coef=much"], "gate_coef is 'much'; give a number"),
+        (["--set", "anneal=maybe"], "anneal is 'maybe'; give true or false"),
+        (["--set", "device=5"], "device is 5; give text"),
+        (["--set", "learning_rat=5"], "the nearest is 'learning_rate'"),
+        (["--set", "size=[4,5,6]"], "size is [4, 5, 6]; give a list of length 2"),
         (["--config", "missing.toml"], "missing.toml cannot be read"),
         (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster was found"),
     ],
@@ -109,8 +115,14 @@ def test_a_toml_file_is_a_sweep_and_options_go_first(tmp_path: Path) -> None:
     assert "4 runs, 0 of them finished; 8,192 steps" in shown.stdout
     assert "estimate" in shown.stdout
     assert finished(tmp_path / "out") == []
+    file.write_text("[set]\nanneal = 'False'\n")
+    with pytest.raises(RequestError, match="anneal is 'False'; give true or false"):
+        runs_of(SweepConfig.from_toml(file))
+    file.write_text("seeds = 'three'\n")
+    with pytest.raises(RequestError, match="seeds is 'three'; give an integer"):
+        SweepConfig.from_toml(file)
     file.write_text("colour = 3\n")
-    with pytest.raises(RequestError, match="holds 'colour'"):
+    with pytest.raises(RequestError, match="'colour' is not a setting of a sweep"):
         SweepConfig.from_toml(file)
 
 

@@ -9,9 +9,9 @@ from stable_baselines3.common.logger import KVWriter
 from tqdm import tqdm
 
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
-from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.periodic import Evaluations
 from oversight_gym.files import plain, write_csv
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.periodic import PeriodicEvaluation
 
 MOST_ROWS = 500
 """Rows of ``progress.csv``, and points of a TensorBoard curve, at most."""
@@ -63,7 +63,7 @@ class RolloutLogs(BaseCallback):
 class ProgressBar(BaseCallback):
     """Steps, steps per second and the current return; nothing when not on a terminal."""
 
-    def __init__(self, config: TrainConfig, evaluations: Evaluations) -> None:
+    def __init__(self, config: TrainConfig, evaluations: PeriodicEvaluation) -> None:
         super().__init__()
         self.config, self.evaluations = config, evaluations
 

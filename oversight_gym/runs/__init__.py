@@ -1,0 +1,1 @@
+"""One run: its config, training, files and folder."""
