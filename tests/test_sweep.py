@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ from conftest import TINY, command, tiny
 from test_resume import curves, table
 
 from oversight_gym.envs import RequestError
+from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import FINISHED, load_run
+from oversight_gym.sweeps.local import Job, run_locally
 from oversight_gym.sweeps.plan import SweepConfig, options_of, runs_of
+from oversight_gym.sweeps.progress import Progress
 from oversight_gym.sweeps.sweep import sweep
 
 
@@ -222,6 +226,26 @@ def test_two_drivers_do_not_share_a_folder(tmp_path: Path) -> None:
         first.kill()
     assert second.returncode == 2
     assert "is being swept by another process" in second.stderr
+
+
+def test_a_job_that_cannot_even_be_started_has_failed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    run = TrainConfig.of(run_dir=tmp_path / "run")
+    attempts = run_locally([Job("a", run, tmp_path / "file" / "log"), Job("b", run, tmp_path / "file" / "log")], 2)
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(lambda: list(attempts)).result(timeout=20)
+    assert sorted((attempt.job.name, attempt.succeeded) for attempt in found) == [("a", False), ("b", False)]
+    assert all("file" in attempt.reason for attempt in found)
+
+
+def test_the_time_left_is_that_of_the_runs_to_come() -> None:
+    for runs in range(1, 60):
+        progress = Progress({str(run): 0.1 * (run + 1) for run in range(runs)}, done=0, slots=2)
+        assert progress.seconds_left() == pytest.approx(sum(progress.weights.values()) / 2)
+        for name in list(progress.weights):
+            progress.finished(name)
+            assert 0 <= progress.seconds_left() < 60
+        assert progress.seconds_left() == 0
 
 
 def test_the_plan_is_kept(undisturbed: Path) -> None:

@@ -4,17 +4,13 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
-
-import msgspec
 
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.files import plain
 
 
-@cache
 def field_types(config: type) -> dict[str, Any]:
     """The type of every field of a dataclass, by name."""
     return get_type_hints(config)
@@ -61,9 +57,9 @@ def typed_text(name: str, text: str, kind: Any) -> Any:
 
 def _path(kind: type, value: Any) -> Any:
     """Paths are the one type of a field that msgspec does not know."""
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str | Path):
         return Path(value)
-    raise msgspec.ValidationError("Expected `str`, got something else")
+    raise TypeError("Expected `str`, got something else")
 
 
 _WORDS = {
@@ -78,6 +74,8 @@ _WORDS = {
 
 def _converted(name: str, value: Any, kind: Any, strict: bool) -> Any:
     """The one place where an error of msgspec becomes a sentence."""
+    import msgspec  # not for --help
+
     try:
         return msgspec.convert(value, kind, strict=strict, dec_hook=_path)
     except msgspec.ValidationError as error:
