@@ -128,6 +128,10 @@ class TrainConfig:
         return EnvConfig(
             size=hyper.size,
             walls=hyper.walls,
+            kinds=hyper.kinds,
+            dynamics=hyper.dynamics,
+            oversight_process=hyper.oversight_process,
+            view=hyper.view,
             oversight_probability=self.oversight,
             spurious_oversight_probability=hyper.spurious_oversight,
             shuffled_oversight=self.method_row.shown_oversight == "shuffled",
