@@ -115,7 +115,9 @@ def read_results(folder: Path, select: str | None = None) -> tuple[list[Result],
     if unfinished:
         notes.append(f"{unfinished} unfinished run(s) were left out.")
     if not read:
-        raise RequestError(f"{folder} holds no finished run; train some, for example with 'oversight-gym sweep'.")
+        if len(notes) > bool(unfinished):
+            raise RequestError(f"{folder} holds no finished run that can be read ({notes[0]}).")
+        raise RequestError(f"{folder} holds no finished run; train some, for example in a sweep.")
     series = _name_series([config for config, _, _ in read])
     results = [
         Result(config, name, rows, labels, select or config.select)

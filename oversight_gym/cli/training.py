@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import tyro
 
 from oversight_gym.cli.common import PluginOptions, console, tool
+from oversight_gym.envs import RequestError
 from oversight_gym.runs.config import TrainConfig
 
 
@@ -42,7 +43,13 @@ def methods(options: MethodsOptions) -> None:
 
     out = console()
     for name in options.names or METHODS:
-        method = choose("method", name, METHODS)
+        try:
+            method = choose("method", name, METHODS)
+        except RequestError as error:
+            if options.names:
+                raise
+            out.print(f"[bold]{name}[/bold]: {error}\n")  # a broken plug-in, which nobody has asked for
+            continue
         marked = " (trains on the ground truth: an upper bound)" if method.uses_hidden else ""
         kinds = ", ".join(sorted(outcome.name.lower() for outcome in method.trained_on))
         out.print(f"[bold]{method.name}[/bold]{marked}: {method.summary}")
