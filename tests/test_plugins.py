@@ -2,14 +2,11 @@
 
 import ast
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import TINY, command
+from conftest import TINY, process
 
 from oversight_gym.cli.main import flags, for_the_command_line
 from oversight_gym.envs import RequestError
@@ -48,21 +45,21 @@ def swept(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep over the plug-in's method and a built-in one, in the plug-in's world."""
     out = tmp_path_factory.mktemp("swept")
     words = ["--methods", "timid", "naive", "--oversight", "0.3", "--seeds", "1", "--out", out, "--set", *SETTINGS]
-    done = command("sweep", "--plugin", plugin, *words)
+    done = process("sweep", "--plugin", plugin, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 runs, 0 of them finished" in done.stdout
     return out
 
 
 def test_a_swept_method_from_elsewhere_can_be_compared_and_evaluated(plugin: Path, swept: Path) -> None:
-    done = command("compare", swept, "--plugin", plugin, "--baseline", "naive")
+    done = process("compare", swept, "--plugin", plugin, "--baseline", "naive")
     assert done.returncode == 0, done.stderr
     rows = json.loads((swept / "compare" / "compare.json").read_text())["rows"]
     assert {row["series"] for row in rows} == {"timid", "naive"}
     assert len({row["return_stepwise/iqm"] for row in rows}) == 1  # the same method by another name
     run = swept / "oversight=0.30" / "timid" / "seed=0"
     for words in (["evaluate", run, "--json"], ["map", run, "--out", swept / "map"]):
-        done = command(*words, "--plugin", plugin)
+        done = process(*words, "--plugin", plugin)
         assert done.returncode == 0, done.stderr
 
 
@@ -71,23 +68,23 @@ def test_a_run_folder_imports_nothing_by_itself(plugin: Path, swept: Path) -> No
     assert json.loads((run / "config.json").read_text())["config"]["plugin"] == [str(plugin)]
     with pytest.raises(RequestError, match=f"was trained with a plug-in; give `plugin` {re.escape(str(plugin))}"):
         load_run(run)
-    done = command("evaluate", run)
+    done = process("evaluate", run)
     assert done.returncode == 2
     assert f"give --plugin {plugin}" in done.stderr
     assert done.stderr.count("\n") == 1
-    done = command("compare", swept, "--out", swept / "without")
+    done = process("compare", swept, "--out", swept / "without")
     assert done.returncode == 2
     assert "holds no finished run that can be read" in done.stderr
 
 
 def test_training_with_a_plugin_shows_and_repeats_it(plugin: Path, tmp_path: Path) -> None:
-    shown = command("train", "--plugin", plugin, "--method", "timid", "--help")
+    shown = process("train", "--plugin", plugin, "--method", "timid", "--help")
     assert shown.returncode == 0
     assert "(default: timid)" in shown.stdout
-    listed = command("methods", "timid", "--plugin", plugin)
+    listed = process("methods", "timid", "--plugin", plugin)
     assert "an example: naive, from elsewhere" in listed.stdout
     words = ["train", "--plugin", plugin, "--method", "timid", "--dynamics", "walk", "--run-dir", tmp_path / "run"]
-    done = command(*words, *SMALL)
+    done = process(*words, *SMALL)
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "run" / "config.json").read_text())["command"]
     assert told.startswith(f"oversight-gym train --plugin {plugin} --method timid")
@@ -107,7 +104,7 @@ def test_a_plugin_that_cannot_be_imported_is_named(content: str | None, sentence
     if content is not None:
         path.write_text(content)
     for words in (["train", "--run-dir", tmp_path / "run"], ["sweep", "--out", tmp_path / "out"], ["methods"]):
-        done = command(*words, "--plugin", path)
+        done = process(*words, "--plugin", path)
         assert done.returncode == 2
         assert sentence in done.stderr
         assert done.stderr.count("\n") == 1
@@ -119,21 +116,16 @@ def test_a_broken_entry_point_breaks_only_what_asks_for_it(tmp_path: Path) -> No
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[oversight_gym.methods]\nbroken = nothing_of_that_name:METHOD\n")
-
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, "-m", "oversight_gym", *map(str, words)]
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-        return subprocess.run(program, capture_output=True, text=True, env=environment, check=False)
-
-    asked = run("train", "--method", "broken", "--run-dir", tmp_path / "run")
+    asked = process("train", "--method", "broken", "--run-dir", tmp_path / "run", PYTHONPATH=str(tmp_path))
     assert asked.returncode == 2
     assert "nothing_of_that_name" in asked.stderr
     assert "Traceback" not in asked.stderr
-    listed = run("methods")
+    listed = process("methods", PYTHONPATH=str(tmp_path))
     assert listed.returncode == 0
     assert "routing:" in listed.stdout
     assert "nothing_of_that_name" in listed.stdout
-    assert run("train", *SMALL, "--run-dir", tmp_path / "run").returncode == 0
+    trained = process("train", *SMALL, "--run-dir", tmp_path / "run", PYTHONPATH=str(tmp_path))
+    assert trained.returncode == 0
 
 
 def requests() -> list[tuple[str, str]]:
