@@ -50,7 +50,9 @@ class SmallGhost(Method):
 def test_a_loss_term_of_its_own_is_minimised_and_logged(multi_hot: bool | None) -> None:
     norms, logged = {}, {}
     for weight in (0.0, 1.0):
-        model = model_of(SmallGhost("small", "", routed=True, gate_loss=True, weight=weight), multi_hot, learning_rate=3e-3)
+        model = model_of(
+            SmallGhost("small", "", routed=True, gate_loss=True, weight=weight), multi_hot, learning_rate=3e-3
+        )
         model.set_logger(Logger(None, []))
         model.learn(16 * 32 * 10, log_interval=None)
         batch = model.rollout_buffer.minibatch(np.arange(512))

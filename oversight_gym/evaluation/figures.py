@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_probability
-from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.evaluation.probabilities import policy_query, table_of
 from oversight_gym.evaluation.situations import CEILINGS, PATTERNS, PolicyTable, states
 from oversight_gym.evaluation.solver import QUANTITIES, Estimate, exact_means, sampled_means
