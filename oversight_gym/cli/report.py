@@ -9,7 +9,6 @@ from rich.table import Table
 
 from oversight_gym.agents.methods.builtin import Method
 from oversight_gym.evaluation.figures import Evaluation
-from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.runs.folder import Run
 
 WIDTH = 100
@@ -55,7 +54,7 @@ def _pattern_table(evaluation: Evaluation) -> Table:
     title = "By which terminals are watched"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold")
     table.add_column("policy", no_wrap=True, min_width=16)
-    columns = [(key, pattern) for key in ("return_start", "p_ghost") for pattern in PATTERNS]
+    columns = [(key, pattern) for key in ("return_start", "p_ghost") for pattern in evaluation.patterns]
     for key, pattern in columns:
         heading = {"return_start": "return", "p_ghost": "P ghost"}[key]
         table.add_column(f"{heading}\n{pattern}", justify="right", no_wrap=True)

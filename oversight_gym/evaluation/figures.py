@@ -81,9 +81,7 @@ class Evaluation:
     def only(self, name: str) -> "Evaluation":
         """The evaluation of one variant alone."""
         which = slice(self.names.index(name), self.names.index(name) + 1)
-        estimate = self.estimate._replace(
-            means=self.estimate.means[which], covariance=self.estimate.covariance[which]
-        )
+        estimate = self.estimate._replace(means=self.estimate.means[which], covariance=self.estimate.covariance[which])
         return replace(self, names=(name,), estimate=estimate)
 
     def to_json(self) -> dict[str, object]:

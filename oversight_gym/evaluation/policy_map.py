@@ -98,7 +98,7 @@ def default_terminals(config: EnvConfig) -> NDArray[np.int16]:
     return squares
 
 
-def terminals_at(config: EnvConfig, places: Mapping[str, tuple[int, int] | None]) -> NDArray[np.int16]:
+def terminals_at(config: EnvConfig, places: Mapping[str, tuple[int, int]]) -> NDArray[np.int16]:
     """Terminals at (row, column) by kind, the others where the default layout has them; shape (1, kinds).
 
     Raises:
@@ -107,8 +107,7 @@ def terminals_at(config: EnvConfig, places: Mapping[str, tuple[int, int] | None]
     squares = default_terminals(config)
     for name, position in places.items():
         choose("the terminal", name, dict.fromkeys(config.kinds))
-        if position is not None:
-            squares[0, config.kinds.index(name)] = config.grid.square(name, position)
+        squares[0, config.kinds.index(name)] = config.grid.square(name, position)
     for index, name in enumerate(config.kinds):
         for other in range(index):
             if squares[0, other] == squares[0, index]:

@@ -108,4 +108,10 @@ class Quantities:
 
 def figure_names(kinds: tuple[str, ...]) -> tuple[str, ...]:
     """``return_start``, ``return_stepwise``, ``p_KIND``, the most valuable kind first, ``p_timeout`` and ``length``."""
-    return "return_start", "return_stepwise", *(f"p_{kind}" for kind in most_valuable_first(kinds)), "p_timeout", "length"
+    return (
+        "return_start",
+        "return_stepwise",
+        *(f"p_{kind}" for kind in most_valuable_first(kinds)),
+        "p_timeout",
+        "length",
+    )

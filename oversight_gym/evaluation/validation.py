@@ -63,7 +63,8 @@ def overseen_score(
         observed, lengths = seen.observed[ended], core.state.steps[ended]
         known = observed >= FIRST_KIND
         own = (observed == Outcome.NONE).astype(float)
-        own[known] = 1 / chances[ended[known], observed[known] - FIRST_KIND]
+        chance = chances[ended[known], observed[known] - FIRST_KIND]
+        own[known] = np.divide(1, chance, out=np.zeros_like(chance), where=chance > 0)
         total += float((own * config.ground_truth[observed] * gamma ** (lengths - 1.0)).sum())
         weight += float(own.sum())
         spent += int(known.sum())

@@ -6,10 +6,11 @@ from pathlib import Path
 from oversight_gym.agents.policies.policy import Gate
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
-from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.envs.oversight.processes import pattern_names
+from oversight_gym.evaluation.policy_map import terminals_at
 from oversight_gym.files import write_whole
 from oversight_gym.pictures.files import FILES, figure_files, write_gif
-from oversight_gym.pictures.policy_map import BACKGROUNDS, MapPainter, terminals_at
+from oversight_gym.pictures.policy_map import MapPainter, backgrounds
 from oversight_gym.runs.folder import Run, kept_weights
 
 
@@ -30,8 +31,8 @@ def draw_map(
         out: folder for ``map.png`` and ``map.svg``, or ``map.gif``.
         gates: ``free``, experts' names, or weights of the first expert; all that the run has if empty.
         ghost, diamond: (row, column); the default layout's if None.
-        watched: which terminals are under oversight, a key of ``PATTERNS``.
-        background: a key of ``BACKGROUNDS``.
+        watched: which terminals are under oversight, one of ``pattern_names``.
+        background: a key of ``backgrounds``.
         training: draw the kept weights one after the other, as a GIF.
 
     Returns:
@@ -40,11 +41,17 @@ def draw_map(
     Raises:
         RequestError: for an impossible layout, gate or background, if no weights were kept, or nothing can be written.
     """
-    choose("watched", watched, PATTERNS)
-    choose("background", background, BACKGROUNDS)
     settings = list(gates or run.config.method_row.gates)
     config = run.config.env
-    painter = MapPainter(config, terminals_at(config, ghost, diamond), watched, background)
+    choose("watched", watched, dict.fromkeys(pattern_names(config.kinds)))
+    choose("background", background, backgrounds(config))
+    places = {"ghost": ghost, "diamond": diamond}
+    painter = MapPainter(
+        config,
+        terminals_at(config, {kind: place for kind, place in places.items() if place is not None}),
+        watched,
+        background,
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
         if training:

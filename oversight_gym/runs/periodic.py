@@ -17,7 +17,6 @@ from oversight_gym.analysis.results import as_used
 from oversight_gym.files import write_csv
 from oversight_gym.runs.folder import BEST, EVALUATIONS, weights_name, write_weights
 from oversight_gym.evaluation.selection import Row, chosen
-from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.evaluation.validation import overseen_score, validation_rng
 
 
@@ -32,7 +31,7 @@ def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) ->
     row: Row = {"step": step}
     for gate in evaluation.names:
         row |= {f"{gate}/{key}": value for key, value in evaluation.figures(gate).items()}
-        for pattern in PATTERNS:
+        for pattern in evaluation.patterns:
             row |= {f"{gate}/{pattern}/{key}": value for key, value in evaluation.figures(gate, pattern).items()}
     return row | {f"labels/{use}": count for use, count in labels.items()}
 
@@ -95,7 +94,7 @@ class Evaluations(BaseCallback):
 
     def _evaluate(self, policy: GatedMixturePolicy) -> None:
         method, step = self.config.method_row, self.model.num_timesteps
-        evaluation = evaluate(policy, self.config.env, method.gates, gamma=self.config.hyper.gamma)
+        evaluation = evaluate(policy, self.config.env, method.gates, gamma=self.config.hyper.gamma, regret=False)
         row = evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed))
         self.rows.append(row | self._scores(step, as_used(method, row)["return_stepwise"]))
         write_csv(self.folder / EVALUATIONS, self.rows)
