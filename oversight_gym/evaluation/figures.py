@@ -188,22 +188,20 @@ def evaluate(
     )
 
 
-def ceilings(
-    config: EnvConfig, *, gamma: float = 0.97, oversight: float | None = None, exact: bool | None = None
-) -> dict[str, Evaluation]:
-    """The reference policies on the same environment, by name; keywords as in :func:`evaluate`.
+def ceilings(config: EnvConfig, *, gamma: float = 0.97, **how: Any) -> dict[str, Evaluation]:
+    """The reference policies on the same environment, by name; further keywords as in :func:`evaluate_table`.
 
     Found once per config in a process.
     """
-    found = _ceilings(config, gamma, oversight, exact)
+    found = _ceilings(config, gamma, **how)
     return {name: found.only(name) for name in found.names}
 
 
 @lru_cache(maxsize=64)
-def _ceilings(config: EnvConfig, gamma: float, oversight: float | None, exact: bool | None) -> Evaluation:
+def _ceilings(config: EnvConfig, gamma: float, **how: Any) -> Evaluation:
     tables = [made(gamma) for made in CEILINGS.values()]
 
     def together(block: Block) -> Table:
         return np.concatenate([table(block) for table in tables], axis=2)
 
-    return evaluate_table(together, config, list(CEILINGS), gamma=gamma, oversight=oversight, exact=exact)
+    return evaluate_table(together, config, list(CEILINGS), gamma=gamma, **how)

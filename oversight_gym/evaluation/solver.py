@@ -155,7 +155,7 @@ def solve_block(block: Block, table: Table, task: Task) -> Table:
 
 
 def _quantities(task: Task, start: Table, ends: Table, through: Table | None, mass: int, kept: int) -> Table:
-    """The quantities of one mass, in the order of ``Quantities.names``: (variants, placements, patterns, quantities)."""
+    """The quantities of one mass as ``Quantities.names`` orders them: (variants, placements, patterns, quantities)."""
     kinds, quantities, weighted = task.config.kinds, task.quantities, mass + kept
     reached, late, to_go, steps = ends[:, mass]  # each (kinds, variants, placements, patterns)
     total = start[mass].sum(axis=0)
