@@ -50,12 +50,12 @@ GateValue = Gate | Scaled
 
 
 def _weights(policy: GatedMixturePolicy, gate: GateValue) -> Tensor | Callable[[Tensor], Tensor]:
-    """The experts' weights at a gate, shape (experts,), or how they follow from the free ones, (experts, n)."""
+    """The experts' weights at a gate, shape (experts,), or how they follow from the free ones, (n, experts)."""
     if isinstance(gate, Scaled):
         chosen = policy.gate_vector(gate.expert)
         if chosen is None:
             raise RequestError(f"expert is {gate.expert!r}; choose one of {', '.join(policy.experts)}.")
-        factor = (1 - (1 - gate.scale) * chosen)[:, None]
+        factor = 1 - (1 - gate.scale) * chosen
         return lambda free: free * factor
     forced = policy.mixture.forced_gate if gate is None else policy.gate_vector(gate)
     return (lambda free: free) if forced is None else forced
@@ -74,22 +74,22 @@ def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[GateValue]) -> Qu
     assert isinstance(head, nn.Linear)
 
     def probabilities(obs: Tensor) -> Tensor:
-        """Shape (variants, actions, n)."""
+        """Shape (variants, n, actions)."""
         features = policy.policy_features(obs)
-        logits = [(run(experts[index], features) @ head.weight.T).T for index in used]  # type: ignore[arg-type]
-        free = policy.mixture.gate_weights(features).T if free_ones else None
+        logits = [run(experts[index], features) @ head.weight.T for index in used]  # type: ignore[arg-type]
+        free = policy.mixture.gate_weights(features) if free_ones else None
         mixed = []
         for weighing in weighings:
             weights = weighing if isinstance(weighing, Tensor) else weighing(free)
-            own = [weights[index] * of_expert for index, of_expert in zip(used, logits, strict=True)]
-            mixed.append(sum(own[1:], own[0]) + head.bias[:, None])
-        return torch.stack(mixed).softmax(dim=1)
+            own = [weights[..., index, None] * part for index, part in zip(used, logits, strict=True)]
+            mixed.append(sum(own[1:], own[0]) + head.bias)
+        return torch.stack(mixed).softmax(dim=-1)
 
     @torch.no_grad()
     def query(observations: NDArray[Any]) -> NDArray[np.float32]:
         parts = torch.split(_tensor(policy, observations), CHUNK)
-        found: NDArray[np.float32] = torch.cat([probabilities(part) for part in parts], dim=2).cpu().numpy()
-        return found.transpose(0, 2, 1)
+        found: NDArray[np.float32] = torch.cat([probabilities(part) for part in parts], dim=1).cpu().numpy()
+        return found
 
     return query
 
@@ -167,9 +167,9 @@ def table_of(query: Query, deterministic: bool = False) -> PolicyTable:
             )
         if deterministic:
             probabilities = greedy(probabilities)
-        chosen: Table = probabilities.transpose(2, 1, 0).astype(np.float64)
+        shape = -1, len(block.chain), len(block.terminals), 2 ** len(block.config.kinds), len(actions)
+        chosen: Table = np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3), dtype=np.float64)
         chosen /= chosen.sum(axis=0)
-        shape = len(actions), len(block.chain), len(block.terminals), 2 ** len(block.config.kinds), -1
-        return np.ascontiguousarray(chosen.reshape(shape).transpose(0, 1, 4, 2, 3))
+        return chosen
 
     return table
