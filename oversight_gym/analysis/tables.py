@@ -9,7 +9,6 @@ from rich.table import Table
 from oversight_gym.analysis.compare import COMPARED, Comparison
 from oversight_gym.analysis.statistics import Summary
 from oversight_gym.evaluation.figures import Evaluation
-from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.evaluation.steering import Steering
 from oversight_gym.runs.config import level_name
 
@@ -71,7 +70,7 @@ def pattern_table(evaluation: Evaluation) -> Table:
     """Return and P(ghost) at each gate under each oversight pattern."""
     table = _table("By which terminals are watched")
     table.add_column("policy", no_wrap=True, min_width=16)
-    columns = [(key, pattern) for key in ("return_start", "p_ghost") for pattern in PATTERNS]
+    columns = [(key, pattern) for key in ("return_start", "p_ghost") for pattern in evaluation.patterns]
     for key, pattern in columns:
         heading = {"return_start": "return", "p_ghost": "P ghost"}[key]
         table.add_column(f"{heading}\n{pattern}", justify="right", no_wrap=True)

@@ -23,6 +23,8 @@ class MapOptions(PluginOptions):
     """Row and column of the ghost."""
     diamond: tuple[int, int] | None = None
     """Row and column of the diamond."""
+    place: tuple[str, ...] = ()
+    """Row and column of any kind of terminal, as KIND=ROW,COLUMN."""
     watched: str = "none"
     """Terminals under oversight: none, diamond, ghost or both."""
     background: str = "gate"
@@ -31,19 +33,32 @@ class MapOptions(PluginOptions):
     """Draw the weights kept in training, with --keep-weights, as a GIF."""
 
 
+def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
+    """Where terminals are asked to be, by kind."""
+    places = {kind: at for kind, at in (("ghost", options.ghost), ("diamond", options.diamond)) if at is not None}
+    for text in options.place:
+        kind, _, at = text.partition("=")
+        row, _, column = at.partition(",")
+        if not (row.isdecimal() and column.isdecimal()):
+            raise RequestError(f"`place` is {text!r}; write KIND=ROW,COLUMN, for example coin=0,2.")
+        places[kind] = int(row), int(column)
+    return places
+
+
 def map_(options: MapOptions) -> None:
     """Draw the map of a run, write it and print the names of the files."""
     from oversight_gym.envs.errors import choose
-    from oversight_gym.evaluation.situations import PATTERNS
+    from oversight_gym.envs.oversight.processes import pattern_names
+    from oversight_gym.evaluation.policy_map import terminals_at
     from oversight_gym.files import write_whole
     from oversight_gym.pictures.files import chart_files, write_gif
-    from oversight_gym.pictures.policy_map import MapPainter, terminals_at
+    from oversight_gym.pictures.policy_map import MapPainter
     from oversight_gym.runs.folder import kept_weights, load_run
 
     run = load_run(options.run)
-    choose("watched", options.watched, PATTERNS)
+    choose("watched", options.watched, dict.fromkeys(pattern_names(run.config.env.kinds)))
     gates = [parse_gate(gate) for gate in options.gates] or list(run.config.gates)
-    terminals = terminals_at(run.config.env, options.ghost, options.diamond)
+    terminals = terminals_at(run.config.env, _places(options))
     painter = MapPainter(run.config.env, terminals, options.watched, options.background)
     if options.training:
         frames = [painter.paint(policy, gates, f"{run.title}: {step:,} steps") for step, policy in kept_weights(run)]

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, choose
 from oversight_gym.evaluation.figures import Evaluation, evaluate
-from oversight_gym.evaluation.probabilities import Scaled, Setting
-from oversight_gym.evaluation.situations import PATTERNS
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Steering:
         return [
             {"setting": float(name), "pattern": pattern or "mixed", **self.evaluation.figures(name, pattern)}
             for name in self.evaluation.names
-            for pattern in (None, *PATTERNS)
+            for pattern in (None, *self.evaluation.patterns)
         ]
 
     @property
@@ -81,7 +80,7 @@ def steer(
     if len(experts) != 2:
         raise RequestError(f"the policy has {len(experts)} expert(s); steering sweeps the gate between two.")
     values = np.linspace(0.0, 1.0, points).tolist()
-    gates: dict[str, Setting] = {f"{value:.4g}": value for value in values}
+    gates: dict[str, Gate] = {f"{value:.4g}": value for value in values}
     swept = f"gate (0 {experts[1]}, 1 {experts[0]})"
     if expert_scale is not None:
         choose("expert_scale", expert_scale, dict.fromkeys(experts))

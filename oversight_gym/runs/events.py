@@ -12,7 +12,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.pictures.policy_map import MapPainter
+from oversight_gym.pictures.snapshot import SnapshotPainter
 from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.folder import EVENTS
 from oversight_gym.runs.presets import PRESETS
@@ -76,7 +76,7 @@ class EventWriter:
                 path.unlink()
         _wait_for_a_later_name(folder)
         self.format = TensorBoardOutputFormat(str(folder))
-        self.painter = MapPainter(config.env)
+        self.painter = SnapshotPainter(config.env)
         if not lengths:
             self._describe()
 

@@ -82,7 +82,8 @@ class PeriodicEvaluation(BaseCallback):
 
     def _evaluate(self, policy: GatedMixturePolicy) -> None:
         step = self.model.num_timesteps
-        evaluation = evaluate(policy, self.config.env, self.config.gates, gamma=self.config.hyper.gamma)
+        hyper = self.config.hyper
+        evaluation = evaluate(policy, self.config.env, self.config.gates, gamma=hyper.gamma, regret=False)
         row = evaluation_row(step, evaluation, ledger(self.config.method_row, self.model.episodes_observed))
         self.rows.append(row | self._scores(step, at_gate(row, self.config.gate)["return_stepwise"]))
         write_csv(self.folder / EVALUATIONS, self.rows)
