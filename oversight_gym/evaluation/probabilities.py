@@ -1,5 +1,6 @@
-"""Action probabilities of any policy, at several gate settings at once."""
+"""Action probabilities of any policy, at several gates at once."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from oversight_gym.agents.policies.mixture import run
 from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy, SteeredPolicy
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.evaluation.situations import PATTERNS, Block, PolicyTable, Table
+from oversight_gym.evaluation.situations import Block, PolicyTable, Table
 
-Query = Callable[[NDArray[np.int8]], NDArray[np.float32]]
-"""From observations (n, planes, rows, cols) to probabilities (variants, n, actions)."""
+CHUNK = 2048
+"""Observations at a time, so that what the networks make of them stays in the cache."""
+
+Query = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""From observations (n, *shape of one) to probabilities (variants, n, actions)."""
 
 
 def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
@@ -40,49 +45,79 @@ class Scaled:
     scale: float
 
 
-Setting = Gate | Scaled
+GateValue = Gate | Scaled
 """One way to set the gate."""
 
 
-def _weigh(policy: GatedMixturePolicy, setting: Setting) -> Callable[[Tensor], Tensor]:
-    """From the free gate weights (n, experts) to the weights that a setting gives the experts."""
-    if isinstance(setting, Scaled):
-        chosen = policy.gate_vector(setting.expert)
+def _weights(policy: GatedMixturePolicy, gate: GateValue) -> Tensor | Callable[[Tensor], Tensor]:
+    """The experts' weights at a gate, shape (experts,), or how they follow from the free ones, (n, experts)."""
+    if isinstance(gate, Scaled):
+        chosen = policy.gate_vector(gate.expert)
         if chosen is None:
-            raise RequestError(f"expert is {setting.expert!r}; choose one of {', '.join(policy.experts)}.")
-        factor = 1 - (1 - setting.scale) * chosen
+            raise RequestError(f"expert is {gate.expert!r}; choose one of {', '.join(policy.experts)}.")
+        factor = 1 - (1 - gate.scale) * chosen
         return lambda free: free * factor
-    forced = policy.mixture.forced_gate if setting is None else policy.gate_vector(setting)
-    return lambda free: free if forced is None else forced.expand_as(free)
+    forced = policy.mixture.forced_gate if gate is None else policy.gate_vector(gate)
+    return (lambda free: free) if forced is None else forced
 
 
-def _mixture_query(policy: GatedMixturePolicy, settings: Sequence[Setting]) -> Query:
-    """Experts and gate are evaluated once for all gate settings; the head is linear, so logits mix like features."""
-    weighings = [_weigh(policy, setting) for setting in settings]
-    head = policy.action_net
+def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[GateValue]) -> Query:
+    """Experts and gate are evaluated once for all gates; the head is linear, so logits mix like features."""
+    weighings = [_weights(policy, gate) for gate in gates]
+    free_ones = any(callable(weighing) for weighing in weighings)
+    used = [
+        index
+        for index in range(len(policy.experts))
+        if any(callable(weighing) or weighing[index] != 0 for weighing in weighings)
+    ]
+    head, experts = policy.action_net, list(policy.mixture.experts.values())
     assert isinstance(head, nn.Linear)
 
-    @torch.no_grad()
-    def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
-        obs = torch.as_tensor(observations, device=policy.device)
+    def probabilities(obs: Tensor) -> Tensor:
+        """Shape (variants, n, actions)."""
         features = policy.policy_features(obs)
-        experts = policy.mixture.expert_features(features)
-        logits = torch.stack([expert @ head.weight.T for expert in experts], dim=1)  # (n, experts, actions)
-        free = policy.mixture.gate_weights(features)
-        weights = torch.stack([weigh(free) for weigh in weighings])
-        mixed = torch.einsum("gnk,nka->gna", weights, logits) + head.bias
-        probabilities: NDArray[np.float32] = mixed.softmax(dim=-1).cpu().numpy()
-        return probabilities
+        logits = [run(experts[index], features) @ head.weight.T for index in used]  # type: ignore[arg-type]
+        free = policy.mixture.gate_weights(features) if free_ones else None
+        mixed = []
+        for weighing in weighings:
+            weights = weighing if isinstance(weighing, Tensor) else weighing(free)
+            own = [weights[..., index, None] * part for index, part in zip(used, logits, strict=True)]
+            mixed.append(sum(own[1:], own[0]) + head.bias)
+        return torch.stack(mixed).softmax(dim=-1)
+
+    @torch.no_grad()
+    def query(observations: NDArray[Any]) -> NDArray[np.float32]:
+        parts = torch.split(_tensor(policy, observations), CHUNK)
+        found: NDArray[np.float32] = torch.cat([probabilities(part) for part in parts], dim=1).cpu().numpy()
+        return found
 
     return query
 
 
+def _tensor(policy: Any, observations: NDArray[Any]) -> Tensor:
+    """The observations as the policy's own ``predict`` would read them, images with the channels first."""
+    obs, _ = policy.obs_to_tensor(observations)
+    assert isinstance(obs, Tensor)
+    return obs
+
+
 def _sb3_query(policy: Any) -> Query:
+    if hasattr(policy, "get_distribution"):
+        asked_for = list(inspect.signature(policy.get_distribution).parameters.values())
+        if any(parameter.default is inspect.Parameter.empty for parameter in asked_for[1:]):
+            raise RequestError(
+                f"{type(policy).__name__} needs more than the present observation; only a policy without a memory "
+                "can be evaluated exactly."
+            )
+
     @torch.no_grad()
-    def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
-        obs = torch.as_tensor(observations, device=policy.device)
+    def query(observations: NDArray[Any]) -> NDArray[np.float32]:
+        obs = _tensor(policy, observations)
         if hasattr(policy, "get_distribution"):
-            probabilities = policy.get_distribution(obs).distribution.probs.cpu().numpy()
+            chosen = policy.get_distribution(obs).distribution
+            if not hasattr(chosen, "probs"):
+                raise RequestError(f"{type(policy).__name__} does not choose among actions; give one for Discrete.")
+            probabilities = chosen.probs.cpu().numpy()
         else:  # a value-based policy acts greedily
             probabilities = greedy(policy.q_net(obs).cpu().numpy())
         return np.asarray(probabilities, dtype=np.float32)[None]
@@ -90,18 +125,17 @@ def _sb3_query(policy: Any) -> Query:
     return query
 
 
-def policy_query(policy: Any, gates: Sequence[Setting] = (None,)) -> Query:
+def policy_query(policy: Any, gates: Sequence[GateValue] = (None,)) -> Query:
     """Action probabilities of a policy.
 
     Args:
         policy: a ``GatedMixturePolicy`` or a ``SteeredPolicy``; an SB3 algorithm or policy (PPO, A2C; DQN
-            as its greedy policy); or a callable from observations (n, planes, rows, cols) to probabilities
-            (n, 4).
-        gates: gate settings, one variant each; only a mixture policy takes other than ``(None,)``. None is the
+            as its greedy policy); or a callable from observations (n, *shape of one) to probabilities (n, actions).
+        gates: one variant each; only a mixture policy takes other than ``(None,)``. None is the
             policy as it stands: free, or as a surrounding ``policy.steer(...)`` has forced it.
 
     Raises:
-        RequestError: for gates on a policy without a gate, or an object that is no policy.
+        RequestError: for gates on a policy without a gate, a policy with a memory, or an object that is no policy.
     """
     policy = getattr(policy, "policy", policy) if not isinstance(policy, SteeredPolicy) else policy
     if isinstance(policy, SteeredPolicy) and list(gates) == [None]:
@@ -118,15 +152,24 @@ def policy_query(policy: Any, gates: Sequence[Setting] = (None,)) -> Query:
 
 
 def table_of(query: Query, deterministic: bool = False) -> PolicyTable:
-    """A queried policy as a table over blocks of situations."""
+    """A queried policy as a table over blocks of situations.
+
+    The table raises RequestError if the policy has another number of actions than the environment.
+    """
 
     def table(block: Block) -> Table:
-        probabilities = query(block.observations()).astype(np.float64)
+        probabilities = query(block.observations())
+        actions = block.config.world.actions
+        if probabilities.shape[-1] != len(actions):
+            raise RequestError(
+                f"the policy has {probabilities.shape[-1]} actions and the environment {len(actions)} "
+                f"({', '.join(actions)}); evaluate it where it was trained."
+            )
         if deterministic:
             probabilities = greedy(probabilities)
-        probabilities /= probabilities.sum(axis=-1, keepdims=True)
-        variants, _, actions = probabilities.shape
-        shape = (variants, len(block.config.grid.free), len(block.terminals), len(PATTERNS), actions)
-        return np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3))
+        shape = -1, len(block.chain), len(block.terminals), 2 ** len(block.config.kinds), len(actions)
+        chosen: Table = np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3), dtype=np.float64)
+        chosen /= chosen.sum(axis=0)
+        return chosen
 
     return table
