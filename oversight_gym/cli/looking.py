@@ -1,5 +1,6 @@
 """``map``, ``watch`` and ``play``."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,25 +25,13 @@ class MapOptions(PluginOptions):
     diamond: tuple[int, int] | None = None
     """Row and column of the diamond."""
     place: tuple[str, ...] = ()
-    """Row and column of any kind of terminal, as KIND=ROW,COLUMN."""
+    """Where terminals of other kinds are, for example coin=1,3."""
     watched: str = "none"
-    """Terminals under oversight: none, diamond, ghost or both."""
+    """Terminals under oversight: none, kinds joined by +, or both (all, where there are more than two)."""
     background: str = "gate"
-    """Behind the arrows: gate, or ghost (how likely the episode is to end there, exact)."""
+    """Behind the arrows: gate, or a kind (how likely the episode is to end there, exact)."""
     training: bool = False
     """Draw the weights kept in training, with --keep-weights, as a GIF."""
-
-
-def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
-    """Where terminals are asked to be, by kind."""
-    places = {kind: at for kind, at in (("ghost", options.ghost), ("diamond", options.diamond)) if at is not None}
-    for text in options.place:
-        kind, _, at = text.partition("=")
-        row, _, column = at.partition(",")
-        if not (row.isdecimal() and column.isdecimal()):
-            raise RequestError(f"`place` is {text!r}; write KIND=ROW,COLUMN, for example coin=0,2.")
-        places[kind] = int(row), int(column)
-    return places
 
 
 def map_(options: MapOptions) -> None:
@@ -73,6 +62,18 @@ def map_(options: MapOptions) -> None:
         for kind, picture in pictures.items():
             write_whole(out / f"map.{kind}", picture)
             print(out / f"map.{kind}")
+
+
+def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
+    """Where the options put terminals, by kind."""
+    named = {"ghost": options.ghost, "diamond": options.diamond}
+    places = {kind: place for kind, place in named.items() if place is not None}
+    for text in options.place:
+        found = re.fullmatch(r"(\w+)=(\d+),(\d+)", text)
+        if found is None:
+            raise RequestError(f"place is {text!r}; write KIND=ROW,COLUMN, for example coin=1,3.")
+        places[found[1]] = int(found[2]), int(found[3])
+    return places
 
 
 @dataclass(frozen=True)
