@@ -51,11 +51,6 @@ def methods(options: MethodsOptions) -> None:
             out.print(f"[bold]{name}[/bold]: {error}\n")  # a broken plug-in, which nobody has asked for
             continue
         marked = " (trains on the ground truth: an upper bound)" if method.uses_hidden else ""
-        kinds = ", ".join(sorted(outcome.name.lower() for outcome in method.trained_on))
         out.print(f"[bold]{method.name}[/bold]{marked}: {method.summary}")
         out.print(Padding(method.description, (0, 0, 0, 4), expand=False))
-        settings = (
-            f"reward {method.reward}; experts {', '.join(method.experts)}; trained on {kinds}; used with gate "
-            f"{method.gate}; labels for {', '.join(method.label_uses) or 'nothing'}"
-        )
-        out.print(Padding(settings, (0, 0, 1, 4), style="dim", expand=False))
+        out.print(Padding(method.facts, (0, 0, 1, 4), style="dim", expand=False))

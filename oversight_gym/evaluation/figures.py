@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.oversight.processes import pattern_names
-from oversight_gym.evaluation.probabilities import GateValue, policy_query, table_of
+from oversight_gym.evaluation.probabilities import policy_query, table_of
 from oversight_gym.evaluation.quantities import Quantities
 from oversight_gym.evaluation.references import CEILINGS
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table, states, with_oversight
@@ -143,7 +144,7 @@ def _shown_at_random(estimate: Estimate) -> Estimate:
 def evaluate(
     policy: Any,
     config: EnvConfig,
-    gates: Sequence[str] | Mapping[str, GateValue] = ("free",),
+    gates: Sequence[str] | Mapping[str, Gate] = ("free",),
     *,
     gamma: float = 0.97,
     oversight: float | None = None,

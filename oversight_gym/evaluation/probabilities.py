@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oversight_gym.agents.policies.mixture import run
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy, SteeredPolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, SteeredPolicy
+from oversight_gym.agents.routing.mixture import Forced, weigh
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table
 
@@ -37,50 +37,28 @@ def sample_actions(probabilities: NDArray[Any], rng: np.random.Generator) -> NDA
     return chosen
 
 
-@dataclass(frozen=True)
-class Scaled:
-    """The free gate with one expert's contribution scaled, the others left at their gate value."""
-
-    expert: str
-    scale: float
+def _weights(policy: GatedMixturePolicy, gate: Gate) -> Forced | None:
+    """What the experts' weights are at a gate; None is the policy as it stands."""
+    return policy.mixture.forced_gate if gate is None else policy.forced(gate)
 
 
-GateValue = Gate | Scaled
-"""One way to set the gate."""
-
-
-def _weights(policy: GatedMixturePolicy, gate: GateValue) -> Tensor | Callable[[Tensor], Tensor]:
-    """The experts' weights at a gate, shape (experts,), or how they follow from the free ones, (n, experts)."""
-    if isinstance(gate, Scaled):
-        chosen = policy.gate_vector(gate.expert)
-        if chosen is None:
-            raise RequestError(f"expert is {gate.expert!r}; choose one of {', '.join(policy.experts)}.")
-        factor = 1 - (1 - gate.scale) * chosen
-        return lambda free: free * factor
-    forced = policy.mixture.forced_gate if gate is None else policy.gate_vector(gate)
-    return (lambda free: free) if forced is None else forced
-
-
-def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[GateValue]) -> Query:
+def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[Gate]) -> Query:
     """Experts and gate are evaluated once for all gates; the head is linear, so logits mix like features."""
     weighings = [_weights(policy, gate) for gate in gates]
-    free_ones = any(callable(weighing) for weighing in weighings)
-    used = [
-        index
-        for index in range(len(policy.experts))
-        if any(callable(weighing) or weighing[index] != 0 for weighing in weighings)
-    ]
+    fixed = [weighing for weighing in weighings if isinstance(weighing, Tensor)]
+    all_fixed = len(fixed) == len(weighings)
+    used = [index for index in range(len(policy.experts)) if not all_fixed or any(w[index] != 0 for w in fixed)]
     head, experts = policy.action_net, list(policy.mixture.experts.values())
     assert isinstance(head, nn.Linear)
 
     def probabilities(obs: Tensor) -> Tensor:
         """Shape (variants, n, actions)."""
         features = policy.policy_features(obs)
-        logits = [run(experts[index], features) @ head.weight.T for index in used]  # type: ignore[arg-type]
-        free = policy.mixture.gate_weights(features) if free_ones else None
+        logits = [experts[index](features) @ head.weight.T for index in used]
+        free = None if all_fixed else policy.mixture.gate_weights(features)
         mixed = []
         for weighing in weighings:
-            weights = weighing if isinstance(weighing, Tensor) else weighing(free)
+            weights = weighing if isinstance(weighing, Tensor) else weigh(free, weighing)
             own = [weights[..., index, None] * part for index, part in zip(used, logits, strict=True)]
             mixed.append(sum(own[1:], own[0]) + head.bias)
         return torch.stack(mixed).softmax(dim=-1)
@@ -125,7 +103,7 @@ def _sb3_query(policy: Any) -> Query:
     return query
 
 
-def policy_query(policy: Any, gates: Sequence[GateValue] = (None,)) -> Query:
+def policy_query(policy: Any, gates: Sequence[Gate] = (None,)) -> Query:
     """Action probabilities of a policy.
 
     Args:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, choose
 from oversight_gym.evaluation.figures import Evaluation, evaluate
-from oversight_gym.evaluation.probabilities import GateValue, Scaled
 
 
-def _between(weight: float, experts: int) -> GateValue:
+def _between(weight: float, experts: int) -> Gate:
     """The gate that gives the first expert a weight, and the last one the rest."""
     return weight if experts == 2 else (weight, *[0.0] * (experts - 2), 1.0 - weight)
 
@@ -84,7 +84,7 @@ def steer(
     if len(experts) == 1:
         raise RequestError("the policy has a single expert; steering sweeps the gate between two.")
     values = np.linspace(0.0, 1.0, points).tolist()
-    gates: dict[str, GateValue] = {f"{value:.4g}": _between(value, len(experts)) for value in values}
+    gates: dict[str, Gate] = {f"{value:.4g}": _between(value, len(experts)) for value in values}
     swept = f"gate (0 {experts[-1]}, 1 {experts[0]})"
     if expert_scale is not None:
         choose("expert_scale", expert_scale, dict.fromkeys(experts))
