@@ -67,7 +67,9 @@ class PlainEpisode:
         kind = self._terminals.get(self._square[dynamic])
         if kind is None:
             return self._results[0]
-        result: tuple[float, bool, Any, Any] = self._results[arrival(kind, self._overseen[kind] and self._watching[dynamic])]
+        result: tuple[float, bool, Any, Any] = self._results[
+            arrival(kind, self._overseen[kind] and self._watching[dynamic])
+        ]
         return result
 
     @property

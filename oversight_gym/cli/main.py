@@ -190,7 +190,8 @@ def _watch(config: WatchConfig) -> None:
 
 def _play(config: PlayConfig) -> None:
     from oversight_gym.viewer.app import App
-    from oversight_gym.viewer.session import Pane, Session
+    from oversight_gym.viewer.pane import Pane
+    from oversight_gym.viewer.session import Session
 
     grid = EnvConfig(size=config.size, oversight_probability=config.oversight)
     session = Session([Pane("you: reach a terminal square", grid, None)], check_integer("seed", config.seed, 0))

@@ -61,13 +61,13 @@ def _p_ghost(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
 def gate_and_actions(
     policy: GatedMixturePolicy, observations: NDArray[np.int8], gate: Gate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight of the first expert (n,), and action probabilities (n, actions), at a gate setting."""
+    """Weights of the experts (n, experts), and action probabilities (n, actions), at a gate setting."""
     obs = torch.as_tensor(observations, device=policy.device)
     with torch.no_grad(), policy.steer(gate):
         actions = policy.log_probs(obs).exp().double().cpu().numpy()
         forced = policy.mixture.forced_gate
-        free = policy.mixture.gate_weights(policy.policy_features(obs))[:, 0].double().cpu().numpy()
-    return (free if forced is None else np.full_like(free, float(forced[0]))), actions
+        free = policy.mixture.gate_weights(policy.policy_features(obs)).double().cpu().numpy()
+    return (free if forced is None else np.broadcast_to(forced.double().cpu().numpy(), free.shape)), actions
 
 
 def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:
@@ -89,7 +89,7 @@ def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], patte
     for gate in gates:
         weights, probabilities = gate_and_actions(policy, observations, gate)
         layers = {
-            "gate": weights,
+            "gate": weights[:, 0],
             "actions": probabilities,
             "p_ghost": _p_ghost(block, probabilities / probabilities.sum(axis=1, keepdims=True)),
         }

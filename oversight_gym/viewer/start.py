@@ -5,7 +5,7 @@ from pathlib import Path
 
 from oversight_gym.agents.policies.policy import Gate
 from oversight_gym.runs.folder import load_run
-from oversight_gym.viewer.session import Pane
+from oversight_gym.viewer.pane import Pane
 
 
 def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gate: bool = False) -> list[Pane]:
