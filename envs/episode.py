@@ -65,12 +65,8 @@ class PlainEpisode:
         visible[entries[dynamic]] = 1
         self.steps += 1
         kind = self._terminals.get(self._square[dynamic])
-        if kind is None:
-            return self._results[0]
-        result: tuple[float, bool, Any, Any] = self._results[
-            arrival(kind, self._overseen[kind] and self._watching[dynamic])
-        ]
-        return result
+        arrived = 0 if kind is None else arrival(kind, self._overseen[kind] and self._watching[dynamic])
+        return self._results[int(arrived)]
 
     @property
     def state(self) -> State:

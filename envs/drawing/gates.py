@@ -28,4 +28,5 @@ def gate_colours(
     even = 1 / weights.shape[-1]
     lead = np.clip((weights.max(axis=-1, keepdims=True) - even) / (1 - even), 0, 1)
     leading = np.array([rgb(colour) for colour in colours])[weights.argmax(axis=-1)]
-    return np.round((1 - strength * lead) * 255 + strength * lead * leading).astype(np.int64)
+    mixed: NDArray[np.int64] = np.round((1 - strength * lead) * 255 + strength * lead * leading).astype(np.int64)
+    return mixed

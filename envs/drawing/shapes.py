@@ -59,7 +59,8 @@ def polygon(sides: int, radius: float = 0.28) -> Outline:
     """A regular polygon that stands on one of its sides, with the area of a circle of that radius."""
     corner = radius * np.sqrt(2 * np.pi / (sides * np.sin(2 * np.pi / sides)))
     angle = np.pi / 2 + np.pi * (2 * np.arange(sides) + 1) / sides
-    return corner * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    outline: Outline = corner * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return outline
 
 
 def arrows(

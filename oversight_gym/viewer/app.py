@@ -215,5 +215,5 @@ class App:
             self._write_report()
             self.clock.tick(FPS)
         rate = self.rate()
-        pygame.quit()
+        pygame.display.quit()
         return rate

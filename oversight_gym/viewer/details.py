@@ -13,6 +13,7 @@ from oversight_gym.envs.drawing.marks import expert_colours
 from oversight_gym.envs.drawing.palette import Rgb, rgb
 from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.envs.world.kinds import most_valuable_first
+from oversight_gym.envs.world.tables import observed_probability
 from oversight_gym.viewer.pane import Pane
 from oversight_gym.viewer.text import FAINT, TEXT, TRACK, bar, font, write
 
@@ -64,8 +65,7 @@ def draw_details(surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None
     y += _actions_height(pane)
     if pane.monitor is not None:
         state, states, watching = pane.monitor
-        text = f"monitor in state {state + 1} of {states}: {100 * watching:g} % of what it watches is seen"
-        write(surface, text, (x, y + 2), 13, width=area.w)
+        write(surface, f"monitor in state {state + 1} of {states}, sees {100 * watching:g} %", (x, y + 2), 13)
     y += _monitor_height(pane) + 6
     _said(surface, pane, (x, y), area.w)
     _counts(surface, pane, x, y + _SAID)
@@ -127,21 +127,26 @@ def _seen(config: EnvConfig, observed: IntEnum) -> str:
     if observed == Outcome.UNKNOWN:
         return "a terminal square was reached, kind unknown"
     kind = observed.name.lower()
-    exact = np.isin(config.world.observed_probability, (0, 1)).all()
+    exact = np.array_equal(config.world.observed_probability, observed_probability(np.eye(len(config.kinds))))
     return f"a{'n' * (kind[0] in 'aeiou')} {kind} was {'reached' if exact else 'reported'}"
 
 
-def _said(surface: pygame.Surface, pane: Pane, at: tuple[int, int], width: int) -> None:
-    x, y = at
+def what_was_seen(pane: Pane) -> tuple[str, ...]:
+    """What the details say of the episode, or of the last one that has ended: one line, or three."""
     if pane.policy is None and not pane.ended:
-        write(surface, "Arrow keys move, Return begins the next episode.", at, 13, FAINT, width=width)
-    elif pane.last is None:
-        write(surface, "No episode has ended yet.", at, 13, FAINT)
-    else:
-        heading = "The supervisor saw:" if pane.ended else "Of the last episode the supervisor saw:"
-        write(surface, heading, at, 13, FAINT)
-        write(surface, _seen(pane.config, pane.last.observed), (x, y + 19), 13, width=width)
-        write(surface, f"In truth: {outcome_name(pane.last.outcome)}", (x, y + 38), 13, bold=True)
+        arrows = [name in ACTIONS for name in pane.config.world.actions]
+        keys = "Arrow keys" if all(arrows) else "Arrow keys and buttons" if any(arrows) else "Buttons"
+        return (f"{keys} move, Return begins the next episode.",)
+    if pane.last is None:
+        return ("No episode has ended yet.",)
+    heading = "The supervisor saw:" if pane.ended else "Of the last episode the supervisor saw:"
+    return heading, _seen(pane.config, pane.last.observed), f"In truth: {outcome_name(pane.last.outcome)}"
+
+
+def _said(surface: pygame.Surface, pane: Pane, at: tuple[int, int], width: int) -> None:
+    looks = ((FAINT, False), (TEXT, False), (TEXT, True))
+    for line, (text, (colour, bold)) in enumerate(zip(what_was_seen(pane), looks, strict=False)):
+        write(surface, text, (at[0], at[1] + 19 * line), 13, colour, bold, width)
 
 
 def _counts(surface: pygame.Surface, pane: Pane, x: int, y: int) -> None:

@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.envs import RequestError
 from oversight_gym.runs.folder import load_run
 from oversight_gym.viewer.pane import Pane
 
 
 def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gate: bool = False) -> list[Pane]:
-    """Panes for runs; errors as in ``load_run`` and ``policy.gate_vector``.
+    """Panes for runs.
 
     Args:
         folders: at least one run.
         gates: settings to show of each run that has a gate; empty for the one its method is used with.
         every_gate: with one run and no ``gates``, a pane for each of its gate settings.
+
+    Raises:
+        RequestError: if there is no run; otherwise as ``load_run`` and ``policy.gate_vector`` do.
     """
+    if not folders:
+        raise RequestError("there is nothing to watch; give at least one run folder, for example runs/demo.")
     runs = [load_run(folder) for folder in folders]
     panes = []
     for run in runs:
