@@ -13,7 +13,7 @@ from oversight_gym.envs import RequestError
 from oversight_gym.envs.drawing.palette import BLUE, GREEN, GREY, ORANGE
 from oversight_gym.envs.errors import check_integer
 from oversight_gym.evaluation.figures import Evaluation, ceilings, evaluate
-from oversight_gym.evaluation.probabilities import Scaled, Setting
+from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.files import write_csv, write_json, write_whole
 from oversight_gym.runs.folder import Run
@@ -117,7 +117,7 @@ def steer(run: Run, out: Path, expert_scale: str | None = None, points: int = 21
     if len(experts) != 2:
         raise RequestError(f"{run.folder} has {len(experts)} expert(s); steering sweeps the gate between two.")
     values = np.linspace(0.0, 1.0, points)
-    settings: dict[str, Setting] = {f"{value:.4g}": float(value) for value in values}
+    settings: dict[str, Gate] = {f"{value:.4g}": float(value) for value in values}
     label, stem = f"gate (0 {experts[1]}, 1 {experts[0]})", "steering"
     if expert_scale is not None:
         if expert_scale not in experts:

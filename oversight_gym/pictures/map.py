@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.evaluation.situations import PATTERNS
@@ -42,7 +42,7 @@ def draw_map(
     """
     choose("watched", watched, PATTERNS)
     choose("background", background, BACKGROUNDS)
-    settings = list(gates or run.config.method_row.gates)
+    settings = list(gates or run.config.gates)
     config = run.config.env
     painter = MapPainter(config, terminals_at(config, ghost, diamond), watched, background)
     try:

@@ -89,6 +89,21 @@ class TrainConfig:
         return METHODS[self.method]
 
     @property
+    def experts(self) -> tuple[str, ...]:
+        """Names of the experts, the most valuable kind's first."""
+        return self.method_row.expert_names(self.env)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Gates to evaluate at: ``free``, and every expert where there are several."""
+        return self.method_row.gates_in(self.env)
+
+    @property
+    def gate(self) -> str:
+        """The gate that the trained policy is used with."""
+        return self.method_row.gate_in(self.env)
+
+    @property
     def uses_ground_truth(self) -> bool:
         """Whether training or the choice of a checkpoint looks at what no supervisor sees."""
         return self.method_row.uses_hidden or self.select == "oracle"
@@ -111,18 +126,17 @@ class TrainConfig:
     def env(self) -> EnvConfig:
         """The environment's settings."""
         hyper = self.hyper
-        return EnvConfig(
+        asked = EnvConfig(
             size=hyper.size,
             walls=hyper.walls,
             oversight_probability=self.oversight,
             spurious_oversight_probability=hyper.spurious_oversight,
-            shuffled_oversight=self.method_row.shown_oversight == "shuffled",
             min_distance=hyper.min_distance,
             unique_nearest_terminal=hyper.unique_nearest_terminal,
             max_episode_steps=hyper.max_episode_steps,
-            reward=self.method_row.reward,
             ghost_penalty=hyper.ghost_penalty,
         )
+        return self.method_row.env(asked)
 
     def to_json(self) -> dict[str, Any]:
         """One flat object of plain JSON, the inverse of :meth:`from_json`."""

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
@@ -76,7 +78,7 @@ class Pane:
     def __post_init__(self) -> None:
         self.core = Core(self.config, 1, np.random.default_rng(0))
         if self.policy is not None:
-            self.policy.gate_vector(self.gate)  # refuse a wrong gate now
+            self.policy.forced(self.gate)  # refuse a wrong gate now
 
     @property
     def experts(self) -> tuple[str, ...]:
@@ -91,6 +93,8 @@ class Pane:
     def _gate_name(self) -> str:
         if self.gate is None or isinstance(self.gate, str):
             return self.gate or "free"
+        if isinstance(self.gate, Scaled):
+            return f"{self.gate.expert} x {self.gate.scale:g}"
         return f"{self.gate:g}" if isinstance(self.gate, int | float) else "/".join(f"{w:.2f}" for w in self.gate)
 
     @property
@@ -140,7 +144,7 @@ class Pane:
         if self.policy is None or not self.experts:
             return False
         try:
-            self.policy.gate_vector(gate)
+            self.policy.forced(gate)
         except RequestError:
             return False
         return True
@@ -150,8 +154,8 @@ class Pane:
         if self.policy is None:
             return Decision(None, None)
         if self.ended:
-            forced = self.policy.gate_vector(self.gate)
-            return Decision(None if forced is None else forced.double().cpu().numpy(), None)
+            forced = self.policy.forced(self.gate)
+            return Decision(forced.double().cpu().numpy() if isinstance(forced, Tensor) else None, None)
         observation = self.core.observe()
         key = observation.tobytes(), self.gate
         if self._here is None or self._here[0] != key:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_probability
 from oversight_gym.envs.world.state import draw_state, layout_of

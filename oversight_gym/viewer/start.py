@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import RequestError
 from oversight_gym.runs.folder import load_run
 from oversight_gym.viewer.pane import Pane
@@ -14,8 +14,8 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
 
     Args:
         folders: at least one run.
-        gates: settings to show of each run that has a gate; empty for the one its method is used with.
-        every_gate: with one run and no ``gates``, a pane for each of its gate settings.
+        gates: to show of each run that has a gate; empty for the one its method is used with.
+        every_gate: with one run and no ``gates``, a pane for each of its gates.
 
     Raises:
         RequestError: if there is no run; otherwise as ``load_run`` and ``policy.gate_vector`` do.
@@ -25,9 +25,8 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
     runs = [load_run(folder) for folder in folders]
     panes = []
     for run in runs:
-        row, gated = run.config.method_row, len(run.policy.experts) > 1
-        shown: Sequence[Gate] = gates or (row.gates if every_gate and len(runs) == 1 else [row.gate])
-        for gate in shown if gated else [None]:
+        shown: Sequence[Gate] = gates or (run.config.gates if every_gate and len(runs) == 1 else [run.config.gate])
+        for gate in shown if len(run.policy.experts) > 1 else [None]:
             name = run.config.method
             if len(runs) > 1:
                 name += f" {run.config.oversight:g}, seed {run.config.seed}"
