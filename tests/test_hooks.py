@@ -50,7 +50,9 @@ class SmallGhost(Method):
 def test_a_loss_term_of_its_own_is_minimised_and_logged(multi_hot: bool | None) -> None:
     norms, logged = {}, {}
     for weight in (0.0, 1.0):
-        model = model_of(SmallGhost("small", "", routed=True, gate_loss=True, weight=weight), multi_hot, learning_rate=3e-3)
+        model = model_of(
+            SmallGhost("small", "", routed=True, gate_loss=True, weight=weight), multi_hot, learning_rate=3e-3
+        )
         model.set_logger(Logger(None, []))
         model.learn(16 * 32 * 10, log_interval=None)
         batch = model.rollout_buffer.minibatch(np.arange(512))
@@ -234,6 +236,6 @@ def test_a_broken_plug_in_is_named_when_it_is_asked_for_and_breaks_nothing_else(
 def test_a_method_that_needs_what_the_environment_lacks_is_refused() -> None:
     method = Method("blind", "", shown_oversight="hidden", experts=("agent",))
     assert method.policy_kwargs(EnvConfig())["blind_to"] == ("oversight",)
+    model = model_of(method)
     with pytest.raises(RequestError, match="blind_to is"):
-        model = model_of(method)
         RoutedPPO(env=model.env, method=method, policy_kwargs={"blind_to": ("sound",), **ARCH})

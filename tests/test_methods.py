@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from oversight_gym.agents import METHODS, Method, register
 from oversight_gym.agents.methods.variants import FineTuned, RewardModelled
-from oversight_gym.agents.policies.forward import Minibatch
 from oversight_gym.agents.ppo.labels import shuffle_outcomes
 from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs import EnvConfig, Outcome, RequestError

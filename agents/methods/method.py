@@ -171,7 +171,9 @@ class Method:
         seen = ("every episode" if self.unfinished else "finished episodes") + (
             f" but those observed as {', '.join(sorted(self.left_out))}" if self.left_out else ""
         )
-        used = {"best": "the most valuable kind's expert", "free": "the free gate"}.get(self.gate, f"expert {self.gate}")
+        used = {"best": "the most valuable kind's expert", "free": "the free gate"}.get(
+            self.gate, f"expert {self.gate}"
+        )
         return (
             f"reward {self.reward}; experts {experts}; trained on {seen}; used with {used}; labels for "
             f"{', '.join(self.label_uses) or 'nothing'}"

@@ -19,7 +19,9 @@ class _Methods(Registry[Method]):
         except RequestError as error:
             plugin = self._elsewhere[name].value
             said = str(error).rstrip(".")
-            raise RequestError(f"the plug-in {plugin!r} is no method {name!r} ({said}); mend it or leave it out.") from None
+            raise RequestError(
+                f"the plug-in {plugin!r} is no method {name!r} ({said}); mend it or leave it out."
+            ) from None
         return method
 
 

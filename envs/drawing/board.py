@@ -28,7 +28,7 @@ class Board:
 
     Attributes:
         grid: the grid.
-        agent: square.
+        agent: square; None if it is nowhere.
         kinds: names of the kinds of terminals.
         terminals: squares, in their order.
         shown: squares shown as under oversight.
@@ -41,7 +41,7 @@ class Board:
     """
 
     grid: Grid
-    agent: int
+    agent: int | None
     kinds: tuple[str, ...]
     terminals: tuple[int, ...]
     shown: frozenset[int]
@@ -120,7 +120,8 @@ class Painter:
             self._walked(surface, board.path)
         for mark, square in zip(marks(board.kinds), board.terminals, strict=True):
             surface.blit(sprites.terminal(mark, self.tile), self._rect(square))
-        surface.blit(sprites.agent(self.tile), self._rect(board.agent))
+        if board.agent is not None:
+            surface.blit(sprites.agent(self.tile), self._rect(board.agent))
         for square in board.shown:
             surface.blit(sprites.eye(self.tile), self._rect(square))
         return surface

@@ -15,8 +15,8 @@ from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
 from oversight_gym.envs.world.state import State
+from oversight_gym.evaluation.policy_map import gate_and_actions
 from oversight_gym.evaluation.probabilities import greedy, sample_actions
-from oversight_gym.pictures.policy_map import gate_and_actions
 
 Layout = dict[str, Any]
 
