@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import command
+from conftest import process
 from stable_baselines3 import A2C
 from stable_baselines3.common.logger import Logger
 
@@ -246,8 +246,8 @@ def test_a_broken_plug_in_is_named_when_it_is_asked_for_and_breaks_nothing_else(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken_package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[oversight_gym.methods]\nmine = broken_package:mine\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert command("methods", "naive").returncode == 0
-    done = command("methods", "mine")
+    assert process("methods", "naive").returncode == 0
+    done = process("methods", "mine")
     assert done.returncode == 2
     assert "broken_package:mine" in done.stderr
     assert "Traceback" not in done.stderr
