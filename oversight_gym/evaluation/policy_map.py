@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.agents.routing.mixture import weigh
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.envs.oversight.processes import pattern_names
@@ -46,13 +48,13 @@ def gate_and_actions(
     policy: GatedMixturePolicy, observations: NDArray[np.generic], gate: Gate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight of the first expert (n,), and action probabilities (n, actions), at a gate."""
-    obs, _ = policy.obs_to_tensor(observations)  # type: ignore[arg-type]
+    obs, _ = policy.obs_to_tensor(observations)
     assert isinstance(obs, torch.Tensor)
     with torch.no_grad(), policy.steer(gate):
         actions = policy.log_probs(obs).exp().double().cpu().numpy()
-        forced = policy.mixture.forced_gate
-        free = policy.mixture.gate_weights(policy.policy_features(obs))[:, 0].double().cpu().numpy()
-    return (free if forced is None else np.full_like(free, float(forced[0]))), actions
+        free = policy.mixture.gate_weights(policy.policy_features(obs))
+        weights = weigh(free, policy.mixture.forced_gate)[:, 0].double().cpu().numpy()
+    return weights, actions
 
 
 def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:

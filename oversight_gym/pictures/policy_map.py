@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import KINDS, EnvConfig
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.palette import BLUE, FACET, GREY, INK, ORANGE, OVERSIGHT
@@ -141,4 +142,6 @@ def _terminal(axes: Axes, kind: str, at: NDArray[np.int64], overseen: bool) -> N
     if kind == "diamond":
         axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors=FACET, linewidth=0.8, zorder=4))
     else:
-        axes.text(*at, kind[0].upper(), color="white", fontsize=8, ha="center", va="center", zorder=5)
+        axes.text(
+            float(at[0]), float(at[1]), kind[0].upper(), color="white", fontsize=8, ha="center", va="center", zorder=5
+        )

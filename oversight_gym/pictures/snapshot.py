@@ -6,7 +6,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.drawing.board import COLOURS, Board, Painter, pixels
 from oversight_gym.evaluation.policy_map import default_terminals, looks
