@@ -17,11 +17,11 @@ from oversight_gym.evaluation.situations import Block
 
 
 @dataclass(frozen=True)
-class Look:
+class PolicyMap:
     """A policy at one gate, on every square of a grid, as at the start of an episode; NaN where no episode goes on.
 
     Attributes:
-        gate: weight of the first expert, shape (squares,).
+        gate: weights of the experts, shape (squares, experts).
         actions: action probabilities, shape (squares, actions).
         ends: exact probability that the episode ends on each kind of terminal, shape (squares, kinds).
     """
@@ -47,17 +47,19 @@ def _ends(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
 def gate_and_actions(
     policy: GatedMixturePolicy, observations: NDArray[np.generic], gate: Gate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight of the first expert (n,), and action probabilities (n, actions), at a gate."""
+    """Weights of the experts (n, experts), and action probabilities (n, actions), at a gate."""
     obs, _ = policy.obs_to_tensor(observations)
     assert isinstance(obs, torch.Tensor)
     with torch.no_grad(), policy.steer(gate):
         actions = policy.log_probs(obs).exp().double().cpu().numpy()
         free = policy.mixture.gate_weights(policy.policy_features(obs))
-        weights = weigh(free, policy.mixture.forced_gate)[:, 0].double().cpu().numpy()
+        weights = weigh(free, policy.mixture.forced_gate).double().cpu().numpy()
     return weights, actions
 
 
-def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:
+def policy_maps(
+    policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none"
+) -> list[PolicyMap]:
     """What the policy does on one placement of the terminals, per gate.
 
     Args:
@@ -83,7 +85,7 @@ def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], patte
             everywhere = np.full((grid.squares, *layer.shape[1:]), np.nan)
             everywhere[squares] = layer[states]
             layers.append(everywhere)
-        found.append(Look(*layers))
+        found.append(PolicyMap(*layers))
     return found
 
 
