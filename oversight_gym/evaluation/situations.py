@@ -46,9 +46,8 @@ class Block:
     def starts(self) -> NDArray[np.bool_]:
         """Shape (states, placements): whether an episode can start so."""
         chain = self.chain
-        begins = chain.start[chain.square] == np.arange(len(chain))
-        allowed: NDArray[np.bool_] = self.config.layouts.allows(chain.square[:, None], self.terminals[None])
-        return allowed & begins[:, None]
+        begins: NDArray[np.bool_] = chain.start[chain.square] == np.arange(len(chain))
+        return begins[:, None] & self.config.layouts.allows(chain.square[:, None], self.terminals[None])
 
     def at(self, kind: int) -> NDArray[np.bool_]:
         """Shape (states, placements): whether the agent stands on the terminal of that kind."""
