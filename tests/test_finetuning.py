@@ -10,7 +10,7 @@ from conftest import small_config
 from oversight_gym.agents.methods.method import OBSERVED
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import Outcome
-from oversight_gym.envs.oversight.outcomes import REWARDS
+from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.runs import build
 from oversight_gym.runs.train import train
 
@@ -45,7 +45,7 @@ def test_afterwards_the_forced_diamond_expert_learns_from_observed_episodes(coll
     assert not same(diamond, weights(model, "experts.diamond"))
     buffer = model.rollout_buffer
     terminated = buffer.ended & (buffer.observed != Outcome.NONE)
-    assert (buffer.rewards[terminated] == REWARDS["observed"].table[buffer.observed[terminated]]).all()
+    assert (buffer.rewards[terminated] == REWARDS["observed"].table((-1, 1))[buffer.observed[terminated]]).all()
     assert set(np.unique(buffer._flat_outcomes()[buffer.kept()])) <= OBSERVED
     assert model.policy.mixture.forced_gate is None  # evaluation finds the learnt gate
 

@@ -17,7 +17,6 @@ from oversight_gym.agents.policies.mixture import run
 from oversight_gym.agents.policies.multi_hot import CHUNK, Distinct, MultiHot, keys
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.envs import OversightVecEnv, RequestError
-from oversight_gym.envs.world.state import observe
 
 BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elements=st.integers(0, 1))
 
@@ -150,6 +149,6 @@ def test_a_callback_that_stops_a_rollout_leaves_the_environment_whole(collector:
     env = model.env
     assert isinstance(env, OversightVecEnv)
     model.learn(32 * 32, StopAt())
-    expected = observe(env.config.grid, env.core.state)
+    expected = env.config.view_part.observe(env.config.world, env.core.state)
     assert np.array_equal(env.core.observe(), expected)
     env.step(np.zeros(32, dtype=int))

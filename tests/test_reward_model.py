@@ -10,7 +10,7 @@ from oversight_gym.agents.methods.evidence import AGENT, OVERSIGHT, agent_observ
 from oversight_gym.agents.methods.reward_model import MEMORY, RewardModel
 from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
 from oversight_gym.envs import Outcome
-from oversight_gym.envs.oversight.outcomes import REWARDS
+from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.runs import build
 
@@ -127,7 +127,7 @@ def test_the_memory_is_a_ring_and_survives_a_checkpoint() -> None:
 
 def test_the_observed_ends_are_paid_their_true_reward(tmp_path: Path) -> None:
     recorder = rolled_out(tmp_path, "reward_model", steps=64 * 32)
-    table = REWARDS["observed"].table
+    table = REWARDS["observed"].table((-1, 1))
     buffer = recorder.buffer
     known = buffer.ended & np.isin(buffer.observed, (Outcome.DIAMOND, Outcome.GHOST))
     assert known.any()

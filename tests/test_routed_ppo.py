@@ -103,12 +103,12 @@ def test_labels_over_many_environments_agree_with_what_the_environment_said() ->
 
 def filled_buffer(trained_on: set[Outcome] | None) -> RoutedRolloutBuffer:
     env = make_env()
-    table = np.array([-1, -1, 0, 1, -1])
+    table = np.array([-1, -1, 1, 0, -1])
     buffer = RoutedRolloutBuffer(
         4, env.observation_space, env.action_space, "cpu", n_envs=3, trained_on=trained_on, label_table=table
     )
     ended = np.array([[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=bool)
-    kinds = np.array([[0, 2, 0], [3, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=np.int8)
+    kinds = np.array([[0, 3, 0], [2, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=np.int8)
     for step in range(4):
         buffer.note(supervise([{"observed_outcome": kind} for kind in kinds[step]], ended[step]))
         identity = step * 3.0 + np.arange(3)

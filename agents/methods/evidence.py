@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.world.state import PLANES
-
 if TYPE_CHECKING:
     from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
 
-AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
+AGENT, OVERSIGHT = 0, 3  # planes of the default view
 
 Steps = tuple[NDArray[np.intp], NDArray[np.intp]]
 Features = NDArray[np.int8]

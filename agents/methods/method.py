@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from oversight_gym.agents.methods.evidence import VIEWS
 from oversight_gym.envs.errors import RequestError, choose
-from oversight_gym.envs.oversight.outcomes import REWARDS, Outcome
+from oversight_gym.envs.oversight.outcomes import Outcome
+from oversight_gym.envs.oversight.rewards import REWARDS
 
 FINISHED = frozenset(Outcome)
 """Train on every finished episode."""

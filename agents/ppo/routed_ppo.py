@@ -25,7 +25,8 @@ from oversight_gym.agents.ppo.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.ppo.labels import labels_by_outcome, supervise
 from oversight_gym.envs.errors import RequestError, choose
 from oversight_gym.envs.infos import StepInfos
-from oversight_gym.envs.oversight.outcomes import REWARDS, Outcome
+from oversight_gym.envs.oversight.outcomes import Outcome
+from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.envs.sb3 import OversightVecEnv
 
 COLLECTORS: dict[str, Callable[..., bool] | None] = {
@@ -158,7 +159,7 @@ class RoutedPPO(PPO):
         self.routed, self.gate_coef, self.hard_gate = False, 0.0, False
         self._forced_gate = finetuning.gate
         self.rollout_buffer.trained_on = sorted(finetuning.trained_on)
-        self.rollout_buffer.relabel = Payment(REWARDS[finetuning.reward].table)
+        self.rollout_buffer.relabel = Payment(REWARDS[finetuning.reward].table((-1.0, 1.0)))
 
     def _acting(self) -> AbstractContextManager[None]:
         """The gate that rollouts and updates are made with."""

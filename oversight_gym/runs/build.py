@@ -10,12 +10,11 @@ from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.envs.sb3 import OversightVecEnv
-from oversight_gym.envs.world.state import PLANES
 
 
 def make_env(config: TrainConfig) -> OversightVecEnv:
     """The training environment; its infos hold nothing hidden."""
-    return OversightVecEnv(config.hyper.num_envs, config.seed, reveal_hidden=False, **config.env.to_settings())
+    return OversightVecEnv(config.hyper.num_envs, config.seed, reveal_hidden=False, **config.env.to_json())
 
 
 def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
     return {
         "experts": method.experts,
         "gated": method.gated,
-        "hidden_planes": (PLANES.index("oversight"),) if method.shown_oversight == "hidden" else (),
+        "hidden_planes": (config.env.view_part.planes(config.env.world).index("oversight"),) if method.shown_oversight == "hidden" else (),
         "net_arch": {
             "pi": list(hyper.hidden),
             "vf": list(hyper.value_hidden),
@@ -40,7 +39,7 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
 
 def make_policy(config: TrainConfig) -> GatedMixturePolicy:
     """An untrained policy of the run's shape, on the CPU."""
-    env = OversightVecEnv(1, **config.env.to_settings())
+    env = OversightVecEnv(1, **config.env.to_json())
     return GatedMixturePolicy(env.observation_space, env.action_space, ConstantSchedule(0.0), **_policy_kwargs(config))
 
 

@@ -1,0 +1,113 @@
+"""One episode at a time, under the single environment."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.config import EnvConfig
+from oversight_gym.envs.core import Core
+from oversight_gym.envs.fresh import FreshEpisodes
+from oversight_gym.envs.oversight.outcomes import arrival
+from oversight_gym.envs.world.state import State, set_state
+
+
+class PlainEpisode:
+    """One episode in plain integers, because numpy is slow one by one; for worlds that leave nothing to chance.
+
+    Args:
+        config: of the environment; its view has a table of moving entries.
+    """
+
+    def __init__(self, config: EnvConfig) -> None:
+        world, moving = config.world, config.view_part.moving(config.world)
+        assert moving is not None
+        self.config, self.fresh = config, None
+        self._next: list[list[int]] = world.next_state[:, :, 0].tolist()
+        self._entries: list[list[int]] = moving.tolist()
+        self._square: list[int] = world.square.tolist()
+        self._watching: list[bool] = (world.watching > 0).tolist()
+        observed, truth = world.observed_probability.argmax(axis=1), config.true_outcomes
+        rewards = config.reward_table[truth if config.reward_rule.uses_hidden else observed].tolist()
+        outcomes = [[config.outcomes(number) for number in view.tolist()] for view in (observed, truth)]
+        self._results = list(zip(rewards, (arrived > 0 for arrived in range(len(rewards))), *outcomes, strict=True))
+        self.steps = 0
+
+    def start(self, rng: np.random.Generator) -> None:
+        self.fresh = FreshEpisodes(self.config, rng, 1)
+
+    def begin(self, options: dict[str, Any] | None) -> None:
+        assert self.fresh is not None
+        state, seen = self.fresh.take(1)
+        if options:
+            state = set_state(self.config, options)
+            seen = self.config.view_part.observe(self.config.world, state)
+        self._state, self._seen = state.copy(), seen.reshape(self.config.observation_space.shape).copy()
+        self._visible = self._seen.reshape(-1)
+        self._dynamic, self.steps = int(state.dynamic[0]), 0
+        self._terminals = {square: kind for kind, square in enumerate(state.terminals[0].tolist())}
+        self._overseen = state.overseen[0].tolist()
+
+    def observe(self) -> NDArray[Any]:
+        return self._seen.copy()
+
+    def step(self, action: Any) -> tuple[float, bool, Any, Any]:
+        visible, entries = self._visible, self._entries
+        for entry in entries[self._dynamic]:
+            visible[entry] = 0
+        self._dynamic = dynamic = self._next[self._dynamic][action]
+        for entry in entries[dynamic]:
+            visible[entry] = 1
+        self.steps += 1
+        kind = self._terminals.get(self._square[dynamic])
+        if kind is None:
+            return self._results[0]
+        return self._results[arrival(kind, self._overseen[kind] and self._watching[dynamic])]
+
+    @property
+    def state(self) -> State:
+        self._state.dynamic[0], self._state.steps[0] = self._dynamic, self.steps
+        return self._state
+
+
+class CoreEpisode:
+    """One episode of the batched simulator, for every other world; the same methods."""
+
+    def __init__(self, config: EnvConfig) -> None:
+        self.config, self.core = config, None
+
+    def start(self, rng: np.random.Generator) -> None:
+        self.core, self._begun = Core(self.config, 1, rng), False
+
+    def begin(self, options: dict[str, Any] | None) -> None:
+        assert self.core is not None
+        if self._begun:
+            self.core.start()
+        self._begun = True
+        if options:
+            self.core.place(0, options)
+
+    def observe(self) -> NDArray[Any]:
+        assert self.core is not None
+        observation: NDArray[Any] = self.core.observe()[0]
+        return observation
+
+    def step(self, action: Any) -> tuple[float, bool, Any, Any]:
+        assert self.core is not None
+        seen, outcome = self.core.step(np.array([action]))
+        outcomes = self.config.outcomes
+        return float(seen.reward[0]), bool(seen.terminated[0]), outcomes(seen.observed[0]), outcomes(outcome[0])
+
+    @property
+    def steps(self) -> int:
+        return int(self.state.steps[0])
+
+    @property
+    def state(self) -> State:
+        assert self.core is not None
+        return self.core.state
+
+
+def make_episode(config: EnvConfig) -> PlainEpisode | CoreEpisode:
+    """An episode of a config, the faster way where the world allows it."""
+    return PlainEpisode(config) if config.is_plain else CoreEpisode(config)
