@@ -24,7 +24,8 @@ class PlainEpisode:
         assert moving is not None
         self.config, self.fresh = config, None
         self._next: list[list[int]] = world.next_state[:, :, 0].tolist()
-        self._entries: list[list[int]] = moving.tolist()
+        # one entry per dynamic state mostly, and then a plain number: a list of one would take longer to set
+        self._entries: list[Any] = moving[:, 0].tolist() if moving.shape[1] == 1 else list(moving)
         self._square: list[int] = world.square.tolist()
         self._watching: list[bool] = (world.watching > 0).tolist()
         observed, truth = world.observed_probability.argmax(axis=1), config.true_outcomes
@@ -53,11 +54,9 @@ class PlainEpisode:
 
     def step(self, action: Any) -> tuple[float, bool, Any, Any]:
         visible, entries = self._visible, self._entries
-        for entry in entries[self._dynamic]:
-            visible[entry] = 0
+        visible[entries[self._dynamic]] = 0
         self._dynamic = dynamic = self._next[self._dynamic][action]
-        for entry in entries[dynamic]:
-            visible[entry] = 1
+        visible[entries[dynamic]] = 1
         self.steps += 1
         kind = self._terminals.get(self._square[dynamic])
         if kind is None:

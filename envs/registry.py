@@ -28,6 +28,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def __init__(self, what: str, group: str) -> None:
         self.what, self.group = what, group
         self._entries: dict[str, Entry] = {}
+        self._loaded: dict[str, Entry] = {}  # of entry points
 
     @cached_property
     def _elsewhere(self) -> dict[str, EntryPoint]:
@@ -54,12 +55,14 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             return self._entries[name]
         if not isinstance(name, str) or name not in self._elsewhere:
             raise RequestError(f"{self.what} is {name!r}; choose one of {', '.join(self)}.")
+        if name in self._loaded:
+            return self._loaded[name]
         point = self._elsewhere[name]
         try:
             loaded = point.load()
         except Exception as error:
             raise _cannot_import(f"the plug-in {point.value!r} of {self.what} {name!r}", error) from error
-        return self._entries.setdefault(name, loaded)
+        return self._loaded.setdefault(name, loaded)
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._elsewhere

@@ -82,6 +82,10 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
             truncated (num_envs,) bool, infos.
         """
         core, fresh = self.core, self._ended
+        if fresh.all():  # no move, so no draw for one: a single environment is followed draw for draw
+            core.restart(np.flatnonzero(fresh))
+            self._ended = nobody = np.zeros(self.num_envs, dtype=bool)
+            return core.observe(), np.zeros(self.num_envs, dtype=np.float32), nobody, nobody.copy(), {}
         seen, outcome = core.step(actions)
         core.restart(np.flatnonzero(fresh))
         terminated, truncated = seen.terminated & ~fresh, seen.truncated & ~fresh

@@ -26,15 +26,16 @@ class KeptScreens:
         self.seen, self._flat, self._state = seen, seen.reshape(-1), state
         columns = [column.astype(np.int16) for column in moving.T]
         # An entry that is the dynamic state itself, as the agent's plane mostly is, needs no look-up.
-        self._columns = [None if np.array_equal(column, np.arange(world.states)) else column for column in columns]
+        tables = [None if np.array_equal(column, np.arange(world.states)) else column for column in columns]
         self._first = np.arange(len(seen)) * seen.shape[1]  # of each episode's entries among all
         self._at = [self._first.copy() for _ in columns]  # the entries that the dynamic states set
+        self._pairs = list(zip(tables, self._at, strict=True))
         self._place()
 
     def _place(self) -> None:
         dynamic = self._state.dynamic
-        for column, at in zip(self._columns, self._at, strict=True):
-            np.add(self._first, dynamic if column is None else column.take(dynamic), out=at)
+        for table, at in self._pairs:
+            np.add(self._first, dynamic if table is None else table.take(dynamic), out=at)
 
     def clear(self) -> None:
         """Before a step."""
