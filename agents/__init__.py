@@ -5,29 +5,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from oversight_gym.agents.methods.builtin import METHODS, Method, register
-    from oversight_gym.agents.policies.mixture import GatedMixture
-    from oversight_gym.agents.policies.policy import GatedMixturePolicy, SteeredPolicy
+    from oversight_gym.agents.methods.method import PLAIN
+    from oversight_gym.agents.policies.policy import GatedMixturePolicy
+    from oversight_gym.agents.policies.steering import Gate, Scaled, SteeredPolicy
+    from oversight_gym.agents.ppo.rollouts import RoutedRollouts
     from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
-    from oversight_gym.agents.routing.gradients import route_gradient
+    from oversight_gym.agents.routing import GatedMixture, gate_loss, route_gradient
 
 _HOMES = {
     "METHODS": "methods.builtin",
-    "GatedMixture": "policies.mixture",
+    "PLAIN": "methods.method",
+    "Gate": "policies.steering",
+    "GatedMixture": "routing.mixture",
     "GatedMixturePolicy": "policies.policy",
     "Method": "methods.builtin",
     "RoutedPPO": "ppo.routed_ppo",
-    "SteeredPolicy": "policies.policy",
+    "RoutedRollouts": "ppo.rollouts",
+    "Scaled": "policies.steering",
+    "SteeredPolicy": "policies.steering",
+    "gate_loss": "routing.mixture",
     "register": "methods.builtin",
     "route_gradient": "routing.gradients",
 }
 
 __all__ = [
     "METHODS",
+    "PLAIN",
+    "Gate",
     "GatedMixture",
     "GatedMixturePolicy",
     "Method",
     "RoutedPPO",
+    "RoutedRollouts",
+    "Scaled",
     "SteeredPolicy",
+    "gate_loss",
     "register",
     "route_gradient",
 ]

@@ -78,9 +78,10 @@ class Chance:
     def observe(self, arrived: NDArray[np.int8]) -> NDArray[np.int8]:
         """The outcome that the supervisor takes each arrival for, shape (n,)."""
         if self._reports is None:
-            return self._observed.take(arrived)
+            known: NDArray[np.int8] = self._observed.take(arrived)
+            return known
         assert self.rng is not None
-        return _pick(self._reports[arrived], self.rng).astype(np.int8)
+        return np.asarray(_pick(self._reports[arrived], self.rng), dtype=np.int8)
 
     def position(self) -> dict[str, Any] | None:
         """Where the draws stand, as plain JSON."""

@@ -17,7 +17,7 @@ def check_probability(name: str, value: object) -> float:
     Raises:
         RequestError: if it is not a number in [0, 1].
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= value <= 1.0:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
         raise RequestError(f"{name} is {value!r}; it must be a probability between 0 and 1, for example 0.1.")
     return float(value)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import tyro
 
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
 from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
-from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "naive", "filtering", "oracle")
 LEVELS = (0.03, 0.1, 0.3, 0.8)
@@ -37,7 +37,7 @@ class FlatteryConfig:
 
 def judge(run: Run) -> tuple[float, float, float]:
     """The paper's metric, the exact stepwise return mixed at the training probability, and unwatched."""
-    gate, gamma = run.config.method_row.gate, run.config.hyper.gamma
+    gate, gamma = run.config.gate, run.config.hyper.gamma
     found = evaluate(run.policy, run.config.env, (gate,), gamma=gamma)
     paper = mean_paper_metric(run.policy, run.config.env, gate, gamma, samples=20)
     return paper, found.figures(gate)["return_stepwise"], found.figures(gate, "none")["return_stepwise"]
@@ -53,7 +53,7 @@ def main() -> None:
         preset=config.preset,
         workers=config.workers,
     )
-    if sweep(asked):
+    if run_sweep(asked):
         sys.exit(1)
     runs = sorted(runs_of(asked).values(), key=lambda run: (METHODS.index(run.method), run.oversight))
     lines = [

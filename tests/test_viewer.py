@@ -13,7 +13,6 @@ from stable_baselines3.common.vec_env import VecVideoRecorder
 import oversight_gym
 from oversight_gym.envs import EnvConfig, Outcome, OversightVecEnv, RequestError
 from oversight_gym.envs.single import OversightGridEnv
-from oversight_gym.pictures.map import draw_map
 from oversight_gym.runs.folder import Run, kept_weights
 from oversight_gym.runs.train import train
 from oversight_gym.viewer.app import App
@@ -254,8 +253,9 @@ def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert sentence in done.stderr
     bare = train(small_config(tmp_path / "bare"))
-    with pytest.raises(RequestError, match="--keep-weights"):
-        draw_map(bare, out, training=True)
+    done = command("map", bare.folder, "--out", out, "--training")
+    assert done.returncode == 2
+    assert "has kept no weights; train it with --keep-weights" in done.stderr
 
 
 def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run) -> None:

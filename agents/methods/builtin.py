@@ -1,14 +1,14 @@
-"""The oversight methods, each a row of data; those of other packages join them by entry points."""
+"""The oversight methods, each a row of data."""
 
-from importlib.metadata import entry_points
 from typing import Any
 
-from oversight_gym.agents.methods.method import METHODS, OBSERVED, FineTuning, Method, register
-
-PLUGINS = "oversight_gym.methods"
-"""Entry-point group: each entry point is a ``Method``."""
+from oversight_gym.agents.methods.method import Method
+from oversight_gym.agents.methods.registry import METHODS, register
+from oversight_gym.agents.methods.variants import FineTuned, RewardModelled, ShuffledLabels
 
 _ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
+_OBSERVED = frozenset({"unknown"})
+"""Left out, so that an update sees observed episodes and timeouts."""
 
 for _row in (
     Method(
@@ -47,7 +47,7 @@ for _row in (
         gate_loss=True,
         hard_gate=True,
     ),
-    Method(
+    FineTuned(
         "routing_then_filter",
         "routing; then the steered diamond expert, fine-tuned on observed episodes",
         "As routing until the last finetune_share of training; then rollouts and updates with the gate forced to the "
@@ -55,9 +55,15 @@ for _row in (
         "alone. The learning rate goes on as it was. Not in the paper.",
         routed=True,
         gate_loss=True,
-        finetuning=FineTuning("diamond", "observed", OBSERVED),
+        then=Method(
+            "filtering_the_best_expert",
+            "the gate forced to the best expert, trained on observed episodes and timeouts",
+            reward="observed",
+            left_out=_OBSERVED,
+            training_gate="best",
+        ),
     ),
-    Method(
+    ShuffledLabels(
         "random_routing",
         "control: as routing, with the observed kinds dealt to the observed episodes at random",
         "As routing, loss for loss, but the labels of the observed episodes of each rollout are permuted among "
@@ -65,7 +71,6 @@ for _row in (
         "kinds.",
         routed=True,
         gate_loss=True,
-        shuffled_labels=True,
     ),
     Method(
         "naive",
@@ -103,7 +108,7 @@ for _row in (
         shown_oversight="shuffled",
         **_ONE,
     ),
-    Method(
+    RewardModelled(
         "reward_model",
         "one expert; a classifier of outcomes that sees what the policy sees pays the unobserved ones",
         "Semi-supervised reinforcement learning (Finn et al., arXiv 1612.00429). PPO with a single expert on the "
@@ -111,17 +116,17 @@ for _row in (
         "with cross-entropy on the observed ones. It reads the policy's last observation and action, terminal planes "
         "included: the supervisor can see everything, and lacks only labels. A strong assumption. Not in the paper.",
         reward="observed",
-        reward_model="agent_observation",
+        evidence="agent_observation",
         **_ONE,
     ),
-    Method(
+    RewardModelled(
         "reward_model_trajectory",
         "as reward_model, with a classifier that sees the squares walked and oversight alone",
         "As reward_model, loss for loss, but the classifier reads the squares walked within the rollout, the last "
         "square and action, and the oversight plane: what a supervisor sees who cannot tell terminals apart. "
         "Not in the paper.",
         reward="observed",
-        reward_model="trajectory",
+        evidence="trajectory",
         **_ONE,
     ),
     Method(
@@ -130,7 +135,7 @@ for _row in (
         "The paper's data filtering. PPO with a single expert, +1 diamond, -1 ghost, on the steps of observed "
         "episodes and timeouts alone; all others are dropped.",
         reward="observed",
-        trained_on=OBSERVED,
+        left_out=_OBSERVED,
         **_ONE,
     ),
     Method(
@@ -143,7 +148,4 @@ for _row in (
 ):
     register(_row)
 
-for _entry in entry_points(group=PLUGINS):
-    register(_entry.load())
-
-__all__ = ["METHODS", "PLUGINS", "Method", "register"]
+__all__ = ["METHODS", "Method", "register"]

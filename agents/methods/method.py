@@ -1,74 +1,157 @@
-"""What a method is, and the registry of methods. The rows are in ``methods``."""
+"""What a method is: a row of data, and hooks with defaults that a subclass may override."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from oversight_gym.agents.methods.evidence import VIEWS
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.agents.methods.memory import Memory
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, choose
-from oversight_gym.envs.oversight.outcomes import Outcome
 from oversight_gym.envs.oversight.rewards import REWARDS
+from oversight_gym.envs.world.kinds import KINDS, most_valuable_first
 
-FINISHED = frozenset(Outcome)
-"""Train on every finished episode."""
-OBSERVED = FINISHED - {Outcome.UNKNOWN}
-"""Train on observed episodes and timeouts."""
+if TYPE_CHECKING:
+    from torch import nn
+
+    from oversight_gym.agents.ppo.buffer import OutcomeBuffer
+    from oversight_gym.agents.ppo.losses import Term
+    from oversight_gym.agents.ppo.rollouts import RoutedRollouts
+
 SHOWN = ("true", "hidden", "shuffled")
 """What the policy may see of oversight."""
 
 
 @dataclass(frozen=True)
-class FineTuning:
-    """A last part of training: no routing and no gate loss, one expert at the gate.
-
-    Attributes:
-        gate: expert's name, forced in rollouts and updates.
-        reward: training reward, a name in ``oversight_gym.envs.REWARDS`` that uses nothing hidden.
-        trained_on: observed outcomes of the episodes that an update sees.
-    """
-
-    gate: str
-    reward: str
-    trained_on: frozenset[Outcome]
-
-
-@dataclass(frozen=True)
 class Method:
-    """What a method rewards, which episodes it trains on, and where their gradients go.
+    """What a method rewards, which steps it trains on, and where their gradients go.
+
+    The hooks are called by every algorithm built on ``RoutedRollouts``, RoutedPPO among them. ``model`` is that
+    algorithm; ``model.method`` is the method it was given, ``model.stage`` the one in force; ``model.memory`` holds
+    what :meth:`start` made; ``model.routes`` knows the outcomes that the environment reports, and the expert of each.
 
     Attributes:
         name: as given to ``--method``.
         summary: one line for people.
         description: a paragraph: where it comes from, and its exact loss.
         reward: training reward, a name in ``oversight_gym.envs.REWARDS``.
-        experts: expert names; a single expert has no gate.
+        experts: expert names; a single expert has no gate. None: one per kind of terminal, most valuable first.
         routed: whether the observed outcome restricts where gradients go.
         gate_loss: whether the gate is drawn towards the expert of the observed outcome.
         hard_gate: whether updates pass labelled steps through their expert alone.
         gated: whether there is a gate to learn; without one every expert has the same weight.
-        shuffled_labels: whether the observed kinds are dealt to the observed episodes at random.
         shown_oversight: what the policy sees of oversight: ``true``, ``hidden``, or ``shuffled``, drawn independently
             of what the supervisor sees.
-        reward_model: what a classifier that pays unobserved episodes may look at, a name in
-            ``oversight_gym.agents.methods.evidence.VIEWS``; none for no classifier.
-        finetuning: the last part of training, where it differs; its share is the setting ``finetune_share``.
-        trained_on: observed outcomes of the episodes that an update sees.
-        gate: how the trained policy is used: an expert's name, or ``free`` (as trained).
+        left_out: observed outcomes, in lower case, whose episodes no update sees.
+        unfinished: whether updates see the steps of episodes that still run when a rollout ends, unlabelled.
+        training_gate: the gate that rollouts and updates are made with, as ``gate``.
+        gate: how the trained policy is used: ``free`` (as trained), an expert's name, or ``best``, the expert of the
+            most valuable kind.
     """
 
     name: str
     summary: str
     description: str = ""
     reward: str = "terminal"
-    experts: tuple[str, ...] = ("diamond", "ghost")
+    experts: tuple[str, ...] | None = None
     routed: bool = False
     gate_loss: bool = False
     hard_gate: bool = False
     gated: bool = True
-    shuffled_labels: bool = False
     shown_oversight: str = "true"
-    reward_model: str | None = None
-    finetuning: FineTuning | None = None
-    trained_on: frozenset[Outcome] = FINISHED
-    gate: str = "diamond"
+    left_out: frozenset[str] = frozenset()
+    unfinished: bool = False
+    training_gate: str = "free"
+    gate: str = "best"
+
+    # ---- what it changes outside of training -------------------------------------------------------------------
+
+    def env(self, config: EnvConfig) -> EnvConfig:
+        """The environment it trains in, from the one that was asked for."""
+        return replace(config, reward=self.reward, shuffled_oversight=self.shown_oversight == "shuffled")
+
+    def policy_kwargs(self, config: EnvConfig) -> dict[str, Any]:
+        """Arguments of ``GatedMixturePolicy`` that it decides."""
+        kwargs = {"experts": self.expert_names(config), "gated": self.gated}
+        if self.shown_oversight != "hidden":
+            return kwargs
+        planes = config.view_part.planes(config.world)
+        if "oversight" not in planes:
+            raise RequestError(
+                f"method {self.name} is blind to the plane 'oversight', which view {config.view!r} does not have; "
+                "choose another view or method."
+            )
+        return kwargs | {"blind_to": ("oversight",), "planes": planes}
+
+    def configure(self, hyperparameters: Any) -> "Method":
+        """The method with what it takes from a run's ``Hyperparameters``."""
+        return self
+
+    # ---- training ----------------------------------------------------------------------------------------------
+
+    def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
+        """What it remembers while a model trains, by name; saved and restored with the model."""
+        return {}
+
+    def stage(self, progress: float) -> "Method":
+        """The method in force after this share of training, 0 to 1. Its other hooks are called then."""
+        return self
+
+    def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
+        """Change ``buffer.rewards`` (steps, envs) after a rollout, before returns are computed.
+
+        The default pays the ends of episodes this method's reward where the environment pays another one: in a later
+        stage of training.
+        """
+        if self.reward != model.method.reward:
+            buffer.pay(replace(model.env_config, reward=self.reward).reward_table)
+
+    def labels(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[np.int64]:
+        """Shape (steps, envs): index of the expert that each step is routed to, or ``UNLABELLED``."""
+        return model.routes.labels(buffer.outcomes)
+
+    def steps(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[Any] | None:
+        """Which steps an update sees: shape (steps, envs), bool, or float32 for how much each counts; None for all."""
+        out = [model.routes.code(name) for name in self.left_out]
+        if not self.unfinished:
+            return buffer.finished & ~np.isin(buffer.outcomes, out)
+        return ~np.isin(buffer.outcomes, out) if out else None
+
+    def loss_terms(self, model: "RoutedRollouts") -> Mapping[str, "Term"]:
+        """Terms of the loss beside the algorithm's own, by the name that each is logged under."""
+        return {}
+
+    def parameter_groups(self, policy: "nn.Module") -> Sequence[dict[str, Any]] | None:
+        """Parameter groups for the optimizer, with ``lr_scale`` a factor of the learning rate; None for one group."""
+        return None
+
+    # ---- what follows from the above ---------------------------------------------------------------------------
+
+    def expert_names(self, config: EnvConfig) -> tuple[str, ...]:
+        """The experts in an environment: its own, or one per kind of terminal, most valuable first."""
+        return most_valuable_first(config.kinds) if self.experts is None else self.experts
+
+    def gates_in(self, config: EnvConfig) -> tuple[str, ...]:
+        """Gates to evaluate in an environment: free, and forced to each expert where there are several."""
+        experts = self.expert_names(config)
+        return ("free", *experts) if len(experts) > 1 else ("free",)
+
+    def gate_in(self, config: EnvConfig) -> str:
+        """How the trained policy is used in an environment: ``free`` or an expert's name."""
+        return resolve_gate(self.gate, self.expert_names(config), most_valuable_first(config.kinds))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether an update needs to know which expert a step is routed to."""
+        return self.routed or self.gate_loss or self.hard_gate
+
+    @property
+    def supervised(self) -> bool:
+        """Whether training looks at observed outcomes, so that the environment has to report them."""
+        hooks = any(getattr(type(self), name) is not getattr(Method, name) for name in ("rewards", "labels", "steps"))
+        return self.labelled or bool(self.left_out) or not self.unfinished or hooks
 
     @property
     def uses_hidden(self) -> bool:
@@ -78,38 +161,54 @@ class Method:
     @property
     def label_uses(self) -> tuple[str, ...]:
         """What training uses observed kinds for."""
-        differs = self.reward != "terminal" or self.trained_on != FINISHED or self.finetuning is not None
-        trains = self.routed or self.hard_gate or differs
+        trains = self.routed or self.hard_gate or self.reward != "terminal" or bool(self.left_out)
         return (("training",) if trains else ()) + (("gate_loss",) if self.gate_loss else ())
 
     @property
-    def gates(self) -> tuple[str, ...]:
-        """Gate settings to evaluate: free, and forced to each expert where there are several."""
-        return ("free", *self.experts) if len(self.experts) > 1 else ("free",)
+    def facts(self) -> str:
+        """Its settings in one line, for people."""
+        experts = "one per kind of terminal" if self.experts is None else ", ".join(self.experts)
+        seen = ("every episode" if self.unfinished else "finished episodes") + (
+            f" but those observed as {', '.join(sorted(self.left_out))}" if self.left_out else ""
+        )
+        used = {"best": "the most valuable kind's expert", "free": "the free gate"}.get(
+            self.gate, f"expert {self.gate}"
+        )
+        return (
+            f"reward {self.reward}; experts {experts}; trained on {seen}; used with {used}; labels for "
+            f"{', '.join(self.label_uses) or 'nothing'}"
+        )
+
+    def check(self) -> None:
+        """Refuse what cannot be; called when the method is registered.
+
+        Raises:
+            RequestError: if something that it names does not exist.
+        """
+        choose("reward", self.reward, REWARDS)
+        choose("shown_oversight", self.shown_oversight, dict.fromkeys(SHOWN))
+        for name in ("gate", "training_gate"):
+            choose(name, getattr(self, name), dict.fromkeys(("best", "free", *(self.experts or KINDS))))
 
 
-METHODS: dict[str, Method] = {}
-"""Every method by name."""
+def resolve_gate(gate: str, experts: Sequence[str], by_value: Sequence[str] = ()) -> str:
+    """``free`` or an expert's name, for a method's ``gate``.
 
-
-def register(method: Method) -> Method:
-    """Add a method to ``METHODS``, so that the command line, sweeps and tables know it.
-
-    Call it before a run is configured. So that worker processes of a sweep know the method, too, make it an entry point
-    of your package instead, in the group ``oversight_gym.methods`` (see docs/methods.md).
-
-    Raises:
-        RequestError: if the name is taken, or what the method names does not exist.
+    Args:
+        gate: ``free``, ``best`` or an expert's name.
+        experts: the policy's.
+        by_value: names, most valuable first; the best expert is the first of them that is one, else the first expert.
     """
-    if method.name in METHODS:
-        raise RequestError(f"there is a method {method.name!r} already; give yours another name.")
-    choose("reward", method.reward, REWARDS)
-    choose("gate", method.gate, dict.fromkeys(method.gates))
-    choose("shown_oversight", method.shown_oversight, dict.fromkeys(SHOWN))
-    if method.reward_model is not None:
-        choose("reward_model", method.reward_model, VIEWS)
-    if method.finetuning is not None:
-        choose("finetuning gate", method.finetuning.gate, dict.fromkeys(method.experts))
-        choose("finetuning reward", method.finetuning.reward, {n: r for n, r in REWARDS.items() if not r.uses_hidden})
-    METHODS[method.name] = method
-    return method
+    if len(experts) == 1:
+        return "free"
+    return next((name for name in by_value if name in experts), experts[0]) if gate == "best" else gate
+
+
+PLAIN = Method(
+    "plain",
+    "one expert, every step, no labels: the algorithm as it is",
+    "What RoutedPPO does as plain PPO: a single expert on whatever the environment pays, every step of it.",
+    experts=("agent",),
+    unfinished=True,
+)
+"""No method of oversight at all, for environments that report no outcomes; it is in no table."""

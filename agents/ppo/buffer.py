@@ -1,83 +1,55 @@
-"""The rollout buffer that knows how each step's episode was observed to end."""
+"""Rollout buffers that know how each step's episode was observed to end, and what an update may see of it."""
 
-from collections.abc import Callable, Collection, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from torch import Tensor
 
-from oversight_gym.agents.ppo.labels import UNFINISHED, EpisodeEnds, fill_back, shuffle_kinds
-from oversight_gym.envs.oversight.outcomes import Outcome
+from oversight_gym.agents.policies.forward import Minibatch
+from oversight_gym.agents.ppo.labels import NONE, UNFINISHED, EpisodeEnds, fill_back
 
 
-@dataclass(frozen=True)
-class Payment:
-    """Pays the ends of a rollout's episodes by how they were observed, whatever the environment paid.
-
-    Attributes:
-        table: shape (outcomes,), the reward of each observed ``Outcome``.
-    """
-
-    table: NDArray[np.float32]
-
-    def __call__(self, buffer: "RoutedRolloutBuffer") -> None:
-        terminated = buffer.ended & (buffer.observed != Outcome.NONE)  # truncated ones keep their bootstrap
-        buffer.rewards[terminated] = self.table[buffer.observed[terminated]]
-
-
-class RoutedRolloutBuffer(RolloutBuffer):
-    """SB3's buffer, with outcomes per step and a rule for which steps an update sees.
-
-    Rule: an update sees the steps whose episode ended within the rollout with one of the outcomes in
-    ``trained_on``. Steps of an episode still running when the rollout ends are dropped for good: its
-    outcome is not known yet, and the policy that took them is outdated once it is. The later steps of such
-    an episode, collected in the rollout where it ends, are kept and labelled. (The paper drops unfinished
-    episodes, too.) ``trained_on=None`` sees every step, exactly as SB3's buffer.
+class OutcomeBuffer(RolloutBuffer):
+    """SB3's buffer, with the observed outcome of each step, and with labels and weights that minibatches carry.
 
     Attributes:
-        trained_on: outcomes whose episodes are trained on; None for every step, finished or not.
-        label_table: shape (outcomes + 1,), expert index of each outcome (see ``labels_by_outcome``).
-        device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
-        shuffle: if given, the observed kinds are dealt to the observed episodes at random, by this generator.
-        relabel: if given, called with the buffer after a rollout, before returns are computed, to change ``rewards``
-            (buffer_size, n_envs) by what the supervisor saw.
+        before_returns: if given, called with the buffer after a rollout, before returns are computed, to change
+            ``rewards`` (buffer_size, n_envs) by what the supervisor saw.
         paper_compat: reproduce two defects of the paper's code: episodes still running when the rollout ends, and those
-            that time out, are worth 0 and count as finished, instead of being dropped and bootstrapped.
-        outcomes: after a rollout: shape (buffer_size, n_envs), int8, ``Outcome`` or ``UNFINISHED``.
-        batch_labels: labels of the minibatch last yielded by :meth:`get`, shape (batch,), int64.
+            that time out, are worth 0 and count as finished, instead of being left out or bootstrapped.
+        ended: shape (buffer_size, n_envs), bool, whether the step was its episode's last.
+        observed: shape (buffer_size, n_envs), int8, number of its observed outcome where it was (see ``Routes``).
+        outcomes: after a rollout: shape (buffer_size, n_envs), int8, the outcome of each step's episode, or
+            ``UNFINISHED``.
+        labels: shape (buffer_size, n_envs), int64: expert of each step, or ``UNLABELLED``; None for no labels.
+        steps: shape (buffer_size, n_envs), bool, the steps an update sees, or float32, how much each counts, 0 for not
+            at all; None for all.
+        device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        trained_on: Collection[int] | None,
-        label_table: NDArray[np.int64],
-        shuffle: np.random.Generator | None = None,
-        relabel: "Callable[[RoutedRolloutBuffer], None] | None" = None,
-        paper_compat: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        self.trained_on = trained_on
-        self.shuffle = shuffle
-        self.relabel: Callable[[RoutedRolloutBuffer], None] | None = relabel
+    def __init__(self, *args: Any, paper_compat: bool = False, **kwargs: Any) -> None:
         self.paper_compat = paper_compat
-        self.label_table = label_table
-        self.device_observations: Tensor | None = None
-        self.batch_labels: Tensor = torch.zeros(0, dtype=torch.int64)
+        self.before_returns: Callable[[OutcomeBuffer], None] | None = None
         super().__init__(*args, **kwargs)
 
     def reset(self) -> None:
         super().reset()
-        self.device_observations = None
+        self.device_observations: Tensor | None = None
+        self.labels: NDArray[np.int64] | None = None
+        self.steps: NDArray[Any] | None = None
         shape = (self.buffer_size, self.n_envs)
         self.ended = np.zeros(shape, dtype=bool)
         self.observed = np.zeros(shape, dtype=np.int8)
         self.outcomes = np.full(shape, UNFINISHED, dtype=np.int8)
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Shape (buffer_size, n_envs): whether the step's episode ended within the rollout."""
+        return self.outcomes != UNFINISHED
 
     def note(self, ends: EpisodeEnds) -> None:
         """Store the supervisor's view of the step that is about to be added."""
@@ -113,57 +85,71 @@ class RoutedRolloutBuffer(RolloutBuffer):
         squares = stored[:, :, index].reshape(self.buffer_size, self.n_envs, -1)
         return (squares.cpu().numpy() if isinstance(squares, Tensor) else squares).astype(bool)
 
+    def pay(self, table: NDArray[np.float32]) -> None:
+        """Pay the ends of episodes by how they were observed, (outcomes,), whatever the environment paid."""
+        terminated = self.ended & (self.observed != NONE)  # truncated ones keep their bootstrap
+        self.rewards[terminated] = table[self.observed[terminated]]
+
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
-        if self.relabel is not None:
-            self.relabel(self)
+        if self.before_returns is not None:
+            self.before_returns(self)
         if self.paper_compat:
-            self.rewards[self.ended & (self.observed == Outcome.NONE)] = 0.0
+            self.rewards[self.ended & (self.observed == NONE)] = 0.0
             last_values = torch.zeros_like(last_values)
         super().compute_returns_and_advantage(last_values, dones)
-        observed = self.observed
-        if self.shuffle is not None:
-            observed = shuffle_kinds(self.ended, observed, self.shuffle)
-        self.outcomes = fill_back(self.ended, observed)
+        self.outcomes = fill_back(self.ended, self.observed)
         if self.paper_compat:
-            self.outcomes[self.outcomes == UNFINISHED] = Outcome.NONE
-
-    def _flat_outcomes(self) -> NDArray[np.int8]:
-        """Shape (n_envs * buffer_size,), in the order of SB3's flattened buffer."""
-        return self.outcomes.swapaxes(0, 1).ravel()
-
-    def labels(self) -> NDArray[np.int64]:
-        """Shape (n_envs * buffer_size,), in the same order: expert index of each step, or ``UNLABELLED``."""
-        return self.label_table[self._flat_outcomes()]
+            self.outcomes[self.outcomes == UNFINISHED] = NONE
 
     def kept(self) -> NDArray[np.bool_]:
-        """Shape (n_envs * buffer_size,), in the same order: the steps an update sees."""
-        flat = self._flat_outcomes()
-        return np.ones(len(flat), dtype=bool) if self.trained_on is None else np.isin(flat, list(self.trained_on))
+        """Shape (buffer_size, n_envs): the steps an update sees."""
+        return np.ones((self.buffer_size, self.n_envs), dtype=bool) if self.steps is None else self.steps != 0
 
-    def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
+    def get(self, batch_size: int | None = None) -> Generator[Minibatch, None, None]:  # type: ignore[override]
         """Minibatches of the kept steps, of equal size where ``batch_size`` does not divide their number.
 
         With every step kept these are SB3's own minibatches, drawn by the same generator.
         """
-        labels = self.labels()
-        kept = np.flatnonzero(self.kept())
+        kept = np.flatnonzero(flat(self.kept()))
         if not len(kept):
             return
-        if not self.generator_ready:
-            for name in ("observations", "actions", "values", "log_probs", "advantages", "returns"):
-                setattr(self, name, self.swap_and_flatten(getattr(self, name)))
-            self.generator_ready = True
         batch_size = batch_size or len(kept)
         order = kept[np.random.permutation(len(kept))]  # noqa: NPY002 - SB3 seeds and uses this generator
-        whole = self.trained_on is None or len(kept) % batch_size == 0
+        whole = self.steps is None or len(kept) % batch_size == 0
         cuts = range(batch_size, len(kept), batch_size) if whole else max(1, round(len(kept) / batch_size))
         for indices in np.array_split(order, cuts):
-            self.batch_labels = torch.as_tensor(labels[indices], device=self.device)
-            yield self._get_samples(indices)
+            yield self.minibatch(indices)
 
-    def _get_samples(self, batch_inds: NDArray[np.intp], env: Any = None) -> RolloutBufferSamples:
-        samples = super()._get_samples(batch_inds, env)
-        if self.device_observations is None:
-            return samples
-        steps = self.to_torch(batch_inds % self.buffer_size), self.to_torch(batch_inds // self.buffer_size)
-        return samples._replace(observations=self.device_observations[steps])
+    def minibatch(self, indices: NDArray[np.intp]) -> Minibatch:
+        """The steps at these indices, shape (batch,), of the rollout flattened environment by environment."""
+        if not self.generator_ready:
+            self._flatten()
+        samples = self._get_samples(indices)  # type: ignore[arg-type]  # SB3's own DictRolloutBuffer has another type
+        if self.device_observations is not None:
+            steps = self.to_torch(indices % self.buffer_size), self.to_torch(indices // self.buffer_size)
+            samples = samples._replace(observations=self.device_observations[steps])
+        extra = (None if array is None else self.to_torch(array[indices]) for array in self._carried)
+        return Minibatch(*samples, *extra)
+
+    def _flatten(self) -> None:
+        weights = None if self.steps is None or self.steps.dtype == bool else self.steps
+        self._carried = [None if array is None else flat(array) for array in (self.labels, weights)]
+        for name in ("actions", "values", "log_probs", "advantages", "returns"):
+            setattr(self, name, self.swap_and_flatten(getattr(self, name)))
+        self._flatten_observations()
+        self.generator_ready = True
+
+    def _flatten_observations(self) -> None:
+        self.observations = self.swap_and_flatten(self.observations)
+
+
+class DictOutcomeBuffer(OutcomeBuffer, DictRolloutBuffer):
+    """The same for dict observations."""
+
+    def _flatten_observations(self) -> None:
+        self.observations = {key: self.swap_and_flatten(obs) for key, obs in self.observations.items()}  # type: ignore[assignment]
+
+
+def flat(array: NDArray[Any]) -> NDArray[Any]:
+    """From (steps, envs) to the order of SB3's flattened buffer, (envs * steps,)."""
+    return array.swapaxes(0, 1).ravel()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oversight_gym.agents.policies.multi_hot import flat_binary, keys
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
+from oversight_gym.agents.ppo.buffer import OutcomeBuffer
 from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.sb3 import OversightVecEnv
 
@@ -66,7 +66,7 @@ class _Answers:
 
 @torch.no_grad()
 def collect(
-    model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: RoutedRolloutBuffer, n_rollout_steps: int
+    model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: OutcomeBuffer, n_rollout_steps: int
 ) -> bool:
     """Fill the buffer; draws the same actions as SB3's loop, and gives the same numbers but for rounding.
 

@@ -8,7 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
+from oversight_gym.agents.ppo.buffer import OutcomeBuffer
 from oversight_gym.envs.device import DeviceCore
 from oversight_gym.envs.infos import episode_entries
 from oversight_gym.envs.sb3 import OversightVecEnv
@@ -19,7 +19,7 @@ SMALL = ("actions", "log_probs", "rewards", "ended", "observed")
 
 @torch.no_grad()
 def collect_on_device(
-    model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: RoutedRolloutBuffer, n_rollout_steps: int
+    model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: OutcomeBuffer, n_rollout_steps: int
 ) -> bool:
     """Fill the buffer; the same draws and, but for rounding, the same numbers as ``collect`` on the same device.
 

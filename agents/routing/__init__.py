@@ -1,1 +1,6 @@
-"""Gradient routing and the gated mixture for any module; imports torch alone."""
+"""Gradient routing and the gated mixture of experts, for any torch module; nothing here knows of gridworlds or agents."""
+
+from oversight_gym.agents.routing.gradients import UNLABELLED, expert_mask, gate_mask, route_gradient
+from oversight_gym.agents.routing.mixture import GatedMixture, Mixed, gate_loss
+
+__all__ = ["UNLABELLED", "GatedMixture", "Mixed", "expert_mask", "gate_loss", "gate_mask", "route_gradient"]

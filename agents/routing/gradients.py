@@ -1,6 +1,6 @@
 """Gradient routing: decide per sample where the gradient may go, without changing any forward value.
 
-After "Gradient Routing" (Cloud et al., arXiv 2410.04332, section 3). Nothing here knows of gridworlds.
+After "Gradient Routing" (Cloud et al., arXiv 2410.04332, section 3).
 """
 
 from typing import Any
@@ -60,32 +60,3 @@ def expert_mask(labels: Tensor, experts: int) -> Tensor:
 def gate_mask(labels: Tensor) -> Tensor:
     """Whether the gradient of each sample may reach the gate: only where unlabelled; shape (batch,), bool."""
     return labels == UNLABELLED
-
-
-class _AttachLoss(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, activations: Tensor, loss: Tensor) -> Tensor:
-        ctx.loss_like = torch.ones_like(loss)
-        return activations.view_as(activations)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        return gradient, ctx.loss_like
-
-
-def attach_loss(activations: Tensor, loss: Tensor) -> Tensor:
-    """Add ``loss`` to whatever scalar is later differentiated through ``activations``.
-
-    The auxiliary loss enters with weight exactly 1, so a module can bring its own loss (here: the gate's)
-    into a training loop that knows nothing of it.
-
-    Args:
-        activations: any shape; must take part in the loss that is differentiated.
-        loss: scalar.
-
-    Returns:
-        ``activations``, unchanged in value.
-    """
-    attached: Tensor = _AttachLoss.apply(activations, loss)  # type: ignore[no-untyped-call]
-    return attached

@@ -26,8 +26,7 @@ def open_display(size: tuple[int, int], title: str, flags: int = 0) -> pygame.Su
     except pygame.error as error:
         pygame.display.quit()
         raise RequestError(
-            f"a window needs a display, and there is none ({error}); use render_mode='rgb_array', or --record FILE.gif "
-            "of 'oversight-gym watch'."
+            f"a window needs a display, and there is none ({error}); use render_mode='rgb_array', or `record` a GIF."
         ) from None
     pygame.display.set_caption(title)
     return surface

@@ -45,9 +45,11 @@ def outcomes_of(kinds: tuple[str, ...]) -> type[IntEnum]:
     if kinds == DEFAULT_KINDS:
         return Outcome
     members = ["NONE", "UNKNOWN", *(kind.upper() for kind in kinds)]
-    made = _Outcome("Outcome", members, start=0)  # type: ignore[call-overload]
+    make: Any = _Outcome  # calling an enumeration without members makes one
+    made: Any = make("Outcome", members, start=0)
     made.__reduce_ex__ = lambda self, _: (_member, (kinds, int(self)))  # no module holds it, so pickle needs this
-    return made  # type: ignore[no-any-return]
+    enumeration: type[IntEnum] = made
+    return enumeration
 
 
 def arrival(kind: Any, seen: Any) -> Any:

@@ -75,7 +75,8 @@ class OversightProcess(ABC):
     def marginal(self, config: "EnvConfig") -> NDArray[np.float64]:
         """Shape (kinds,): the chance that a terminal of each kind is under oversight, over all starts, exactly."""
         agent, terminals = config.layouts.everything()
-        return self.patterns(config, agent, terminals).mean(axis=0) @ pattern_flags(terminals.shape[1])
+        chances: NDArray[np.float64] = self.patterns(config, agent, terminals).mean(axis=0)
+        return np.asarray(chances @ pattern_flags(terminals.shape[1]))
 
 
 class IndependentTerminals(OversightProcess):
@@ -87,7 +88,7 @@ class IndependentTerminals(OversightProcess):
 
     def patterns(self, config: "EnvConfig", agent: Squares, terminals: Squares) -> NDArray[np.float64]:
         chances = self.chances(config, agent, terminals)[:, None]
-        return np.where(pattern_flags(terminals.shape[1]), chances, 1 - chances).prod(axis=2)
+        return np.asarray(np.where(pattern_flags(terminals.shape[1]), chances, 1 - chances).prod(axis=2))
 
     def draw(
         self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares

@@ -50,7 +50,7 @@ class World:
     @property
     def branches(self) -> int:
         """Number of ways in which one action can turn out; 1 where nothing is left to chance."""
-        return self.next_state.shape[2]
+        return int(self.next_state.shape[2])
 
 
 def observed_probability(reports: NDArray[np.float64]) -> NDArray[np.float64]:

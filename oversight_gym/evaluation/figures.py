@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_probability
-from oversight_gym.evaluation.probabilities import Setting, policy_query, table_of
+from oversight_gym.evaluation.probabilities import policy_query, table_of
 from oversight_gym.evaluation.situations import CEILINGS, PATTERNS, PolicyTable, states
 from oversight_gym.evaluation.solver import QUANTITIES, Estimate, exact_means, sampled_means
 
@@ -181,7 +182,7 @@ def _shown_at_random(by_shown: Estimate, chances: NDArray[np.float64]) -> Estima
 def evaluate(
     policy: Any,
     config: EnvConfig,
-    gates: Sequence[str] | Mapping[str, Setting] = ("free",),
+    gates: Sequence[str] | Mapping[str, Gate] = ("free",),
     *,
     gamma: float = 0.97,
     oversight: float | None = None,

@@ -1,7 +1,6 @@
 """Action probabilities of any policy, at several gate settings at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy, SteeredPolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, SteeredPolicy
+from oversight_gym.agents.routing.mixture import weigh
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.evaluation.situations import PATTERNS, Block, PolicyTable, Table
 
@@ -32,33 +33,16 @@ def sample_actions(probabilities: NDArray[Any], rng: np.random.Generator) -> NDA
     return chosen
 
 
-@dataclass(frozen=True)
-class Scaled:
-    """The free gate with one expert's contribution scaled, the others left at their gate value."""
-
-    expert: str
-    scale: float
+def _weigh(policy: GatedMixturePolicy, gate: Gate, free: Tensor) -> Tensor:
+    """The weights of the experts at a gate, (n, experts), from the free ones; None is the policy as it stands."""
+    forced = policy.mixture.forced_gate if gate is None else policy.forced(gate)
+    return weigh(free, forced)
 
 
-Setting = Gate | Scaled
-"""One way to set the gate."""
-
-
-def _weigh(policy: GatedMixturePolicy, setting: Setting) -> Callable[[Tensor], Tensor]:
-    """From the free gate weights (n, experts) to the weights that a setting gives the experts."""
-    if isinstance(setting, Scaled):
-        chosen = policy.gate_vector(setting.expert)
-        if chosen is None:
-            raise RequestError(f"expert is {setting.expert!r}; choose one of {', '.join(policy.experts)}.")
-        factor = 1 - (1 - setting.scale) * chosen
-        return lambda free: free * factor
-    forced = policy.mixture.forced_gate if setting is None else policy.gate_vector(setting)
-    return lambda free: free if forced is None else forced.expand_as(free)
-
-
-def _mixture_query(policy: GatedMixturePolicy, settings: Sequence[Setting]) -> Query:
+def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[Gate]) -> Query:
     """Experts and gate are evaluated once for all gate settings; the head is linear, so logits mix like features."""
-    weighings = [_weigh(policy, setting) for setting in settings]
+    for gate in gates:
+        policy.forced(gate)  # refuse a wrong gate now
     head = policy.action_net
     assert isinstance(head, nn.Linear)
 
@@ -66,10 +50,10 @@ def _mixture_query(policy: GatedMixturePolicy, settings: Sequence[Setting]) -> Q
     def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
         obs = torch.as_tensor(observations, device=policy.device)
         features = policy.policy_features(obs)
-        experts = policy.mixture.expert_features(features)
+        experts = policy.mixture.expert_outputs(features)
         logits = torch.stack([expert @ head.weight.T for expert in experts], dim=1)  # (n, experts, actions)
         free = policy.mixture.gate_weights(features)
-        weights = torch.stack([weigh(free) for weigh in weighings])
+        weights = torch.stack([_weigh(policy, gate, free) for gate in gates])
         mixed = torch.einsum("gnk,nka->gna", weights, logits) + head.bias
         probabilities: NDArray[np.float32] = mixed.softmax(dim=-1).cpu().numpy()
         return probabilities
@@ -90,7 +74,7 @@ def _sb3_query(policy: Any) -> Query:
     return query
 
 
-def policy_query(policy: Any, gates: Sequence[Setting] = (None,)) -> Query:
+def policy_query(policy: Any, gates: Sequence[Gate] = (None,)) -> Query:
     """Action probabilities of a policy.
 
     Args:

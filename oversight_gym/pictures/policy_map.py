@@ -18,7 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.agents.routing.mixture import weigh
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.palette import BLUE, FACET, GREY, INK, ORANGE, OVERSIGHT
@@ -65,9 +67,9 @@ def gate_and_actions(
     obs = torch.as_tensor(observations, device=policy.device)
     with torch.no_grad(), policy.steer(gate):
         actions = policy.log_probs(obs).exp().double().cpu().numpy()
-        forced = policy.mixture.forced_gate
-        free = policy.mixture.gate_weights(policy.policy_features(obs))[:, 0].double().cpu().numpy()
-    return (free if forced is None else np.full_like(free, float(forced[0]))), actions
+        free = policy.mixture.gate_weights(policy.policy_features(obs))
+        weights = weigh(free, policy.mixture.forced_gate)[:, 0].double().cpu().numpy()
+    return weights, actions
 
 
 def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:

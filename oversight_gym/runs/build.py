@@ -8,8 +8,8 @@ from torch import nn
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
-from oversight_gym.runs.config import TrainConfig
 from oversight_gym.envs.sb3 import OversightVecEnv
+from oversight_gym.runs.config import TrainConfig
 
 
 def make_env(config: TrainConfig) -> OversightVecEnv:
@@ -18,12 +18,9 @@ def make_env(config: TrainConfig) -> OversightVecEnv:
 
 
 def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
-    method = config.method_row
     hyper = config.hyper
     return {
-        "experts": method.experts,
-        "gated": method.gated,
-        "hidden_planes": (config.env.view_part.planes(config.env.world).index("oversight"),) if method.shown_oversight == "hidden" else (),
+        **config.method_row.policy_kwargs(config.env),
         "net_arch": {
             "pi": list(hyper.hidden),
             "vf": list(hyper.value_hidden),
@@ -58,20 +55,14 @@ def ppo_kwargs(config: TrainConfig) -> dict[str, Any]:
 
 def make_model(config: TrainConfig, **changed_policy: Any) -> RoutedPPO:
     """The algorithm, ready to learn; keywords change arguments of the policy."""
-    method = config.method_row
+    hyper = config.hyper
     return RoutedPPO(
         GatedMixturePolicy,
         make_env(config),
-        routed=method.routed,
-        gate_coef=config.hyper.gate_coef if method.gate_loss else 0.0,
-        balanced_gate=config.hyper.balanced_gate,
-        trained_on=method.trained_on,
-        hard_gate=method.hard_gate,
-        shuffle_labels=method.shuffled_labels,
-        reward_model=method.reward_model,
-        paper_compat=config.hyper.paper_compat,
-        finetuning=method.finetuning,
-        finetune_from=round((1 - config.hyper.finetune_share) * config.hyper.total_timesteps),
+        method=config.method_row.configure(hyper),
+        gate_coef=hyper.gate_coef,
+        balanced_gate=hyper.balanced_gate,
+        paper_compat=hyper.paper_compat,
         policy_kwargs=_policy_kwargs(config) | changed_policy,
         **ppo_kwargs(config),
     )

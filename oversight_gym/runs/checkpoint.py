@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oversight_gym.agents.methods.reward_model import RewardModel
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.sb3 import OversightVecEnv
@@ -66,11 +65,12 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
         "logs_excluded": dict(model.logger.name_to_excluded),
         "numpy_generator": [kind, *rest],
         "env": position,
-        "shuffle": model.rollout_buffer.shuffle and model.rollout_buffer.shuffle.bit_generator.state,
+        "progress": model.progress,
+        "memory": {},
     }
-    if isinstance(model.rollout_buffer.relabel, RewardModel):
-        learnt, progress["reward_model"] = model.rollout_buffer.relabel.snapshot()
-        arrays |= {f"reward_model/{name}": array for name, array in learnt.items()}
+    for memory_name, memory in model.memory.items():
+        remembered, progress["memory"][memory_name] = memory.snapshot()
+        arrays |= {f"memory/{memory_name}/{name}": array for name, array in remembered.items()}
     header = {"progress": json.dumps(progress), "extra": json.dumps(extra)}
     write_whole(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
 
@@ -106,10 +106,9 @@ def restore_checkpoint(path: Path, model: RoutedPPO) -> None:
         kind, *rest = progress["numpy_generator"]
         np.random.set_state((kind, arrays["random/numpy"], *rest))  # noqa: NPY002
         torch.set_rng_state(torch.from_numpy(arrays["random/torch"]))
-        if model.rollout_buffer.shuffle is not None:
-            model.rollout_buffer.shuffle.bit_generator.state = progress["shuffle"]
-        if isinstance(model.rollout_buffer.relabel, RewardModel):
-            model.rollout_buffer.relabel.restore(_below(arrays, "reward_model/"), progress["reward_model"])
+        model.progress = progress["progress"]
+        for name, memory in model.memory.items():
+            memory.restore(_below(arrays, f"memory/{name}/"), progress["memory"][name])
         if "random/cuda" in arrays:
             torch.cuda.set_rng_state(torch.from_numpy(arrays["random/cuda"]), model.device)
     except (KeyError, ValueError, RuntimeError) as error:

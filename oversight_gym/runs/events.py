@@ -12,11 +12,11 @@ from torch.utils.tensorboard.summary import hparams
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.pictures.policy_map import MapPainter
-from oversight_gym.runs.presets import PRESETS
-from oversight_gym.analysis.results import as_used
+from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.folder import EVENTS
+from oversight_gym.runs.presets import PRESETS
+from oversight_gym.runs.rows import at_gate
 
 COMPARED = {"return_stepwise": "stepwise return", "none/p_ghost": "P(ghost) when nobody looks"}
 """Figures that the layout overlays, with their titles."""
@@ -53,7 +53,7 @@ def _wait_for_a_later_name(folder: Path) -> None:
         time.sleep(min(2.0, max(0.0, max(seconds) + 1 - time.time())))
 
 
-class Board:
+class EventWriter:
     """Writes the events of one run.
 
     Scalars as SB3 logs them; at every evaluation ``eval/...`` per gate, ``as_used/...`` at the gate that the method is
@@ -101,7 +101,7 @@ class Board:
     def evaluation(self, step: int, row: dict[str, float], policy: GatedMixturePolicy) -> None:
         """Write an evaluation row and the policy map."""
         writer = self.format.writer
-        used = as_used(self.config.method_row, row)
+        used = at_gate(row, self.config.gate)
         own = ("labels/", "select/")
         scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
         del scalars["eval/step"]
@@ -110,9 +110,7 @@ class Board:
             scalars |= {f"{name}/{figure}": used[figure] for figure in COMPARED}
         for key, value in scalars.items():
             writer.add_scalar(key, value, step)
-        writer.add_image(
-            "policy_map", self.painter.paint(policy, self.config.method_row.gates), step, dataformats="HWC"
-        )
+        writer.add_image("policy_map", self.painter.paint(policy, self.config.gates), step, dataformats="HWC")
         writer.flush()
 
     def close(self) -> None:

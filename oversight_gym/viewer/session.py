@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board

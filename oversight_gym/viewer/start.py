@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from oversight_gym.agents.policies.policy import Gate
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.runs.folder import load_run
 from oversight_gym.viewer.session import Pane
 

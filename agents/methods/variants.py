@@ -1,0 +1,106 @@
+"""Methods that need a hook: a classifier that pays, a last stage of training, shuffled labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.agents.methods.evidence import EVIDENCE
+from oversight_gym.agents.methods.memory import Memory, Stream
+from oversight_gym.agents.methods.method import Method
+from oversight_gym.envs.errors import RequestError, check_probability, choose
+
+if TYPE_CHECKING:
+    from oversight_gym.agents.ppo.buffer import OutcomeBuffer
+    from oversight_gym.agents.ppo.rollouts import RoutedRollouts
+
+
+def _seed(model: "RoutedRollouts", use: int) -> list[int] | None:
+    """Of a stream of its own, apart from the environment's; none if the model has none."""
+    return None if model.seed is None else [model.seed, use]
+
+
+@dataclass(frozen=True)
+class ShuffledLabels(Method):
+    """Deals the observed outcomes to the observed episodes of each rollout at random: a control."""
+
+    def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
+        return {"shuffle": Stream(_seed(model, 1))}
+
+    def labels(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[np.int64]:
+        from oversight_gym.agents.ppo.labels import fill_back, shuffle_outcomes
+
+        stream = model.memory["shuffle"]
+        assert isinstance(stream, Stream)
+        dealt = shuffle_outcomes(buffer.ended, buffer.observed, stream.rng)
+        return model.routes.labels(fill_back(buffer.ended, dealt))
+
+
+@dataclass(frozen=True)
+class RewardModelled(Method):
+    """Pays unobserved episodes by a classifier that is trained on the observed ones (see ``RewardModel``).
+
+    Attributes:
+        evidence: what the classifier may look at, a name in ``EVIDENCE``.
+    """
+
+    evidence: str = "agent_observation"
+
+    def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
+        from oversight_gym.agents.methods.reward_model import RewardModel
+
+        if model.env is not None:
+            _ = model.env_config  # refuse an environment without kinds and planes now
+        return {"reward_model": RewardModel(self.evidence, int(model.action_space.n), _seed(model, 2))}  # type: ignore[attr-defined]
+
+    def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
+        from oversight_gym.agents.methods.reward_model import RewardModel
+
+        classifier = model.memory["reward_model"]
+        assert isinstance(classifier, RewardModel)
+        classifier.pay(buffer, model.env_config)
+
+    def check(self) -> None:
+        super().check()
+        choose("evidence", self.evidence, EVIDENCE)
+
+
+@dataclass(frozen=True)
+class FineTuned(Method):
+    """Trains as its own row says, and by another in the last share of training.
+
+    Attributes:
+        then: the method of the last share. Its experts are this one's.
+        share: of training, 0 to 1; the hyperparameter ``finetune_share``.
+    """
+
+    then: Method | None = None
+    share: float = 0.2
+
+    def configure(self, hyperparameters: Any) -> Method:
+        return replace(self, share=hyperparameters.finetune_share)
+
+    def stage(self, progress: float) -> Method:
+        assert self.then is not None
+        return self.then if progress >= 1 - self.share - 1e-9 else self  # 8 of 10 steps are 0.8, rounded or not
+
+    @property
+    def supervised(self) -> bool:
+        """As soon as one of the parts looks at outcomes."""
+        return super().supervised or (self.then is not None and self.then.supervised)
+
+    @property
+    def label_uses(self) -> tuple[str, ...]:
+        """Those of both parts."""
+        return tuple(dict.fromkeys(super().label_uses + (self.then.label_uses if self.then else ())))
+
+    def check(self) -> None:
+        super().check()
+        if self.then is None:
+            raise RequestError(f"{self.name} has no method for the last part of training; give it `then`.")
+        check_probability("share", self.share)
+        self.then.check()
+        if self.then.uses_hidden:
+            raise RequestError(f"then.reward is {self.then.reward!r}, which looks at the ground truth; choose another.")

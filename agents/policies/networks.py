@@ -1,0 +1,101 @@
+"""The networks of the policy: stacks of linear layers that also read sparse inputs, and the mixture of them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from oversight_gym.agents.policies.multi_hot import MultiHot, multi_hot_linear
+from oversight_gym.agents.policies.pointwise import PointwiseLinear
+from oversight_gym.agents.routing.mixture import Forced, GatedMixture
+
+Features = Tensor | list[MultiHot]
+"""Input features: a matrix (batch, features), or a binary one by its ones, in chunks."""
+
+
+class Network(nn.Sequential):
+    """Layers in a row, the first of them linear; from :data:`Features` to (batch, outputs)."""
+
+    def forward(self, features: Features) -> Tensor:
+        """Sparse features pass chunk by chunk."""
+        if isinstance(features, Tensor):
+            outputs: Tensor = super().forward(features)
+            return outputs
+        layers: list[Any] = list(self)
+        first, others = layers[0], layers[1:]
+        weight = first.weight.T.contiguous()
+        chunks = [multi_hot_linear(hot, weight, first.bias) for hot in features]
+        for layer in others:
+            chunks = [layer(chunk) for chunk in chunks]
+        return torch.cat(chunks) if len(chunks) > 1 else chunks[0]
+
+
+def mlp(sizes: Sequence[int], activation: type[nn.Module], planes: int = 0, channels: int = 0) -> Network:
+    """Linear layers of these sizes, an activation after each; with ``channels``, behind a 1 x 1 convolution."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), activation()]
+    if channels:
+        layers[0] = PointwiseLinear(planes, channels, sizes[0] // planes, sizes[1])
+    return Network(*layers)
+
+
+class MixtureExtractor(GatedMixture):
+    """Experts mixed by a gate, beside a separate value network; stands where SB3 has ``MlpExtractor``.
+
+    The gate has one logit per expert, the last fixed at 0, so that with two experts the first one's weight
+    is a sigmoid. A single expert has no gate and equals SB3's ``MlpExtractor`` bit for bit.
+
+    Args:
+        features_dim: number of input features.
+        experts: names.
+        net_arch: hidden layer sizes under ``pi`` (each expert), ``vf`` (value network), ``gate``.
+        activation_fn: activation after every hidden layer.
+        gated: whether there is a gate to learn; without one every expert has the same weight.
+        linear_value: leave the activations out of the value network.
+        planes: of the observations that the features are; needed with ``channels``.
+        channels: under ``gate`` and ``vf``, channels of a 1 x 1 convolution before that network's first hidden layer.
+
+    Attributes:
+        forced_gate: replaces the free gate in every forward pass; None where it is free.
+    """
+
+    def __init__(
+        self,
+        features_dim: int,
+        experts: Sequence[str],
+        net_arch: Mapping[str, list[int]],
+        activation_fn: type[nn.Module],
+        gated: bool = True,
+        linear_value: bool = False,
+        planes: int = 0,
+        channels: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        expert_sizes, value_sizes, gate_sizes = ([features_dim, *net_arch.get(key, [])] for key in ("pi", "vf", "gate"))
+        super().__init__({name: mlp(expert_sizes, activation_fn) for name in experts})
+        self.latent_dim_pi = expert_sizes[-1]
+        self.latent_dim_vf = value_sizes[-1]
+        of_value = nn.Identity if linear_value else activation_fn
+        self.value_net = mlp(value_sizes, of_value, planes, channels.get("vf", 0))
+        if gated and len(experts) > 1:
+            hidden = mlp(gate_sizes, activation_fn, planes, channels.get("gate", 0))
+            self.gate = hidden.append(nn.Linear(gate_sizes[-1], len(experts) - 1))
+        self.forced_gate: Forced | None = None
+
+    def batch_size(self, features: Features) -> int:
+        return len(features) if isinstance(features, Tensor) else sum(len(hot.first) for hot in features)
+
+    def forward(self, features: Features) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # as SB3 expects
+        """Mixed expert features (batch, latent_dim_pi) and value features (batch, latent_dim_vf)."""
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: Features) -> Tensor:
+        """Mixed expert features, shape (batch, latent_dim_pi), by the free or the forced gate."""
+        return self.mix(features, gate=self.forced_gate).output
+
+    def forward_critic(self, features: Features) -> Tensor:
+        """Value features, shape (batch, latent_dim_vf)."""
+        return self.value_net(features)  # type: ignore[no-any-return]
