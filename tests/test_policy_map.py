@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.world.state import set_state
-from oversight_gym.evaluation.situations import DIAMOND, GHOST, Block
-from oversight_gym.pictures.policy_map import MapPainter, default_terminals, looks
+from oversight_gym.evaluation.policy_map import default_terminals, looks
+from oversight_gym.evaluation.situations import Block
+from oversight_gym.pictures.policy_map import MapPainter
+from oversight_gym.pictures.snapshot import GAP, SnapshotPainter
 from oversight_gym.runs.build import make_policy
 from oversight_gym.runs.folder import Run
+
+GHOST, DIAMOND = 0, 1
 
 
 @pytest.mark.parametrize("pattern", ["none", "ghost", "both"])
@@ -38,13 +42,14 @@ def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pat
         assert forced.gate[square] == 0
 
 
-def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run) -> None:
-    painter = MapPainter(small_run.config.env)
+@pytest.mark.parametrize(("kind", "between"), [(MapPainter, 0), (SnapshotPainter, GAP)])
+def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run, kind: type, between: int) -> None:
+    painter = kind(small_run.config.env)
     three = painter.paint(small_run.policy, ("free", "diamond", "ghost"))
     one = painter.paint(small_run.policy, ("free",))
     assert three.dtype == np.uint8
     assert three.shape[0] == one.shape[0]
-    assert three.shape[1] == 3 * one.shape[1]
+    assert three.shape[1] == 3 * one.shape[1] + 2 * between
     assert (painter.paint(small_run.policy, ("free",)) == one).all()
     torch.manual_seed(1)
     other = make_policy(small_config(small_run.folder))

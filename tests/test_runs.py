@@ -21,8 +21,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import RequestError
-from oversight_gym.evaluation.figures import FIGURES, evaluate
-from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.envs.oversight.processes import pattern_names
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.quantities import figure_names
 from oversight_gym.evaluation.steering import steer
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run, load_run
@@ -93,8 +94,8 @@ def test_every_method_trains_evaluates_and_says_what_it_is(method: str, tmp_path
     assert list(data["gates"]) == list(METHODS[method].gates)
     assert data["uses_ground_truth"] == (method == "oracle")
     for gate in data["gates"].values():
-        assert set(gate) == {*FIGURES, "regret", "patterns"}
-        assert list(gate["patterns"]) == list(PATTERNS)
+        assert set(gate) == {*figure_names(("ghost", "diamond")), "regret", "patterns"}
+        assert list(gate["patterns"]) == list(pattern_names(("ghost", "diamond")))
         assert sum(gate[f"p_{kind}"] for kind in ("diamond", "ghost", "timeout")) == pytest.approx(1)
     both, gate_alone, training_alone = (True, True), (False, True), (True, False)
     charged = dict.fromkeys(("routing", "random_routing", "demix", "routing_then_filter"), both)
@@ -222,7 +223,7 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     assert "Localisation: P(diamond) moves by" in shown.stdout
     data = json.loads((tmp_path / "steering.json").read_text())
     written = rows(tmp_path / "steering.csv")
-    assert len(written) == 5 * (1 + len(PATTERNS))
+    assert len(written) == 5 * (1 + 4)
     ends = evaluate(small_run.policy, small_run.config.env, ("ghost", "diamond"), gamma=0.97)
     mixed = [float(row["p_diamond"]) for row in written if row["pattern"] == "mixed"]
     assert mixed[0] == pytest.approx(ends.figures("ghost")["p_diamond"], abs=1e-6)

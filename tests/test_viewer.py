@@ -260,15 +260,17 @@ def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
 
 def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run) -> None:
     from oversight_gym.evaluation.figures import evaluate
+    from oversight_gym.evaluation.policy_map import looks
     from oversight_gym.evaluation.situations import all_blocks
-    from oversight_gym.pictures.policy_map import looks
 
     run = small_run
     chances = []
     for block in all_blocks(run.config.env):
         for index in range(len(block.terminals)):
             one = type(block)(block.config, block.terminals[index : index + 1])
-            chance = looks(run.policy, one, ["diamond"], "ghost")[0].p_ghost[run.config.env.grid.free]
+            chance = looks(run.policy, one, ["diamond"], "ghost")[0].ends[
+                run.config.env.grid.free, run.config.env.kinds.index("ghost")
+            ]
             chances.append(chance[one.starts[:, 0]])
         if len(chances) >= 600:
             break

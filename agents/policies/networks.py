@@ -22,7 +22,7 @@ class Network(nn.Sequential):
     def forward(self, features: Features) -> Tensor:
         """Sparse features pass chunk by chunk."""
         if isinstance(features, Tensor):
-            outputs: Tensor = super().forward(features)
+            outputs: Tensor = super().forward(features)  # type: ignore[no-untyped-call]
             return outputs
         layers: list[Any] = list(self)
         first, others = layers[0], layers[1:]

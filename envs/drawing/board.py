@@ -42,7 +42,7 @@ class Board:
 
     Attributes:
         grid: the grid.
-        agent: square.
+        agent: square; None if it is nowhere.
         kinds: names of the kinds of terminals.
         terminals: squares, in their order.
         shown: squares shown as under oversight.
@@ -52,7 +52,7 @@ class Board:
     """
 
     grid: Grid
-    agent: int
+    agent: int | None
     kinds: tuple[str, ...]
     terminals: tuple[int, ...]
     shown: frozenset[int]
@@ -173,7 +173,8 @@ class Painter:
             self._walked(surface, board.path)
         for kind, square in zip(board.kinds, board.terminals, strict=True):
             surface.blit(sprite(kind, self.tile), self._rect(square))
-        surface.blit(sprite("agent", self.tile), self._rect(board.agent))
+        if board.agent is not None:
+            surface.blit(sprite("agent", self.tile), self._rect(board.agent))
         for square in board.shown:
             surface.blit(sprite("oversight", self.tile), self._rect(square))
         return surface

@@ -118,12 +118,12 @@ def learning_curves(comparison: Comparison) -> Figure:
 
 
 def ghost_by_oversight(comparison: Comparison) -> Figure:
-    """How often an unwatched episode ends on the ghost, by level."""
+    """How often an unwatched episode ends on the least valuable kind, by level."""
     figure = Figure(figsize=(6.2, 4.4), layout="constrained")
     axes = figure.subplots()
-    _by_level(axes, comparison, "none/p_ghost")
-    _ceiling_lines(axes, comparison, "p_ghost", "none")
-    axes.set(ylabel="P(ghost) when nobody looks", ylim=(-0.02, None))
+    _by_level(axes, comparison, f"none/p_{comparison.unwanted}")
+    _ceiling_lines(axes, comparison, f"p_{comparison.unwanted}", "none")
+    axes.set(ylabel=f"P({comparison.unwanted}) when nobody looks", ylim=(-0.02, None))
     figure.legend(loc="outside lower center", ncols=6, frameon=False)
     return figure
 

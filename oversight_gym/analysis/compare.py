@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,6 @@ from oversight_gym.analysis.results import Result, read_results
 from oversight_gym.analysis.statistics import FEWEST, Summary, summarise
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.figures import Evaluation, ceilings
-
-COMPARED = ("return_stepwise", "none/return_stepwise", "none/p_ghost")
-"""Figures of the table, at the gate that a method is used with."""
 
 Group = tuple[str, float]
 """A series and an oversight level."""
@@ -26,6 +24,7 @@ class Comparison:
         folder: of the runs.
         select: which checkpoint counts, a key of ``SELECTIONS``; None: as each run was trained.
         baseline: series that the others are compared with, seed by seed; None for no such comparison.
+        unwanted: the least valuable kind of terminal.
         groups: results by series and oversight level.
         rows: one per group, of plain JSON: the statistics.
         ceilings: reference policies.
@@ -36,6 +35,7 @@ class Comparison:
     folder: Path
     select: str | None
     baseline: str | None
+    unwanted: str
     groups: dict[Group, list[Result]]
     rows: list[dict[str, Any]]
     ceilings: dict[str, Evaluation]
@@ -87,8 +87,9 @@ def compare(
         folder,
         select,
         baseline,
+        first.unwanted,
         groups,
-        rows=_rows(groups, baseline),
+        rows=_rows(groups, baseline, compared(first.unwanted)),
         ceilings=ceilings(first.env, gamma=first.hyper.gamma),
         published=_read_paper(paper) if paper else {},
         notes=notes,
@@ -121,15 +122,20 @@ def differences(groups: dict[Group, list[Result]], baseline: str, figure: str) -
     return found
 
 
-def _rows(groups: dict[Group, list[Result]], baseline: str | None) -> list[dict[str, Any]]:
-    paired = {figure: differences(groups, baseline, figure) for figure in COMPARED} if baseline else {}
+def compared(unwanted: str) -> tuple[str, ...]:
+    """Figures of the table, at the gate that a method is used with."""
+    return "return_stepwise", "none/return_stepwise", f"none/p_{unwanted}"
+
+
+def _rows(groups: dict[Group, list[Result]], baseline: str | None, figures: Sequence[str]) -> list[dict[str, Any]]:
+    paired = {figure: differences(groups, baseline, figure) for figure in figures} if baseline else {}
     rows = []
     for group, results in groups.items():
         row: dict[str, Any] = {"series": group[0], "oversight": group[1], "seeds": len(results)}
         row["uses_ground_truth"] = results[0].uses_ground_truth
         row["steps"] = results[0].config.hyper.total_timesteps
         row["labels_used"] = summarise([result.labels_used for result in results]).iqm
-        summaries = {figure: summarise([result.figure(figure) for result in results]) for figure in COMPARED}
+        summaries = {figure: summarise([result.figure(figure) for result in results]) for figure in figures}
         summaries |= {
             f"{figure} minus {baseline}": paired[figure][group] for figure in paired if group in paired[figure]
         }

@@ -62,7 +62,7 @@ def _read(folder: Path, select: str | None) -> tuple[TrainConfig, tuple[Row, ...
     used = [at_gate(row, config.gate) for row in rows]
     if (select or config.select) != "last" and not all("select/overseen" in row for row in rows):
         raise ValueError("it was trained before selections were kept")
-    if not rows or not all({"return_stepwise", "none/p_ghost"} <= row.keys() for row in used):
+    if not rows or not all({"return_stepwise", f"none/p_{config.unwanted}"} <= row.keys() for row in used):
         raise ValueError("its evaluations lack figures")
     return config, rows, labels
 
@@ -118,6 +118,10 @@ def read_results(folder: Path, select: str | None = None) -> tuple[list[Result],
         if len(notes) > bool(unfinished):
             raise RequestError(f"{folder} holds no finished run that can be read ({notes[0]}).")
         raise RequestError(f"{folder} holds no finished run; train some, for example in a sweep.")
+    kinds = read[0][0].hyper.kinds
+    others = [config.folder for config, _, _ in read if config.hyper.kinds != kinds]
+    notes += [f"{other} was left out: its terminals are of other kinds." for other in others]
+    read = [found for found in read if found[0].hyper.kinds == kinds]
     series = _name_series([config for config, _, _ in read])
     results = [
         Result(config, name, rows, labels, select or config.select)

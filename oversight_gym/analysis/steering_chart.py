@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from oversight_gym.envs.drawing.palette import BLUE, GREEN, GREY, ORANGE
+from oversight_gym.envs import KINDS
+from oversight_gym.envs.drawing.palette import BLUE, GREY, MARKERS, ORANGE
 from oversight_gym.evaluation.figures import Evaluation
 from oversight_gym.evaluation.steering import Steering
-
-_ENDS = {"p_diamond": (GREEN, "o"), "p_ghost": (ORANGE, "s"), "p_timeout": (GREY, "^")}
 
 
 def steering_chart(steering: Steering, ceilings: Mapping[str, Evaluation], title: str) -> Figure:
@@ -26,9 +25,9 @@ def steering_chart(steering: Steering, ceilings: Mapping[str, Evaluation], title
         left.annotate(name, (0.0, height), xytext=(2, 3), textcoords="offset points", color=GREY, fontsize=8)
     left.set(xlabel=steering.swept, ylabel="return from the start", ylim=(-1.05, 1.05))
     left.legend(loc="lower right", frameon=False)
-    for key, (colour, marker) in _ENDS.items():
-        heights = [evaluation.figures(name)[key] for name in evaluation.names]
-        kind = key.removeprefix("p_")
+    for marker, kind in zip(MARKERS, (*evaluation.quantities.ranked, "timeout"), strict=False):
+        heights = [evaluation.figures(name)[f"p_{kind}"] for name in evaluation.names]
+        colour = GREY if kind == "timeout" else KINDS[kind].colour
         right.plot(steering.values, heights, color=colour, marker=marker, markersize=4, label=kind)
     right.set(xlabel=steering.swept, ylabel="probability of ending there (mixed)", ylim=(-0.02, 1.02))
     right.legend(frameon=False)

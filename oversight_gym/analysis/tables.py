@@ -6,34 +6,18 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from oversight_gym.analysis.compare import COMPARED, Comparison
+from oversight_gym.analysis.compare import Comparison, compared
 from oversight_gym.analysis.statistics import Summary
 from oversight_gym.evaluation.figures import Evaluation
-from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.evaluation.steering import Steering
 from oversight_gym.runs.config import level_name
 
-_HEADINGS = {
-    "return_start": "return\nstart",
-    "return_stepwise": "return\nstepwise",
-    "p_diamond": "P\ndiamond",
-    "p_ghost": "P\nghost",
-    "p_timeout": "P\ntimeout",
-    "length": "length",
-}
-_REGRET_HEADINGS = {
-    "sought_ghost": "sought\nghost",
-    "through_ghost": "via\nghost",
-    "timed_out": "timed\nout",
-    "detours": "detour",
-}
-_COMPARED_HEADINGS = dict(
-    zip(
-        COMPARED,
-        ("stepwise return, mixed", "stepwise return, nobody looks", "P(ghost), nobody looks"),
-        strict=True,
-    )
-)
+_HEADINGS = {"return_start": "return\nstart", "return_stepwise": "return\nstepwise", "detours": "detour"}
+
+
+def _heading(key: str) -> str:
+    """Of a figure or a part of the regret: two short lines."""
+    return _HEADINGS.get(key, key.replace("through_", "via_").replace("p_", "P_", 1).replace("_", "\n", 1))
 
 
 def _number(value: float, key: str) -> str:
@@ -41,43 +25,51 @@ def _number(value: float, key: str) -> str:
 
 
 def _table(title: str) -> Table:
-    return Table(
+    table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold", pad_edge=False
     )
+    table.add_column("policy", no_wrap=True, min_width=16)
+    return table
 
 
-def figure_table(title: str, pattern: str | None, evaluations: Mapping[str, tuple[Evaluation, str]]) -> Table:
+def figure_tables(title: str, pattern: str | None, evaluations: Mapping[str, tuple[Evaluation, str]]) -> list[Table]:
     """Every figure and the regret's parts, one row per evaluation; the ceilings, which follow the gates, are dimmed.
 
     Args:
         title: above the table.
         pattern: of oversight; None for the mixture.
         evaluations: by label: the evaluation, and the name of its variant.
+
+    Returns:
+        one table, or with more than two kinds of terminals, a second one for the regret.
     """
-    table = _table(title)
-    table.add_column("policy", no_wrap=True, min_width=16)
-    for heading in _HEADINGS.values():
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in _REGRET_HEADINGS.values():
-        table.add_column(heading, justify="right", no_wrap=True, style="cyan")
+    quantities = next(iter(evaluations.values()))[0].quantities
+    figures, parts = _table(title), list(quantities.of_regret)
+    for key in quantities.of_figures:
+        figures.add_column(_heading(key), justify="right", no_wrap=True)
+    regret = figures if len(quantities.kinds) <= 2 else _table("")
+    for key in parts:
+        regret.add_column(_heading(key), justify="right", no_wrap=True, style="cyan")
     for label, (evaluation, name) in evaluations.items():
-        values = [_number(evaluation.figures(name, pattern)[key], key) for key in _HEADINGS]
-        values += [_number(evaluation.regret(name, pattern)[key], key) for key in _REGRET_HEADINGS]
-        table.add_row(label, *values, style="dim" if not label.startswith("gate") else "")
-    return table
+        values = [_number(value, key) for key, value in evaluation.figures(name, pattern).items()]
+        lost = [_number(value, key) for key, value in evaluation.regret(name, pattern).items()]
+        style = "dim" if not label.startswith("gate") else ""
+        if regret is figures:
+            figures.add_row(label, *values, *lost, style=style)
+        else:
+            figures.add_row(label, *values, style=style)
+            regret.add_row(label, *lost, style=style)
+    return [figures] if regret is figures else [figures, regret]
 
 
 def pattern_table(evaluation: Evaluation) -> Table:
-    """Return and P(ghost) at each gate under each oversight pattern."""
-    table = _table("By which terminals are watched")
-    table.add_column("policy", no_wrap=True, min_width=16)
-    columns = [(key, pattern) for key in ("return_start", "p_ghost") for pattern in PATTERNS]
-    for key, pattern in columns:
-        heading = {"return_start": "return", "p_ghost": "P ghost"}[key]
-        table.add_column(f"{heading}\n{pattern}", justify="right", no_wrap=True)
-    for name in evaluation.names:
-        values = [_number(evaluation.figures(name, pattern)[key], key) for key, pattern in columns]
-        table.add_row(f"gate {name}", *values)
+    """Return and probability of the least valuable kind at each gate, under each oversight pattern."""
+    table, unwanted = _table("By which terminals are watched"), evaluation.quantities.ranked[-1]
+    columns = [(key, name) for key in ("return_start", f"p_{unwanted}") for name in evaluation.names]
+    for key, name in columns:
+        table.add_column(f"{'return' if key == 'return_start' else f'P {unwanted}'}\n{name}", justify="right")
+    for pattern in evaluation.patterns:
+        table.add_row(pattern, *(_number(evaluation.figures(name, pattern)[key], key) for key, name in columns))
     return table
 
 
@@ -85,9 +77,9 @@ def gate_table(title: str, evaluation: Evaluation) -> Table:
     """The mixed figures at each gate."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("policy")
-    keys = [key for key in _HEADINGS if key != "return_start"]
+    keys = [key for key in evaluation.quantities.of_figures if key != "return_start"]
     for key in keys:
-        table.add_column(_HEADINGS[key].replace("\n", " "), justify="right")
+        table.add_column(_heading(key).replace("\n", " "), justify="right")
     for name in evaluation.names:
         figures = evaluation.figures(name)
         table.add_row(f"gate {name}", *(_number(figures[key], key) for key in keys))
@@ -112,17 +104,17 @@ def steering_table(steering: Steering) -> Table:
 def comparison_table(comparison: Comparison) -> Table:
     """One row per series and oversight level."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for index, heading in enumerate(_comparison_headings(comparison.baseline)):
+    for index, heading in enumerate(_comparison_headings(comparison)):
         table.add_column(heading, justify="left" if index == 0 else "right")
     for row in comparison.rows:
-        table.add_row(*_comparison_cells(row, comparison.baseline))
+        table.add_row(*_comparison_cells(row, comparison))
     return table
 
 
 def comparison_markdown(comparison: Comparison) -> str:
     """The same as Markdown."""
-    cells = (_comparison_cells(row, comparison.baseline) for row in comparison.rows)
-    return markdown(_comparison_headings(comparison.baseline), cells)
+    cells = (_comparison_cells(row, comparison) for row in comparison.rows)
+    return markdown(_comparison_headings(comparison), cells)
 
 
 def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -130,16 +122,17 @@ def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *lines)) + "\n"
 
 
-def _comparison_headings(baseline: str | None) -> list[str]:
-    paired = [f"minus {baseline}, seed by seed"] if baseline else []
-    return ["method", "oversight", "seeds", *_COMPARED_HEADINGS.values(), *paired, "labels"]
+def _comparison_headings(comparison: Comparison) -> list[str]:
+    figures = "stepwise return, mixed", "stepwise return, nobody looks", f"P({comparison.unwanted}), nobody looks"
+    paired = [f"minus {comparison.baseline}, seed by seed"] if comparison.baseline else []
+    return ["method", "oversight", "seeds", *figures, *paired, "labels"]
 
 
-def _comparison_cells(row: dict[str, Any], baseline: str | None) -> list[str]:
-    names = [*_COMPARED_HEADINGS, *([f"return_stepwise minus {baseline}"] if baseline else [])]
+def _comparison_cells(row: dict[str, Any], comparison: Comparison) -> list[str]:
+    paired = [f"return_stepwise minus {comparison.baseline}"] if comparison.baseline else []
+    figures = (_summary(row, name) for name in (*compared(comparison.unwanted), *paired))
     series = row["series"] + (" (ground truth)" if row["uses_ground_truth"] else "")
-    labels = f"{row['labels_used']:,.0f}"
-    return [series, level_name(row["oversight"]), str(row["seeds"]), *(_summary(row, name) for name in names), labels]
+    return [series, level_name(row["oversight"]), str(row["seeds"]), *figures, f"{row['labels_used']:,.0f}"]
 
 
 def _summary(row: dict[str, Any], name: str) -> str:

@@ -73,15 +73,15 @@ def _json(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evalua
 
 def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"]) -> None:
     """What a run's policy does at each gate, the ceilings beside it, and the labels it cost."""
-    from oversight_gym.analysis.tables import figure_table, pattern_table
+    from oversight_gym.analysis.tables import figure_tables, pattern_table
 
     rows = {f"gate {name}": (evaluation, name) for name in evaluation.names}
     rows |= {name: (reference, name) for name, reference in references.items()}
     out = console()
     out.print(f"[bold]{run.title}[/bold]   {run.record['steps']:,} steps")
-    out.print(figure_table("When nobody looks (oversight pattern: none)", "none", rows))
+    out.print(*figure_tables("When nobody looks (oversight pattern: none)", "none", rows))
     mix = f"{1 - evaluation.weights[0]:.1%} of episodes with some oversight"
-    out.print(figure_table(f"Mixed at the evaluation's oversight probability ({mix})", None, rows))
+    out.print(*figure_tables(f"Mixed at the evaluation's oversight probability ({mix})", None, rows))
     out.print(pattern_table(evaluation))
     if evaluation.exact:
         out.print(f"Exact: all {evaluation.episodes:,} starting layouts, every path.")

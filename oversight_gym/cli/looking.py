@@ -1,5 +1,6 @@
 """``map``, ``watch`` and ``play``."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +24,12 @@ class MapOptions(PluginOptions):
     """Row and column of the ghost."""
     diamond: tuple[int, int] | None = None
     """Row and column of the diamond."""
+    place: tuple[str, ...] = ()
+    """Where terminals of other kinds are, for example coin=1,3."""
     watched: str = "none"
-    """Terminals under oversight: none, diamond, ghost or both."""
+    """Terminals under oversight: none, kinds joined by +, or both (all, where there are more than two)."""
     background: str = "gate"
-    """Behind the arrows: gate, or ghost (how likely the episode is to end there, exact)."""
+    """Behind the arrows: gate, or a kind (how likely the episode is to end there, exact)."""
     training: bool = False
     """Draw the weights kept in training, with --keep-weights, as a GIF."""
 
@@ -34,16 +37,17 @@ class MapOptions(PluginOptions):
 def map_(options: MapOptions) -> None:
     """Draw the map of a run, write it and print the names of the files."""
     from oversight_gym.envs.errors import choose
-    from oversight_gym.evaluation.situations import PATTERNS
+    from oversight_gym.envs.oversight.processes import pattern_names
+    from oversight_gym.evaluation.policy_map import terminals_at
     from oversight_gym.files import write_whole
     from oversight_gym.pictures.files import chart_files, write_gif
-    from oversight_gym.pictures.policy_map import MapPainter, terminals_at
+    from oversight_gym.pictures.policy_map import MapPainter
     from oversight_gym.runs.folder import kept_weights, load_run
 
     run = load_run(options.run)
-    choose("watched", options.watched, PATTERNS)
+    choose("watched", options.watched, dict.fromkeys(pattern_names(run.config.env.kinds)))
     gates = [parse_gate(gate) for gate in options.gates] or list(run.config.gates)
-    terminals = terminals_at(run.config.env, options.ghost, options.diamond)
+    terminals = terminals_at(run.config.env, _places(options))
     painter = MapPainter(run.config.env, terminals, options.watched, options.background)
     if options.training:
         frames = [painter.paint(policy, gates, f"{run.title}: {step:,} steps") for step, policy in kept_weights(run)]
@@ -58,6 +62,18 @@ def map_(options: MapOptions) -> None:
         for kind, picture in pictures.items():
             write_whole(out / f"map.{kind}", picture)
             print(out / f"map.{kind}")
+
+
+def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
+    """Where the options put terminals, by kind."""
+    named = {"ghost": options.ghost, "diamond": options.diamond}
+    places = {kind: place for kind, place in named.items() if place is not None}
+    for text in options.place:
+        found = re.fullmatch(r"(\w+)=(\d+),(\d+)", text)
+        if found is None:
+            raise RequestError(f"place is {text!r}; write KIND=ROW,COLUMN, for example coin=1,3.")
+        places[found[1]] = int(found[2]), int(found[3])
+    return places
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, choose
 from oversight_gym.evaluation.figures import Evaluation, evaluate
-from oversight_gym.evaluation.probabilities import Scaled, Setting
-from oversight_gym.evaluation.situations import PATTERNS
+
+
+def _between(weight: float, experts: int) -> Gate:
+    """The gate that gives the first expert a weight, and the last one the rest."""
+    return weight if experts == 2 else (weight, *[0.0] * (experts - 2), 1.0 - weight)
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,13 @@ class Steering:
         return [
             {"setting": float(name), "pattern": pattern or "mixed", **self.evaluation.figures(name, pattern)}
             for name in self.evaluation.names
-            for pattern in (None, *PATTERNS)
+            for pattern in (None, *self.evaluation.patterns)
         ]
 
     @property
     def ends(self) -> list[str]:
         """The figures that say on which kind an episode ends, for example ``p_diamond``."""
-        figures = self.evaluation.figures(self.evaluation.names[0])
-        return [key for key in figures if key.startswith("p_") and key != "p_timeout"]
+        return [f"p_{kind}" for kind in self.evaluation.quantities.ranked]
 
     def localisation(self) -> dict[str, float]:
         """How far the ends of the curve lie apart, and how straight the way between them is.
@@ -66,7 +69,7 @@ def steer(
     """Evaluate a policy over a sweep of its gate.
 
     Args:
-        policy: with two experts.
+        policy: with at least two experts.
         config: the environment.
         expert_scale: scale this expert's contribution from 0 to 1, the rest left at its gate value, instead
             of forcing the gate from the last expert (0) to the first (1).
@@ -78,11 +81,11 @@ def steer(
     """
     check_integer("points", points, 2)
     experts = policy.experts
-    if len(experts) != 2:
-        raise RequestError(f"the policy has {len(experts)} expert(s); steering sweeps the gate between two.")
+    if len(experts) == 1:
+        raise RequestError("the policy has a single expert; steering sweeps the gate between two.")
     values = np.linspace(0.0, 1.0, points).tolist()
-    gates: dict[str, Setting] = {f"{value:.4g}": value for value in values}
-    swept = f"gate (0 {experts[1]}, 1 {experts[0]})"
+    gates: dict[str, Gate] = {f"{value:.4g}": _between(value, len(experts)) for value in values}
+    swept = f"gate (0 {experts[-1]}, 1 {experts[0]})"
     if expert_scale is not None:
         choose("expert_scale", expert_scale, dict.fromkeys(experts))
         gates = {name: Scaled(expert_scale, float(name)) for name in gates}

@@ -10,6 +10,7 @@ import tyro
 from oversight_gym.agents.methods.builtin import METHODS, Method
 from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.envs.world.kinds import most_valuable_first
 from oversight_gym.evaluation.selection import SELECTIONS
 from oversight_gym.runs.fields import check_known, field_types, typed
 from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
@@ -101,6 +102,11 @@ class TrainConfig:
     def gate(self) -> str:
         """The gate that the trained policy is used with."""
         return self.method_row.gate_in(self.env)
+
+    @property
+    def unwanted(self) -> str:
+        """The least valuable kind of terminal."""
+        return most_valuable_first(self.hyper.kinds)[-1]
 
     @property
     def uses_ground_truth(self) -> bool:

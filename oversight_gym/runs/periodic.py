@@ -81,10 +81,10 @@ class PeriodicEvaluation(BaseCallback):
         self.seconds += time.perf_counter() - began
 
     def _evaluate(self, policy: GatedMixturePolicy) -> None:
-        step = self.model.num_timesteps
-        evaluation = evaluate(policy, self.config.env, self.config.gates, gamma=self.config.hyper.gamma)
-        row = evaluation_row(step, evaluation, ledger(self.config.method_row, self.model.episodes_observed))
-        self.rows.append(row | self._scores(step, at_gate(row, self.config.gate)["return_stepwise"]))
+        config, step = self.config, self.model.num_timesteps
+        evaluation = evaluate(policy, config.env, config.gates, gamma=config.hyper.gamma, regret=False)
+        row = evaluation_row(step, evaluation, ledger(config.method_row, self.model.episodes_observed))
+        self.rows.append(row | self._scores(step, at_gate(row, config.gate)["return_stepwise"]))
         write_csv(self.folder / EVALUATIONS, self.rows)
         self.model.logger.dump(step)
         self.events.evaluation(step, self.rows[-1], policy)

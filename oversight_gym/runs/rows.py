@@ -2,7 +2,6 @@
 
 from oversight_gym.evaluation.figures import Evaluation
 from oversight_gym.evaluation.selection import Row
-from oversight_gym.evaluation.situations import PATTERNS
 
 
 def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
@@ -16,7 +15,7 @@ def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) ->
     row: Row = {"step": step}
     for gate in evaluation.names:
         row |= {f"{gate}/{key}": value for key, value in evaluation.figures(gate).items()}
-        for pattern in PATTERNS:
+        for pattern in evaluation.patterns:
             row |= {f"{gate}/{pattern}/{key}": value for key, value in evaluation.figures(gate, pattern).items()}
     return row | {f"labels/{use}": count for use, count in labels.items()}
 

@@ -13,10 +13,11 @@ from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
 from oversight_gym.envs.errors import check_probability
+from oversight_gym.envs.oversight.processes import pattern_flags, pattern_names
 from oversight_gym.envs.world.state import draw_state, layout_of
+from oversight_gym.evaluation.policy_map import Look, gate_and_actions, looks
 from oversight_gym.evaluation.probabilities import greedy, sample_actions
-from oversight_gym.evaluation.situations import PATTERNS, Block
-from oversight_gym.pictures.policy_map import Look, gate_and_actions, looks
+from oversight_gym.evaluation.situations import Block
 
 Layout = dict[str, Any]
 
@@ -122,7 +123,9 @@ class Pane:
         if self.policy is None:
             return None
         state = self.core.state
-        pattern = next(name for name, watched in PATTERNS.items() if tuple(state.displayed[0].tolist()) == watched)
+        kinds = self.config.kinds
+        among = (pattern_flags(len(kinds)) == state.displayed[0]).all(axis=1)
+        pattern = pattern_names(kinds)[int(among.argmax())]
         marks = None if state.marked is None else state.marked.copy()
         key = tuple(state.terminals[0].tolist()), pattern, self.gate, None if marks is None else marks.tobytes()
         if self._look is None or self._look[0] != key:
