@@ -3,8 +3,8 @@
     oversight-gym train --plugin docs/examples/own_loss.py --method sparse_ghost --run-dir runs/sparse_ghost
     oversight-gym train --plugin docs/examples/own_loss.py --method measured_ghost --run-dir runs/measured_ghost
 
-The term joins the sum that every update minimises, and is logged as ``train/ghost_l1``. The control ``measured_ghost`` is
-the same method with weight 0: it logs the term and trains as ``routing`` does.
+The term joins the sum that every update minimises, and is logged as ``train/ghost_l1``. The control ``measured_ghost``
+is the same method with weight 0: it logs the term and trains as ``routing`` does.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,8 @@
     python docs/examples/routed_a2c.py                        # method routing
     python docs/examples/routed_a2c.py --method no_routing    # its control
 
-``RoutedRollouts`` gives any on-policy algorithm of stable-baselines3 what routing needs; the algorithm gives the update.
+``RoutedRollouts`` gives any on-policy algorithm of stable-baselines3 what routing needs; the algorithm gives its
+update.
 """
 
 from dataclasses import dataclass

@@ -3,8 +3,9 @@
     python docs/examples/routed_digits.py                # 0 to 4 train one half of the code, 5 to 9 the other
     python docs/examples/routed_digits.py --no-routed    # its control
 
-After section 4.1 of "Gradient Routing" (Cloud et al., arXiv 2410.04332). Whether routing has kept the digits apart shows
-when a new decoder learns to read the second half of the code, from all digits: it reads 5 to 9 well and 0 to 4 badly.
+After section 4.1 of "Gradient Routing" (Cloud et al., arXiv 2410.04332). Whether routing has kept the digits apart
+shows when a new decoder learns to read the second half of the code, from all digits: it reads 5 to 9 well and 0 to 4
+badly.
 """
 
 from collections.abc import Callable

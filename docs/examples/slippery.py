@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oversight_gym.envs import DYNAMICS, Moves, Transitions
+from oversight_gym.envs.errors import check_probability
 from oversight_gym.envs.world.grid import Grid
 
 
@@ -23,6 +24,9 @@ class Slippery(Moves):
     """
 
     chance: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_probability("chance", self.chance)
 
     def transitions(self, grid: Grid) -> Transitions:
         ahead = grid.next_square  # the actions follow the clock, so that their neighbours are the ways aside
