@@ -16,7 +16,8 @@ from oversight_gym.envs.single import OversightGridEnv
 from oversight_gym.runs.folder import Run, kept_weights
 from oversight_gym.runs.train import train
 from oversight_gym.viewer.app import App
-from oversight_gym.viewer.session import Pane, Session
+from oversight_gym.viewer.pane import Pane
+from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.start import watched_panes
 
 assert oversight_gym
@@ -152,21 +153,22 @@ def test_oversight_and_gate_act_at_once_and_editing_begins_again(small_run: Run)
     session.layout = LAYOUT | {"agent": (2, 2)}
     session.restart()
     session.step(None)
-    before, agent = pane.situation(), pane.path[-1]
+    before, agent = pane.decision(), pane.path[-1]
     session.toggle_oversight("diamond")
     assert session.layout["oversight"] == ["ghost", "diamond"]
     assert pane.core.state.overseen[0].tolist() == [True, True]
     assert (pane.steps, pane.path[-1], pane.square) == (1, agent, agent)
-    assert pane.situation() != before
+    assert (pane.decision().actions != before.actions).any()
+    assert (pane.decision().gate != before.gate).all()
     session.set_gate(0.25)
-    assert pane.situation()[0] == pytest.approx(0.25)
+    assert pane.decision().gate == pytest.approx([0.25, 0.75])
     assert not session.place("ghost", session.config.grid.square("diamond", (3, 4)))
     assert session.place("ghost", session.config.grid.square("ghost", (4, 0)))
     assert (pane.steps, tuple(session.layout["ghost"])) == (0, (4, 0))
-    look = pane.look()
-    assert look is not None
-    assert np.isnan(look.actions[session.config.grid.square("ghost", (4, 0))]).all()
-    assert np.nansum(look.actions, axis=1).max() == pytest.approx(1, abs=1e-5)
+    everywhere = pane.everywhere()
+    assert everywhere is not None
+    assert np.isnan(everywhere.actions[session.config.grid.square("ghost", (4, 0))]).all()
+    assert np.nansum(everywhere.actions, axis=1).max() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_person_moves_and_the_supervisor_sees_little() -> None:
@@ -260,7 +262,7 @@ def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
 
 def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run) -> None:
     from oversight_gym.evaluation.figures import evaluate
-    from oversight_gym.evaluation.policy_map import looks
+    from oversight_gym.evaluation.policy_map import policy_maps
     from oversight_gym.evaluation.situations import all_blocks
 
     run = small_run
@@ -268,7 +270,7 @@ def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run
     for block in all_blocks(run.config.env):
         for index in range(len(block.terminals)):
             one = type(block)(block.config, block.terminals[index : index + 1])
-            chance = looks(run.policy, one, ["diamond"], "ghost")[0].ends[
+            chance = policy_maps(run.policy, one, ["diamond"], "ghost")[0].ends[
                 run.config.env.grid.free, run.config.env.kinds.index("ghost")
             ]
             chances.append(chance[one.starts[:, 0]])

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.agents.routing.mixture import weigh
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.envs.oversight.processes import pattern_names
@@ -15,11 +17,11 @@ from oversight_gym.evaluation.situations import Block
 
 
 @dataclass(frozen=True)
-class Look:
+class PolicyMap:
     """A policy at one gate, on every square of a grid, as at the start of an episode; NaN where no episode goes on.
 
     Attributes:
-        gate: weight of the first expert, shape (squares,).
+        gate: weights of the experts, shape (squares, experts).
         actions: action probabilities, shape (squares, actions).
         ends: exact probability that the episode ends on each kind of terminal, shape (squares, kinds).
     """
@@ -45,17 +47,19 @@ def _ends(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
 def gate_and_actions(
     policy: GatedMixturePolicy, observations: NDArray[np.generic], gate: Gate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight of the first expert (n,), and action probabilities (n, actions), at a gate."""
+    """Weights of the experts (n, experts), and action probabilities (n, actions), at a gate."""
     obs, _ = policy.obs_to_tensor(observations)  # type: ignore[arg-type]
     assert isinstance(obs, torch.Tensor)
     with torch.no_grad(), policy.steer(gate):
         actions = policy.log_probs(obs).exp().double().cpu().numpy()
-        forced = policy.mixture.forced_gate
-        free = policy.mixture.gate_weights(policy.policy_features(obs))[:, 0].double().cpu().numpy()
-    return (free if forced is None else np.full_like(free, float(forced[0]))), actions
+        free = policy.mixture.gate_weights(policy.policy_features(obs))
+        weights = weigh(free, policy.mixture.forced_gate).double().cpu().numpy()
+    return weights, actions
 
 
-def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:
+def policy_maps(
+    policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none"
+) -> list[PolicyMap]:
     """What the policy does on one placement of the terminals, per gate.
 
     Args:
@@ -81,7 +85,7 @@ def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], patte
             everywhere = np.full((grid.squares, *layer.shape[1:]), np.nan)
             everywhere[squares] = layer[states]
             layers.append(everywhere)
-        found.append(Look(*layers))
+        found.append(PolicyMap(*layers))
     return found
 
 

@@ -6,10 +6,13 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig
-from oversight_gym.envs.drawing.board import COLOURS, Board, Painter, pixels
-from oversight_gym.evaluation.policy_map import default_terminals, looks
+from oversight_gym.envs.drawing.board import Board, Painter, pixels
+from oversight_gym.envs.drawing.directions import directions
+from oversight_gym.envs.drawing.palette import INK, WHITE, rgb
+from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
 from oversight_gym.evaluation.situations import Block
 
 TITLE, GAP = 22, 8
@@ -34,13 +37,21 @@ class SnapshotPainter:
         font = pygame.font.Font(None, TITLE)
         config, (width, height) = self.block.config, self._painter.size
         picture = pygame.Surface((len(gates) * (width + GAP) - GAP, TITLE + height))
-        picture.fill(COLOURS["white"])
+        picture.fill(rgb(WHITE))
         single = len(policy.experts) == 1
-        for panel, (gate, look) in enumerate(zip(gates, looks(policy, self.block, gates), strict=True)):
-            terminals = tuple(self.block.terminals[0].tolist())
-            shown = None if single else look.gate
-            board = Board(config.grid, None, config.kinds, terminals, frozenset(), gate=shown, actions=look.actions)
+        for panel, (gate, found) in enumerate(zip(gates, policy_maps(policy, self.block, gates), strict=True)):
+            board = Board(
+                config.grid,
+                agent=None,
+                kinds=config.kinds,
+                terminals=tuple(self.block.terminals[0].tolist()),
+                shown=frozenset(),
+                experts=policy.experts,
+                gate=None if single else found.gate,
+                actions=found.actions,
+                directions=directions(config.world),
+            )
             name = policy.experts[0] if single else f"gate {gate}"
-            picture.blit(font.render(name, True, COLOURS["agent"]), (panel * (width + GAP) + 2, 4))
+            picture.blit(font.render(name, True, rgb(INK)), (panel * (width + GAP) + 2, 4))
             picture.blit(self._painter.paint(board), (panel * (width + GAP), TITLE))
         return pixels(picture)

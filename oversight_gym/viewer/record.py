@@ -11,8 +11,9 @@ from oversight_gym.envs import RequestError
 from oversight_gym.envs.drawing.board import pixels
 from oversight_gym.files import write_whole
 from oversight_gym.pictures.files import png, write_gif, write_mp4
-from oversight_gym.viewer.scene import BACKGROUND, Scene
+from oversight_gym.viewer.scene import Scene
 from oversight_gym.viewer.session import Session
+from oversight_gym.viewer.text import BACKGROUND
 
 FPS = 4
 LAST = 5
