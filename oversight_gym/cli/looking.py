@@ -150,7 +150,8 @@ def play(options: PlayOptions) -> None:
     from oversight_gym.envs import EnvConfig
     from oversight_gym.envs.errors import check_integer
     from oversight_gym.viewer.app import App
-    from oversight_gym.viewer.session import Pane, Session
+    from oversight_gym.viewer.pane import Pane
+    from oversight_gym.viewer.session import Session
 
     config = EnvConfig(size=options.size, oversight_probability=options.oversight)
     session = Session([Pane("you: reach a terminal square", config, None)], check_integer("seed", options.seed, 0))
