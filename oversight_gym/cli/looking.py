@@ -122,7 +122,7 @@ def watch(options: WatchOptions) -> None:
         app.overlay = options.policy
         print(f"{app.run():.1f} frames a second")
         return
-    from oversight_gym.viewer.record import contact_sheet, record
+    from oversight_gym.viewer.recording import contact_sheet, record
 
     if options.sheet:
         print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy)} steps")
@@ -150,7 +150,8 @@ def play(options: PlayOptions) -> None:
     from oversight_gym.envs import EnvConfig
     from oversight_gym.envs.errors import check_integer
     from oversight_gym.viewer.app import App
-    from oversight_gym.viewer.session import Pane, Session
+    from oversight_gym.viewer.pane import Pane
+    from oversight_gym.viewer.session import Session
 
     config = EnvConfig(size=options.size, oversight_probability=options.oversight)
     session = Session([Pane("you: reach a terminal square", config, None)], check_integer("seed", options.seed, 0))

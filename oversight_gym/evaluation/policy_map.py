@@ -48,7 +48,7 @@ def gate_and_actions(
     policy: GatedMixturePolicy, observations: NDArray[np.generic], gate: Gate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights of the experts (n, experts), and action probabilities (n, actions), at a gate."""
-    obs, _ = policy.obs_to_tensor(observations)  # type: ignore[arg-type]
+    obs, _ = policy.obs_to_tensor(observations)
     assert isinstance(obs, torch.Tensor)
     with torch.no_grad(), policy.steer(gate):
         actions = policy.log_probs(obs).exp().double().cpu().numpy()

@@ -5,6 +5,7 @@ alone acts, of the last one where the first has no weight), or how likely the ep
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import Gate, GatedMixturePolicy
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import KINDS, EnvConfig
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.directions import directions
@@ -27,7 +29,6 @@ from oversight_gym.envs.errors import choose
 from oversight_gym.envs.oversight.processes import pattern_flags, pattern_names
 from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
 from oversight_gym.evaluation.situations import Block
-
 
 OPACITY = 0.75
 """Of the background."""
@@ -88,15 +89,13 @@ class MapPainter:
             self._panel(axes, found.actions)
             axes.set_title(experts[0] if single else f"gate {gate}", fontsize=10)
         if of_gate and len(experts) > 2:
-            legend = [Patch(color=colour, label=name, alpha=OPACITY) for name, colour in self._named(experts)]
-            place = {"loc": "lower center", "ncols": len(experts), "frameon": False}
-            figure.legend(handles=legend, title="leading expert", fontsize=8, title_fontsize=8, **place)
+            named = zip(experts, expert_colours(experts), strict=True)
+            legend = [Patch(color=colour, label=name, alpha=OPACITY) for name, colour in named]
+            style: dict[str, Any] = {"ncols": len(experts), "frameon": False, "fontsize": 8, "title_fontsize": 8}
+            figure.legend(handles=legend, loc="lower center", title="leading expert", **style)
         elif coloured:
             self._bar(figure.add_axes((0.3, 0.36 / height, 0.4, 0.09 / height)), experts)
         return figure
-
-    def _named(self, experts: tuple[str, ...]) -> list[tuple[str, str]]:
-        return list(zip(experts, expert_colours(experts), strict=True))
 
     def _bar(self, axes: Axes, experts: tuple[str, ...]) -> None:
         """What the colours mean."""
@@ -161,5 +160,11 @@ def _terminal(axes: Axes, mark: Mark, at: NDArray[np.int64], overseen: bool) -> 
     if mark.kind == "diamond":
         axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors=FACET, linewidth=0.8, zorder=4))
     if mark.lettered:
-        how = {"color": mark.letter_colour, "weight": "bold", "ha": "center", "va": "center_baseline", "zorder": 4}
-        axes.text(*at, mark.letter, fontsize=9, **how)
+        how: dict[str, Any] = {
+            "color": mark.letter_colour,
+            "weight": "bold",
+            "ha": "center",
+            "va": "center_baseline",
+            "zorder": 4,
+        }
+        axes.text(at[0], at[1], mark.letter, fontsize=9, **how)
