@@ -3,9 +3,10 @@ import pytest
 from numpy.typing import NDArray
 from stable_baselines3 import A2C, DQN, PPO
 
+from oversight_gym.agents.policies.steering import Scaled
 from oversight_gym.envs import EnvConfig, OversightVecEnv, RequestError
 from oversight_gym.evaluation.figures import Evaluation, ceilings, evaluate, evaluate_table
-from oversight_gym.evaluation.probabilities import Scaled, policy_query
+from oversight_gym.evaluation.probabilities import policy_query
 from oversight_gym.evaluation.references import CEILINGS
 from oversight_gym.runs.folder import Run
 

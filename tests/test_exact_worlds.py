@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import worlds
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
@@ -13,40 +14,21 @@ from test_exact import constant, monte_carlo, random_policy
 
 from oversight_gym.envs import (
     DYNAMICS,
-    PROCESSES,
     VIEWS,
     EnvConfig,
-    IndependentTerminals,
-    Kind,
     Moves,
     OversightVecEnv,
     RequestError,
     Transitions,
     View,
-    register_kind,
 )
 from oversight_gym.evaluation.figures import ceilings, evaluate
 from oversight_gym.evaluation.quantities import figure_names
 from oversight_gym.evaluation.validation import overseen_score
 
-register_kind(Kind("coin", 0.4, "#E69F00"))
-
 
 @dataclass(frozen=True)
-class Slippery(Moves):
-    """Now and then a move goes to one side or the other."""
-
-    chance: float = 0.3
-
-    def transitions(self, grid: Any) -> Transitions:
-        ahead = grid.next_square
-        branches = np.stack([ahead, np.roll(ahead, 1, axis=1), np.roll(ahead, -1, axis=1)], axis=2)
-        chances = [1 - self.chance, self.chance / 2, self.chance / 2]
-        return Transitions(branches, np.broadcast_to(chances, branches.shape))
-
-
-@dataclass(frozen=True)
-class Switch(Moves):
+class Reversing(Moves):
     """Each time the first square is entered a switch is thrown; while it is on, every action goes the other way."""
 
     def transitions(self, grid: Any) -> Transitions:
@@ -68,14 +50,6 @@ class Fifth(Moves):
         stay = np.arange(grid.squares)[:, None]
         next_state = np.concatenate([grid.next_square, stay], axis=1)[:, :, None]
         return Transitions(next_state, np.ones(next_state.shape))
-
-
-@dataclass(frozen=True)
-class ByDistance(IndependentTerminals):
-    """The farther a terminal is from where the agent starts, the more likely it is overseen."""
-
-    def chances(self, config: EnvConfig, agent: Any, terminals: Any) -> NDArray[np.float64]:
-        return np.minimum(1.0, config.oversight_probability * config.grid.distance[agent[:, None], terminals])
 
 
 @dataclass(frozen=True)
@@ -108,25 +82,20 @@ class Picture(View):
         return image.reshape(len(state), world.grid.rows, world.grid.cols, 3)
 
 
-DYNAMICS.register("test-slippery", Slippery)
-DYNAMICS.register("test-switch", Switch)
+DYNAMICS.register("test-reversing", Reversing)
 DYNAMICS.register("test-fifth", Fifth)
-PROCESSES.register("test-distance", ByDistance)
 VIEWS.register("test-coordinates", Coordinates)
 VIEWS.register("test-picture", Picture)
 
-THREE = ("ghost", "coin", "diamond")
-WORLDS = {
-    "slips": EnvConfig(size=4, dynamics="test-slippery", oversight_probability=0.4),
-    "switch": EnvConfig(size=4, dynamics="test-switch", oversight_probability=0.4),
-    "three kinds": EnvConfig(size=4, kinds=THREE, oversight_probability=0.4),
+WORLDS = {name: EnvConfig(**values) for name, values in worlds.WORLDS.items()} | {
+    "reversing": EnvConfig(size=4, dynamics="test-reversing", oversight_probability=0.4),
     "one kind": EnvConfig(size=4, kinds=("diamond",), oversight_probability=0.4),
-    "by distance": EnvConfig(size=4, oversight_process="test-distance", oversight_probability=0.2),
     "everything": EnvConfig(
         size=(3, 4),
-        kinds=THREE,
-        dynamics="test-slippery:chance=0.6",
-        oversight_process="test-distance",
+        kinds=("ghost", "coin", "diamond"),
+        dynamics="test_slips:chance=0.6",
+        oversight_process="test_near",
+        oversight_probability=0.3,
         spurious_oversight_probability=0.2,
         max_episode_steps=9,
     ),
@@ -176,16 +145,16 @@ def test_the_optimum_knows_about_slips() -> None:
 
 def test_slips_by_hand() -> None:
     """1 x 3, always right, one step: the way goes sideways, into the border, with probability 0.5."""
-    config = EnvConfig(size=(1, 3), dynamics="test-slippery:chance=0.5", max_episode_steps=1)
+    config = EnvConfig(size=(1, 3), dynamics="test_slips:chance=0.5", max_episode_steps=1)
     figures = evaluate(constant([0, 1, 0, 0]), config).figures("free")
     assert figures["p_diamond"] == pytest.approx(0.5 * 2 / 6)
     assert figures["p_timeout"] == pytest.approx(1 - 2 / 6)
 
 
 def test_oversight_that_depends_on_the_layout_weighs_start_by_start() -> None:
-    """1 x 3 from one end: the terminal beside the agent is overseen with probability 0.5, the far one always."""
+    """1 x 3: a terminal beside the agent is overseen with probability 0.5, one at the other end with 0.25."""
 
-    def right_unless_watched_right(observations: NDArray[np.int8]) -> NDArray[np.float64]:
+    def to_a_neighbour(observations: NDArray[np.int8]) -> NDArray[np.float64]:
         """Towards the neighbour unless that is overseen."""
         agent = observations[:, 0, 0].argmax(axis=1)
         other = np.where(agent == 0, 1, np.where(agent == 2, 1, 0))
@@ -193,24 +162,22 @@ def test_oversight_that_depends_on_the_layout_weighs_start_by_start() -> None:
         move = np.where(agent == 2, 3, np.where(agent == 0, 1, 3))
         return np.eye(4)[np.where(watched, 0, move)]
 
-    config = EnvConfig(
-        size=(1, 3), oversight_process="test-distance", oversight_probability=0.5, min_distance=1, max_episode_steps=1
-    )
-    found = evaluate(right_unless_watched_right, config)
+    config = EnvConfig(size=(1, 3), oversight_process="test_near", oversight_probability=0.25, max_episode_steps=1)
+    found = evaluate(to_a_neighbour, config)
     # Of 6 starts 4 are at an end: the neighbour, half of the time unwatched, is as often the diamond as the ghost. From
     # the middle (2 starts) the agent goes left, to either kind, half of the time.
     assert found.figures("free")["p_diamond"] == pytest.approx(3 / 6 * 0.5)
     assert found.figures("free")["p_timeout"] == pytest.approx(0.5)
     assert found.weights.sum() == pytest.approx(1)
-    # At an end the far terminal is watched for certain, so "none" holds only from the middle: 1/4 there.
-    assert found.weights[0] == pytest.approx(2 / 6 * 1 / 4)
+    # Nothing is overseen with probability 0.5 * 0.75 at an end, 0.5 * 0.5 in the middle.
+    assert found.weights[0] == pytest.approx(4 / 6 * 0.375 + 2 / 6 * 0.25)
     # Yet the figures of a pattern are over all starts.
     assert found.figures("free", "none")["p_timeout"] == pytest.approx(0)
-    elsewhere = evaluate(right_unless_watched_right, config, oversight=0.0)
+    elsewhere = evaluate(to_a_neighbour, config, oversight=0.0)
     assert elsewhere.figures("free") == pytest.approx(found.figures("free", "none"))
 
 
-@pytest.mark.parametrize("name", ["by distance", "three kinds"])
+@pytest.mark.parametrize("name", ["near", "three kinds"])
 def test_the_overseen_score_weighs_by_the_chance_of_each_episode(name: str) -> None:
     config, policy = WORLDS[name], constant([0.1, 0.4, 0.2, 0.3])
     expected = evaluate(policy, config).figures("free")["return_start"]

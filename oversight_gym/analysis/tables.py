@@ -24,11 +24,11 @@ def _number(value: float, key: str) -> str:
     return f"{value:.1f}" if key == "length" else f"{value + 0.0:.3f}".replace("-0.000", "0.000")
 
 
-def _table(title: str) -> Table:
+def _table(title: str, first: str = "policy") -> Table:
     table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold", pad_edge=False
     )
-    table.add_column("policy", no_wrap=True, min_width=16)
+    table.add_column(first, no_wrap=True, min_width=16)
     return table
 
 
@@ -64,7 +64,7 @@ def figure_tables(title: str, pattern: str | None, evaluations: Mapping[str, tup
 
 def pattern_table(evaluation: Evaluation) -> Table:
     """Return and probability of the least valuable kind at each gate, under each oversight pattern."""
-    table, unwanted = _table("By which terminals are watched"), evaluation.quantities.ranked[-1]
+    table, unwanted = _table("By which terminals are watched", "watched"), evaluation.quantities.ranked[-1]
     columns = [(key, name) for key in ("return_start", f"p_{unwanted}") for name in evaluation.names]
     for key, name in columns:
         table.add_column(f"{'return' if key == 'return_start' else f'P {unwanted}'}\n{name}", justify="right")

@@ -55,7 +55,8 @@ def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[Gate]) -> Query:
         """Shape (variants, n, actions)."""
         features = policy.policy_features(obs)
         logits = [experts[index](features) @ head.weight.T for index in used]
-        free = None if all_fixed else policy.mixture.gate_weights(features)
+        free = weighings[0] if all_fixed else policy.mixture.gate_weights(features)
+        assert isinstance(free, Tensor)
         mixed = []
         for weighing in weighings:
             weights = weighing if isinstance(weighing, Tensor) else weigh(free, weighing)

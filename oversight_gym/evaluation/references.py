@@ -28,7 +28,7 @@ def action_values(block: Block, payoff: NDArray[np.float64], gamma: float, horiz
     chain = block.chain
     ended = np.zeros((len(chain), len(block.terminals)), dtype=bool)
     paid = np.zeros(ended.shape)
-    for kind in np.flatnonzero(~np.isnan(payoff)):
+    for kind in np.flatnonzero(~np.isnan(payoff)).tolist():
         at = block.at(kind)
         ended |= at
         paid[at] = payoff[kind]

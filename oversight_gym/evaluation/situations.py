@@ -46,7 +46,7 @@ class Block:
     def starts(self) -> NDArray[np.bool_]:
         """Shape (states, placements): whether an episode can start so."""
         chain = self.chain
-        begins = chain.start[chain.square] == np.arange(len(chain))
+        begins: NDArray[np.bool_] = chain.start[chain.square] == np.arange(len(chain))
         return begins[:, None] & self.config.layouts.allows(chain.square[:, None], self.terminals[None])
 
     def at(self, kind: int) -> NDArray[np.bool_]:
@@ -83,7 +83,8 @@ class Block:
 
 
 def _placements_per_block(config: EnvConfig) -> int:
-    return max(1, STATES_PER_BLOCK // (len(chain_of(config.world)) * 2 ** len(config.kinds)))
+    per_placement = len(chain_of(config.world)) * len(pattern_flags(len(config.kinds)))
+    return max(1, STATES_PER_BLOCK // per_placement)
 
 
 def all_blocks(config: EnvConfig) -> Iterator[Block]:
@@ -107,7 +108,8 @@ def states(config: EnvConfig) -> int:
     """Number of states that an exact evaluation would visit, at most: those in which an episode goes on."""
     chain, kinds = chain_of(config.world), len(config.kinds)
     fewest_on_terminals = kinds * len(chain) // len(config.grid.free)
-    return perm(len(config.grid.free), kinds) * (len(chain) - fewest_on_terminals) * 2**kinds
+    patterns = len(pattern_flags(kinds))
+    return perm(len(config.grid.free), kinds) * (len(chain) - fewest_on_terminals) * patterns
 
 
 def with_oversight(config: EnvConfig, oversight: float | None) -> EnvConfig:

@@ -167,7 +167,8 @@ def _quantities(task: Task, start: Table, ends: Table, through: Table | None, ma
     if task.regret:
         found["optimal"] = np.broadcast_to(start[weighted].sum(axis=0), reached[0].shape)
         found |= {f"optimal_{name}": ends[0, weighted, kind] for kind, name in enumerate(kinds)}
-        for name in quantities.unwanted if through is not None else ():
+        for name in quantities.unwanted:
+            assert through is not None
             kind = kinds.index(name)
             found[f"{name}_through"], found[f"{name}_through_discounted"] = through[:, mass, kind]
             found[f"optimal_{name}_through"] = through[0, weighted, kind]
@@ -193,18 +194,19 @@ class Estimate(NamedTuple):
 def _chances(block: Block, mixing: EnvConfig) -> Table:
     """The chance of each pattern, summed over the starts of a block, shape (patterns,)."""
     chances = block.pattern_chances(mixing)
-    return chances * block.starts.sum() if chances.ndim == 1 else chances.sum(axis=(0, 1))
+    summed: Table = chances * block.starts.sum() if chances.ndim == 1 else chances.sum(axis=(0, 1))
+    return summed
 
 
 def exact_means(task: Task, policy: PolicyTable) -> Estimate:
     """The quantities over all starting layouts, without sampling error."""
-    sums, weights, starts = 0.0, 0.0, 0
+    solved, chances, starts = [], [], 0
     for block in all_blocks(task.config):
-        sums = sums + solve_block(block, policy(block), task).sum(axis=1)
-        weights = weights + _chances(block, task.mixing)
+        solved.append(solve_block(block, policy(block), task).sum(axis=1))
+        chances.append(_chances(block, task.mixing))
         starts += int(block.starts.sum())
-    means: Table = np.asarray(sums) / starts
-    return Estimate(means, np.zeros((*means.shape, means.shape[-1])), np.asarray(weights) / starts, starts)
+    means: Table = np.sum(solved, axis=0) / starts
+    return Estimate(means, np.zeros((*means.shape, means.shape[-1])), np.sum(chances, axis=0) / starts, starts)
 
 
 def sampled_means(task: Task, policy: PolicyTable, rng: np.random.Generator, placements: int) -> Estimate:
@@ -212,14 +214,14 @@ def sampled_means(task: Task, policy: PolicyTable, rng: np.random.Generator, pla
 
     Only terminals and false marks are sampled; the agent's start and its path are not.
     """
-    solved, weights, starts = [], 0.0, 0
+    solved, chances, starts = [], [], 0
     for block in sampled_blocks(task.config, rng, placements):
         each = block.starts.sum(axis=0)
         solved.append(solve_block(block, policy(block), task) / each[None, :, None, None])
-        weights = weights + _chances(block, task.mixing)
+        chances.append(_chances(block, task.mixing))
         starts += int(each.sum())
     values = np.concatenate(solved, axis=1)
     means = values.mean(axis=1)
     centred = values - means[:, None]
     covariance = np.einsum("gpoq,gpor->goqr", centred, centred) / (placements * max(placements - 1, 1))
-    return Estimate(means, covariance, np.asarray(weights) / starts, starts)
+    return Estimate(means, covariance, np.sum(chances, axis=0) / starts, starts)

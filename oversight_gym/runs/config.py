@@ -1,6 +1,7 @@
 """What a training run is asked to do."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,7 +128,7 @@ class TrainConfig:
         """The same run in another folder."""
         return replace(self, run_dir=folder)
 
-    @property
+    @cached_property
     def env(self) -> EnvConfig:
         """The environment's settings."""
         hyper = self.hyper
