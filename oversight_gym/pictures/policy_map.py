@@ -162,5 +162,5 @@ def _terminal(axes: Axes, mark: Mark, at: NDArray[np.int64], overseen: bool) -> 
     if mark.kind == "diamond":
         axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors=FACET, linewidth=0.8, zorder=4))
     if mark.lettered:
-        how: dict[str, Any] = {"color": mark.letter_colour, "weight": "bold", "ha": "center", "va": "center_baseline", "zorder": 4}
-        axes.text(float(at[0]), float(at[1]), mark.letter, fontsize=9, **how)
+        how: dict[str, Any] = {"color": mark.letter_colour, "weight": "bold", "ha": "center", "va": "center_baseline"}
+        axes.text(float(at[0]), float(at[1]), mark.letter, fontsize=9, zorder=4, **how)
