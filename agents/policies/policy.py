@@ -154,7 +154,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
         """As in SB3, or the ones of binary observations (see ``multi_hot``)."""
         if self.reads_ones(obs):
-            return MultiHot.chunks(flat_binary(obs))
+            return MultiHot.of(flat_binary(obs))
         return super().extract_features(obs, features_extractor)
 
     def forward_batch(self, batch: Minibatch, detach: bool = False, hard: bool = False) -> ForwardPass:
@@ -164,10 +164,11 @@ class GatedMixturePolicy(ActorCriticPolicy):
         """
         distinct, obs, labels, weights = None, batch.observations, batch.labels, batch.weights
         if self.reads_ones(obs) and isinstance(self.action_dist, CategoricalDistribution):
-            distinct = Distinct.of(flat_binary(obs), labels)
+            hot = MultiHot.of(flat_binary(obs))
+            distinct = Distinct.of(hot.keys(), labels)
             obs, labels = obs[distinct.first], None if labels is None else labels[distinct.first]
             weights = row_weights(distinct.row, distinct.repeats, weights)
-        features = self.extract_features(obs)
+        features = self.extract_features(obs) if distinct is None else hot[distinct.first.numpy()]
         of_policy, of_value = (features, features) if self.share_features_extractor else features
         mixed = self.mixture.mix(of_policy, labels, detach=detach, hard=hard, gate=self.mixture.forced_gate)
         latent_vf = self.mixture.forward_critic(of_value)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from oversight_gym.agents.policies.multi_hot import flat_binary, keys
+from oversight_gym.agents.policies.multi_hot import MultiHot, flat_binary
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.buffer import OutcomeBuffer
 from oversight_gym.envs.infos import StepInfos
@@ -45,7 +45,7 @@ class _Answers:
         """Where in ``log_probs`` and :meth:`values` the answers to observations (n, ...) are, shape (n,)."""
         if not self.policy.reads_ones(obs):
             return self._ask(obs)
-        found = keys(flat_binary(obs))
+        found = MultiHot.of(flat_binary(obs)).keys()
         place = np.searchsorted(self._keys, found)
         known = place < len(self._keys)
         known[known] = self._keys[place[known]] == found[known]

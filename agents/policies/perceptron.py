@@ -1,0 +1,97 @@
+"""Layers on binary inputs, forwards and backwards by hand: chunk by chunk, in little more than their matrix products."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import embedding_bag, pad
+
+from oversight_gym.agents.policies.multi_hot import MultiHot
+from oversight_gym.agents.policies.products import product
+
+
+class Activation(NamedTuple):
+    """An activation function.
+
+    Attributes:
+        apply: changes its argument in place, and returns it.
+        slope: from the gradient at its output, and that output, to the gradient at its input.
+    """
+
+    apply: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
+
+
+ACTIVATIONS: dict[type[nn.Module], Activation] = {
+    nn.Identity: Activation(lambda inputs: inputs, lambda gradient, _: gradient),
+    nn.ReLU: Activation(torch.relu_, lambda gradient, outputs: torch.ops.aten.threshold_backward(gradient, outputs, 0)),
+    nn.Tanh: Activation(torch.tanh_, torch.ops.aten.tanh_backward),
+}
+"""The activations that :func:`perceptron` knows."""
+
+
+class Layer(NamedTuple):
+    """A linear layer and what follows it.
+
+    Attributes:
+        weight: shape (outputs, inputs), but of the first layer (inputs, outputs), contiguous.
+        bias: shape (outputs,).
+        activation: what follows.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    activation: Activation
+
+
+def perceptron(hot: MultiHot, layers: Sequence[Layer]) -> Tensor:
+    """What layers make of binary inputs, shape (rows, outputs); differentiable once, by weights and biases."""
+    if not torch.is_grad_enabled():
+        return _forward(hot, layers)
+    parameters = (parameter for layer in layers for parameter in (layer.weight, layer.bias))
+    outputs: Tensor = _Perceptron.apply(hot, layers, *parameters)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+def _forward(hot: MultiHot, layers: Sequence[Layer], kept: list[list[Tensor]] | None = None) -> Tensor:
+    """With every chunk's outputs of all layers appended to ``kept``."""
+    table, bias, activation = layers[0]
+    table = table.detach()  # spares torch the bookkeeping for a gradient
+    outputs = []
+    for chunk in hot.chunks:
+        found = [activation.apply(embedding_bag(chunk.inputs, table, chunk.first, mode="sum").add_(bias))]
+        for layer in layers[1:]:
+            found.append(layer.activation.apply(product(found[-1], layer.weight, layer.bias)))
+        outputs.append(found[-1][: chunk.rows])
+        if kept is not None:
+            kept.append(found)
+    return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+
+
+class _Perceptron(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hot: MultiHot, layers: Sequence[Layer], *_: Tensor) -> Tensor:
+        ctx.hot, ctx.layers, ctx.kept = hot, layers, []
+        return _forward(hot, layers, ctx.kept)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        layers: Sequence[Layer] = ctx.layers
+        sums = [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in layers]
+        parts = torch.split(gradient, [chunk.rows for chunk in ctx.hot.chunks])
+        for chunk, part, found in zip(ctx.hot.chunks, parts, ctx.kept, strict=True):
+            at = pad(part, (0, 0, 0, len(found[0]) - chunk.rows))
+            for index in reversed(range(len(layers))):
+                of_weight, of_bias = sums[index]
+                at = layers[index].activation.slope(at, found[index])
+                of_bias += at.sum(dim=0)
+                if index:
+                    of_weight += product(at.T, found[index - 1].T)
+                    at = product(at, layers[index].weight.T)
+                else:
+                    samples, first = chunk.transposed
+                    of_weight += embedding_bag(samples, at.contiguous(), first, mode="sum")
+        return None, None, *(each for pair in sums for each in pair)
