@@ -1,10 +1,12 @@
 """The networks of the policy: stacks of linear layers that also read sparse inputs, and the mixture of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from oversight_gym.agents.policies.multi_hot import MultiHot
@@ -19,21 +21,37 @@ Features = Tensor | MultiHot
 class Network(nn.Sequential):
     """Linear layers in a row, with or without an activation after each; from :data:`Features` to (batch, outputs)."""
 
+    _unchanged: list[Layer] | None = None
+
     def forward(self, features: Features) -> Tensor:
         """Of sparse features in another order of sums, and faster."""
         if isinstance(features, Tensor):
             outputs: Tensor = super().forward(features)
             return outputs
-        return perceptron(features, self._layers())
+        return perceptron(features, self._unchanged or self._layers())
 
     def _layers(self) -> list[Layer]:
         layers: list[Any] = [*self, None]
         found = []
         for linear, following in pairwise(layers):
             if type(linear) not in ACTIVATIONS:
-                weight = linear.weight if found else linear.weight.T.contiguous()
+                weight = linear.weight if found else _table(linear)
                 found.append(Layer(weight, linear.bias, ACTIVATIONS.get(type(following), ACTIVATIONS[nn.Identity])))
         return found
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Within the block parameters may not change, nor gradients be taken: what follows from them is kept."""
+        with torch.no_grad():
+            self._unchanged = self._layers()
+            try:
+                yield
+            finally:
+                self._unchanged = None
+
+
+def _table(first: nn.Linear | PointwiseLinear) -> Tensor:
+    return first.table if isinstance(first, PointwiseLinear) else first.weight.T.contiguous()
 
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module], planes: int = 0, channels: int = 0) -> Network:

@@ -1,7 +1,7 @@
 """The mixture as a stable-baselines3 policy."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, row_weights, taken_actions
 from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, flat_binary
-from oversight_gym.agents.policies.networks import Features, MixtureExtractor
+from oversight_gym.agents.policies.networks import Features, MixtureExtractor, Network
 from oversight_gym.agents.policies.optimizer import LightAdam
 from oversight_gym.agents.policies.pointwise import PointwiseLinear
 from oversight_gym.agents.policies.steering import Gate, SteeredPolicy, forced_gate, gate_vector
@@ -152,7 +152,9 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return self.multi_hot and obs.device.type == "cpu"
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
-        """As in SB3, or the ones of binary observations (see ``multi_hot``)."""
+        """As in SB3, or the ones of binary observations (see ``multi_hot``); those are taken as they are."""
+        if isinstance(obs, MultiHot):
+            return obs
         if self.reads_ones(obs):
             return MultiHot.of(flat_binary(obs))
         return super().extract_features(obs, features_extractor)
@@ -215,6 +217,15 @@ class GatedMixturePolicy(ActorCriticPolicy):
             yield
         finally:
             self.mixture.forced_gate = before
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Within the block no parameter may change and no gradient be taken, which spares work at every call."""
+        with ExitStack() as stack:
+            for network in self.mixture.modules():
+                if isinstance(network, Network):
+                    stack.enter_context(network.unchanged())
+            yield
 
     def expert(self, gate: Gate) -> "SteeredPolicy":
         """The policy with its gate forced, as an object of its own that shares the weights."""

@@ -62,14 +62,12 @@ class OutcomeBuffer(RolloutBuffer):
         actions: NDArray[np.int64],
         rewards: NDArray[np.float32],
         episode_starts: NDArray[np.bool_],
-        log_probs: Tensor,
     ) -> None:
-        """As SB3's ``add`` for integer actions, each (n_envs,), with the values left for later."""
+        """As SB3's ``add`` for integer actions, each (n_envs,), with values and log-probabilities left for later."""
         self.observations[self.pos] = obs
         self.actions[self.pos] = actions[:, None]
         self.rewards[self.pos] = rewards
         self.episode_starts[self.pos] = episode_starts
-        self.log_probs[self.pos] = log_probs.cpu().numpy()
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
