@@ -4,25 +4,41 @@ from typing import TYPE_CHECKING, Any
 
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.oversight.outcomes import REWARDS, TERMINAL_KINDS, Outcome
+from oversight_gym.envs.oversight import PROCESSES, REWARDS, IndependentTerminals, Outcome, OversightProcess, Reward
 from oversight_gym.envs.registration import ENV_ID, register_envs
+from oversight_gym.envs.registry import Registry, load_plugin
 from oversight_gym.envs.single import OversightGridEnv
 from oversight_gym.envs.vector import OversightGridVectorEnv
+from oversight_gym.envs.views import VIEWS, View
+from oversight_gym.envs.world import DYNAMICS, KINDS, Kind, Moves, Transitions, register_kind
 
 if TYPE_CHECKING:
     from oversight_gym.envs.sb3 import OversightVecEnv
 
 __all__ = [
+    "DYNAMICS",
     "ENV_ID",
+    "KINDS",
+    "PROCESSES",
     "REWARDS",
-    "TERMINAL_KINDS",
+    "VIEWS",
     "EnvConfig",
+    "IndependentTerminals",
+    "Kind",
+    "Moves",
     "Outcome",
     "OversightGridEnv",
     "OversightGridVectorEnv",
+    "OversightProcess",
     "OversightVecEnv",
+    "Registry",
     "RequestError",
+    "Reward",
+    "Transitions",
+    "View",
+    "load_plugin",
     "register_envs",
+    "register_kind",
 ]
 
 

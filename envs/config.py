@@ -1,5 +1,6 @@
-"""The settings of an environment: plain JSON in, checked once, the tables made from them."""
+"""The config of an environment: plain JSON in, checked once, the parts and tables made from it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -7,22 +8,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError, check_integer, check_probability, choose
-from oversight_gym.envs.oversight.outcomes import REWARDS, TERMINAL_KINDS, Reward, unbiased_penalty
+from oversight_gym.envs.errors import RequestError, check_integer, check_probability
+from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS, FIRST_KIND, outcomes_of, true_outcomes
+from oversight_gym.envs.oversight.processes import PROCESSES, OversightProcess
+from oversight_gym.envs.oversight.rewards import REWARDS, Reward, unbiased_penalty
+from oversight_gym.envs.registry import make_part
+from oversight_gym.envs.views import View, make_view
+from oversight_gym.envs.world.dynamics import DYNAMICS, Moves
 from oversight_gym.envs.world.grid import Grid, Walls, make_grid
+from oversight_gym.envs.world.kinds import KINDS
 from oversight_gym.envs.world.layouts import Layouts
+from oversight_gym.envs.world.tables import World, make_world
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, all the way down, so that a config equals itself after a round trip through JSON."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(map(_tuples, value))
+    return value
 
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """Hyperparameters of ``OversightGrid-v0``. The defaults are the paper's second version.
+    """Everything that decides an ``OversightGrid-v0``. The defaults are the paper's second version.
+
+    A part (``dynamics``, ``oversight_process``, ``view``) is a name in its registry, followed by its parameters where
+    they differ from the defaults: ``"moves"``, ``"slippery:chance=0.2"``.
 
     Attributes:
         size: rows and columns: one integer, or (rows, cols).
         walls: ``"none"``, ``"border"`` (outermost squares are walls, inside ``size``), or a list of
             (row, column). With walls the observation has one plane more.
-        oversight_probability: chance that a terminal square is under oversight, drawn for each
-            independently.
+        kinds: of the terminals, one of each, names in ``KINDS``, in the order of the observation planes.
+        dynamics: how actions move the agent, in ``DYNAMICS``.
+        oversight_process: which terminals are under oversight, in ``PROCESSES``.
+        view: what the policy sees, in ``VIEWS``.
+        oversight_probability: chance that a terminal square is under oversight; what a process makes of it is its own
+            matter, by default it is drawn for each independently.
         ghost_oversight_probability, diamond_oversight_probability: the same for one kind alone; None
             takes ``oversight_probability``.
         spurious_oversight_probability: chance that a free square without a terminal is shown as overseen.
@@ -31,17 +53,20 @@ class EnvConfig:
         min_distance: least walking distance from the agent to every terminal at the start.
         unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
         max_episode_steps: truncate an episode after so many steps; None never does.
-        reward: training reward: ``terminal``, ``naive``, ``penalty``, ``observed`` or ``ground_truth``
-            (see ``oversight_gym.envs.oversight.outcomes.REWARDS``).
-        ghost_penalty: reward of an observed ghost under ``penalty``; None for the unbiased one
+        reward: training reward, in ``REWARDS``.
+        ghost_penalty: reward of an observed kind of negative value under ``penalty``; None for the unbiased one
             (``unbiased_penalty``).
 
     Raises:
-        RequestError: if a setting is impossible.
+        RequestError: if a value is impossible.
     """
 
     size: Any = 5
     walls: Walls = "none"
+    kinds: tuple[str, ...] = DEFAULT_KINDS
+    dynamics: str = "moves"
+    oversight_process: str = "independent"
+    view: str = "planes"
     oversight_probability: float = 0.1
     ghost_oversight_probability: float | None = None
     diamond_oversight_probability: float | None = None
@@ -55,31 +80,34 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
+            value = _tuples(getattr(self, field.name))
             if field.name.endswith("probability") and value is not None:
-                check_probability(field.name, value)
+                value = check_probability(field.name, value)
+            object.__setattr__(self, field.name, value)
         check_integer("min_distance", self.min_distance, 1)
         if self.max_episode_steps is not None:
             check_integer("max_episode_steps", self.max_episode_steps, 1)
-        choose("reward", self.reward, REWARDS)
-        _ = self.reward_rule  # raises if there is no unbiased penalty
-        _ = self.layouts  # raises if the grid or its layouts are impossible
+        if not isinstance(self.kinds, tuple) or not self.kinds or len(set(self.kinds)) < len(self.kinds):
+            raise RequestError(f"kinds is {self.kinds!r}; give at least one name, each once.")
+        _ = self.reward_rule  # these raise if a part is unknown, or grid and layouts are impossible
+        _ = self.layouts
+        _ = self.observation_space
 
     @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> "EnvConfig":
-        """The config with these settings.
+    def from_json(cls, values: dict[str, Any]) -> "EnvConfig":
+        """The config with these values.
 
         Raises:
-            RequestError: if a setting is unknown or impossible.
+            RequestError: if a name is unknown or a value impossible.
         """
         known = [field.name for field in fields(cls)]
-        for name in settings:
+        for name in values:
             if name not in known:
                 raise RequestError(f"{name!r} is not a setting of OversightGrid-v0; choose from {', '.join(known)}.")
-        return cls(**settings)
+        return cls(**values)
 
-    def to_settings(self) -> dict[str, Any]:
-        """The settings as plain JSON, the inverse of :meth:`from_settings`."""
+    def to_json(self) -> dict[str, Any]:
+        """The values as plain JSON, the inverse of :meth:`from_json`."""
         return asdict(self)
 
     @cached_property
@@ -88,25 +116,80 @@ class EnvConfig:
 
     @cached_property
     def layouts(self) -> Layouts:
-        return Layouts(self.grid, self.min_distance, self.unique_nearest_terminal)
+        return Layouts(self.grid, self.min_distance, self.unique_nearest_terminal, len(self.kinds))
+
+    @cached_property
+    def dynamics_part(self) -> Moves:
+        return make_part(DYNAMICS, self.dynamics)
+
+    @cached_property
+    def process(self) -> OversightProcess:
+        return make_part(PROCESSES, self.oversight_process)
+
+    @cached_property
+    def view_part(self) -> View:
+        return make_view(self.view)
+
+    @cached_property
+    def observation_space(self) -> Any:
+        """Of one episode."""
+        return self.view_part.space(self.world)
+
+    @cached_property
+    def world(self) -> World:
+        """The tables."""
+        return make_world(self)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether nothing within an episode is left to chance, and a step changes an observation by a table."""
+        world = self.world
+        certain = all(np.isin(table, (0, 1)).all() for table in (world.watching, world.observed_probability))
+        return world.branches == 1 and certain and self.view_part.moving(world) is not None
+
+    @cached_property
+    def outcomes(self) -> Any:
+        """The enumeration of outcomes: ``NONE``, ``UNKNOWN`` and each kind."""
+        return outcomes_of(self.kinds)
 
     @property
     def step_limit(self) -> int:
         """Steps after which an episode is truncated; out of reach where ``max_episode_steps`` is None."""
         return self.max_episode_steps or int(np.iinfo(np.int32).max)
 
+    @property
+    def values(self) -> list[float]:
+        """The value of each kind."""
+        return [KINDS[kind].value for kind in self.kinds]
+
     @cached_property
     def reward_rule(self) -> Reward:
         rule = REWARDS[self.reward]
         if self.reward != "penalty":
             return rule
-        chance = float(self.oversight_by_kind[TERMINAL_KINDS.index("ghost")])
-        if self.ghost_penalty is None and chance == 0:
+        if self.ghost_penalty is not None:
+            return rule.with_unwanted(self.ghost_penalty)
+        value = min(self.values)
+        chance = float(self.process.marginal(self)[int(np.argmin(self.values))])
+        if chance == 0:
             raise RequestError("ghosts are never observed, so no penalty is unbiased; give ghost_penalty a value.")
-        return rule.with_ghost(unbiased_penalty(chance) if self.ghost_penalty is None else self.ghost_penalty)
+        return rule.with_unwanted(unbiased_penalty(chance, value))
 
     @cached_property
-    def oversight_by_kind(self) -> NDArray[np.float64]:
-        """Shape (kinds,): oversight probability of each terminal kind."""
-        own = [getattr(self, f"{kind}_oversight_probability") for kind in TERMINAL_KINDS]
-        return np.array([self.oversight_probability if p is None else p for p in own])
+    def reward_table(self) -> NDArray[np.float32]:
+        """Shape (outcomes,), float32: the training reward by outcome, observed or (``uses_hidden``) true."""
+        return self.reward_rule.table(self.values)
+
+    @cached_property
+    def ground_truth(self) -> NDArray[np.float32]:
+        """Shape (outcomes,), float32: what an episode is truly worth, by its true outcome."""
+        return REWARDS["ground_truth"].table(self.values)
+
+    @cached_property
+    def true_outcomes(self) -> NDArray[np.int8]:
+        """Shape (arrivals,): the ground truth of each arrival."""
+        return true_outcomes(len(self.kinds))
+
+    def kind_of(self, outcome: int) -> int:
+        """The kind's index of an outcome from ``FIRST_KIND`` on."""
+        return int(outcome) - FIRST_KIND

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oversight_gym.envs.core import Core, Supervision
-from oversight_gym.envs.oversight.outcomes import OBSERVED, arrivals
-from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.envs.core import Core
+from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.oversight.outcomes import arrivals
+from oversight_gym.envs.oversight.supervision import Supervision
 from oversight_gym.envs.world.state import State
 
 
@@ -22,40 +23,58 @@ class DeviceCore:
 
     Attributes:
         steps: steps taken in each episode, shape (num_envs,), int32.
+
+    Raises:
+        RequestError: if the world leaves something to chance, or its view has no table of moving entries.
     """
 
     def __init__(self, core: Core, device: torch.device) -> None:
+        if not core.config.is_plain:
+            raise RequestError("this world cannot be stepped on a device; collect its rollouts on the CPU.")
         self.core, self.device = core, device
-        config, grid = core.config, core.config.grid
-        self._next_square = torch.as_tensor(grid.next_square.ravel().astype(np.int64), device=device)
-        self._reward = torch.as_tensor(config.reward_rule.by_arrival, device=device)
-        self._observed = torch.as_tensor(OBSERVED, device=device)
-        self._agent, self._terminals, self._overseen, self.steps = self._upload(core.state)
-        self._planes = torch.tensor(core.observe().reshape(core.num_envs, -1), device=device)
-        self._first = torch.arange(core.num_envs, device=device) * self._planes.shape[1]
+        config, world = core.config, core.config.world
+        observed = world.observed_probability.argmax(axis=1).astype(np.int8)
+        by = config.true_outcomes if config.reward_rule.uses_hidden else observed
+        self._actions = len(world.actions)
+        self._next = self._table(world.next_state.ravel().astype(np.int64))
+        self._square, self._moving = self._table(world.square.astype(np.int64)), self._table(self._entries())
+        self._watching = self._table((world.watching > 0).astype(np.int8))
+        self._reward, self._observed = self._table(config.reward_table[by]), self._table(observed)
+        self._dynamic, self._terminals, self._overseen, self.steps = self._upload(core.state)
+        self._seen = torch.tensor(core.observe().reshape(core.num_envs, -1), device=device)
+        self._first = torch.arange(core.num_envs, device=device)[:, None] * self._seen.shape[1]
+
+    def _table(self, array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> Tensor:
+        return torch.as_tensor(np.array(array), device=self.device)
+
+    def _entries(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+        moving = self.core.config.view_part.moving(self.core.config.world)
+        assert moving is not None
+        return moving.astype(np.int64)
 
     def _upload(self, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         arrays = (
-            state.agent.astype(np.int64),
+            state.dynamic.astype(np.int64),
             state.terminals.astype(np.int64),
             state.overseen.astype(np.int8),
             state.steps,
         )
-        agent, terminals, overseen, steps = (torch.tensor(array, device=self.device) for array in arrays)
-        return agent, terminals, overseen, steps
+        dynamic, terminals, overseen, steps = (torch.tensor(array, device=self.device) for array in arrays)
+        return dynamic, terminals, overseen, steps
 
     def observe(self) -> Tensor:
-        """The observations, shape (num_envs, planes, rows, cols), int8; a copy."""
-        return self._planes.clone().reshape(self.core.num_envs, *self.core.batch_shape[1:])
+        """The observations, shape (num_envs, *shape of one); a copy."""
+        return self._seen.clone().reshape(self.core.batch_shape)
 
     def step(self, actions: Tensor) -> Supervision[Tensor]:
-        """Move every agent once; ``actions`` of shape (num_envs,), int64, are not checked."""
-        visible = self._planes.view(-1)
-        visible[self._first + self._agent] = 0
-        self._agent = self._next_square[self._agent * len(ACTIONS) + actions]
-        visible[self._first + self._agent] = 1
+        """Take one action in every episode; ``actions`` of shape (num_envs,), int64, are not checked."""
+        visible = self._seen.view(-1)
+        visible[self._first + self._moving[self._dynamic]] = 0
+        self._dynamic = self._next[self._dynamic * self._actions + actions]
+        visible[self._first + self._moving[self._dynamic]] = 1
         self.steps += 1
-        arrived = arrivals(self._agent, self._terminals, self._overseen).long()
+        seen = self._overseen * self._watching[self._dynamic][:, None]
+        arrived = arrivals(self._square[self._dynamic], self._terminals, seen).long()
         terminated = arrived > 0
         truncated = (self.steps >= self.core.config.step_limit) & ~terminated
         return Supervision(self._reward[arrived], terminated, truncated, self._observed[arrived])
@@ -64,13 +83,13 @@ class DeviceCore:
         """Begin fresh episodes at these indices, shape (m,), ascending."""
         if not len(indices):
             return
-        state, planes = self.core.fresh.take(len(indices))
+        state, seen = self.core.fresh.take(len(indices))
         self.core.state.assign(indices.cpu().numpy(), state)
-        self._agent[indices], self._terminals[indices], self._overseen[indices], self.steps[indices] = self._upload(
-            state
-        )
-        self._planes[indices] = torch.tensor(planes, device=self.device)
+        uploaded = self._upload(state)
+        for mine, fresh in zip((self._dynamic, self._terminals, self._overseen, self.steps), uploaded, strict=True):
+            mine[indices] = fresh
+        self._seen[indices] = torch.tensor(seen, device=self.device)
 
     def hand_back(self) -> None:
         """Let the simulator go on from here."""
-        self.core.resume(*(tensor.cpu().numpy() for tensor in (self._agent, self.steps, self._planes)))
+        self.core.resume(self._dynamic.cpu().numpy(), self.steps.cpu().numpy())

@@ -1,6 +1,7 @@
 """The one exception that a person's request can cause, and the checks that raise it."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -16,7 +17,7 @@ def check_probability(name: str, value: object) -> float:
     Raises:
         RequestError: if it is not a number in [0, 1].
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
         raise RequestError(f"{name} is {value!r}; it must be a probability between 0 and 1, for example 0.1.")
     return float(value)
 
@@ -38,6 +39,6 @@ def choose(what: str, name: str, table: Mapping[str, Value]) -> Value:
     Raises:
         RequestError: if there is none; the sentence lists what there is.
     """
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise RequestError(f"{what} is {name!r}; choose one of {', '.join(table)}.")
     return table[name]

@@ -6,8 +6,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import hidden_info
-from oversight_gym.envs.oversight.outcomes import Outcome
 
 
 def episode_entries(returns: Any, lengths: Any) -> list[dict[str, Any]]:
@@ -21,24 +21,27 @@ class StepInfos(Sequence[dict[str, Any]]):
     A dict is made at its first look-up and kept, so what a wrapper writes into it stays.
 
     Args:
+        config: of the environment.
         ended: shape (num_envs,), bool, where an episode ended.
         observed: shape (num_envs,), int8, the supervisor's view of the step.
         truncated: shape (num_envs,), bool.
         returns, lengths: shape (num_envs,), of the episodes so far: float32 sum of training rewards, int32 steps.
-        last: shape (episodes ended, planes, rows, cols), int8, their last observations.
+        last: shape (episodes ended, *shape of one), their last observations.
         outcome: shape (num_envs,), int8, the ground truth, or None to withhold it.
     """
 
     def __init__(
         self,
+        config: EnvConfig,
         ended: NDArray[np.bool_],
         observed: NDArray[np.int8],
         truncated: NDArray[np.bool_],
         returns: NDArray[np.float32],
         lengths: NDArray[np.int32],
-        last: NDArray[np.int8],
+        last: NDArray[Any],
         outcome: NDArray[np.int8] | None,
     ) -> None:
+        self._config = config
         self.ended, self.observed, self.truncated = ended, observed, truncated
         self.returns, self.lengths = returns, lengths
         self._last, self._outcome = last, outcome
@@ -59,8 +62,8 @@ class StepInfos(Sequence[dict[str, Any]]):
             self._made[position] = self._make(position) if self.ended[position] else {}
         return self._made[position]
 
-    def last(self, indices: NDArray[np.intp]) -> NDArray[np.int8]:
-        """The last observations of the episodes that ended at these indices, shape (m, planes, rows, cols)."""
+    def last(self, indices: NDArray[np.intp]) -> NDArray[Any]:
+        """The last observations of the episodes that ended at these indices, shape (m, *shape of one)."""
         return self._last[np.searchsorted(np.flatnonzero(self.ended), indices)]
 
     def episodes(self) -> list[dict[str, Any]]:
@@ -69,13 +72,13 @@ class StepInfos(Sequence[dict[str, Any]]):
 
     def _make(self, index: int) -> dict[str, Any]:
         info = {
-            "observed_outcome": Outcome(self.observed[index]),
+            "observed_outcome": self._config.outcomes(self.observed[index]),
             "TimeLimit.truncated": bool(self.truncated[index]),
             "terminal_observation": self.last(np.array([index]))[0],
             "episode": episode_entries(self.returns[[index]], self.lengths[[index]])[0],
         }
         if self._outcome is not None:
-            info["hidden"] = hidden_info(Outcome(self._outcome[index]))
+            info["hidden"] = hidden_info(self._config, self._config.outcomes(self._outcome[index]))
         return info
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
 """``OversightGrid-v0`` as a native stable-baselines3 ``VecEnv``."""
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Any
 
 import gymnasium as gym
@@ -15,9 +16,6 @@ from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.render import BATCH_MODES, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.infos import StepInfos
-from oversight_gym.envs.oversight.outcomes import Outcome
-from oversight_gym.envs.world.grid import ACTIONS
-from oversight_gym.envs.world.state import observation_shape
 
 
 class OversightVecEnv(VecEnv):
@@ -35,7 +33,7 @@ class OversightVecEnv(VecEnv):
         reveal_hidden: whether infos hold the ground truth. Training runs leave it off.
         render_mode: None, ``ansi`` or ``rgb_array``.
         tile_size: pixels per square of a picture.
-        **settings: those of ``EnvConfig``.
+        **config: fields of ``EnvConfig``.
 
     Raises:
         RequestError: if a setting is impossible.
@@ -48,19 +46,24 @@ class OversightVecEnv(VecEnv):
         reveal_hidden: bool = True,
         render_mode: str | None = None,
         tile_size: int = TILE,
-        **settings: Any,
+        **config: Any,
     ) -> None:
-        self.config = EnvConfig.from_settings(settings)
-        self.outcomes = Outcome
+        self.config = EnvConfig.from_json(config)
         self.render_mode = render_mode
-        self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)
+        self._renderer = Renderer(self.config, render_mode, tile_size, BATCH_MODES)
         self.reveal_hidden = reveal_hidden
         self.core = Core(self.config, num_envs, seeding.np_random(seed)[0])
         self._actions = np.zeros(num_envs, dtype=np.int64)
         self.episode_returns = np.zeros(num_envs, dtype=np.float32)
         self._fresh = True
-        observations = spaces.MultiBinary(observation_shape(self.config.grid))
-        super().__init__(num_envs, observations, spaces.Discrete(len(ACTIONS)))
+        actions = spaces.Discrete(len(self.config.world.actions))
+        super().__init__(num_envs, self.config.observation_space, actions)
+
+    @property
+    def outcomes(self) -> type[IntEnum]:
+        """How an episode can be observed to end."""
+        outcomes: type[IntEnum] = self.config.outcomes
+        return outcomes
 
     def reset(self) -> VecEnvObs:
         seed = self._seeds[0]
@@ -98,6 +101,7 @@ class OversightVecEnv(VecEnv):
         done = seen.terminated | seen.truncated
         ended = np.flatnonzero(done)
         infos = StepInfos(
+            self.config,
             done,
             seen.observed,
             seen.truncated,

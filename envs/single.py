@@ -8,17 +8,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
-from oversight_gym.envs.core import hidden_info
+from oversight_gym.envs.core import hidden_info, wrong_action
 from oversight_gym.envs.drawing.render import FPS, RENDER_MODES, TILE, Renderer
+from oversight_gym.envs.episode import make_episode
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.oversight.outcomes import OBSERVED, OUTCOME, Outcome, arrival
-from oversight_gym.envs.world.grid import ACTIONS, wrong_action
-from oversight_gym.envs.world.state import FreshEpisodes, State, layout_of, observation_shape, observe, set_state
-
-_ACTIONS = range(len(ACTIONS))
+from oversight_gym.envs.world.state import State, layout_of
 
 
-class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
+class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
     """A gridworld whose supervisor sees little of what the policy does.
 
     ## Description
@@ -28,7 +25,8 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
     Routing" (Cloud et al., arXiv 2410.04332, section 4.3).
 
     ## Action Space
-    ``Discrete(4)``: 0 up, 1 right, 2 down, 3 left. Moving into the border or into a wall stays put.
+    ``Discrete(4)``: 0 up, 1 right, 2 down, 3 left. Moving into the border or into a wall stays put. Other
+    ``dynamics`` may have other actions.
 
     ## Observation Space
     ``MultiBinary((planes, rows, cols))``, int8, one-hot planes:
@@ -41,11 +39,13 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
     | 3 | squares shown as under oversight |
     | 4 | walls (only if there are any) |
 
+    With other ``kinds`` there is a plane for each; another ``view`` has a space of its own.
+
     ## Rewards
     The training reward, paid when the episode ends on a terminal square and 0 at a timeout. ``terminal``:
     +1 for any. ``naive``: the same, but -1 for an observed ghost. ``penalty``: the same, but ``ghost_penalty`` for
-    one. ``observed``: +1 observed diamond, -1
-    observed ghost. ``ground_truth``: +1 diamond, -1 ghost, observed or not (only the oracle trains on it).
+    one. ``observed``: +1 observed diamond, -1 observed ghost. ``ground_truth``: +1 diamond, -1 ghost, observed or not
+    (only the oracle trains on it).
 
     ## Starting State
     Agent, ghost and diamond on three distinct uniform squares; each terminal under oversight independently.
@@ -74,58 +74,45 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": FPS}
 
-    def __init__(self, render_mode: str | None = None, tile_size: int = TILE, **settings: Any) -> None:
-        self.config = EnvConfig.from_settings(settings)
+    def __init__(self, render_mode: str | None = None, tile_size: int = TILE, **config: Any) -> None:
+        self.config = EnvConfig.from_json(config)
         self.render_mode = render_mode
-        self._renderer = Renderer(self.config.grid, render_mode, tile_size)
-        self.observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
-        self.action_space = spaces.Discrete(len(ACTIONS))
-        self._fresh: FreshEpisodes | None = None
+        self._renderer = Renderer(self.config, render_mode, tile_size)
+        self.observation_space = self.config.observation_space
+        self.action_space = spaces.Discrete(len(self.config.world.actions))
+        self._actions = range(len(self.config.world.actions))
         self._limit = self.config.step_limit
-        self._moves: list[list[int]] = self.config.grid.next_square.tolist()  # plain ints: numpy is slow one by one
-        self._results = list(
-            zip(self.config.reward_rule.by_arrival.tolist(), map(Outcome, OBSERVED), map(Outcome, OUTCOME), strict=True)
-        )
+        self._episode = make_episode(self.config)
+        self._begun = self._ended = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin an episode, drawn at random or with the layout in ``options`` (see ``set_state``)."""
         super().reset(seed=seed)
-        if self._fresh is None or seed is not None:
-            self._fresh = FreshEpisodes(self.config, self.np_random, 1)
-        state, planes = self._fresh.take(1)
-        if options:
-            state = set_state(self.config, options)
-            planes = observe(self.config.grid, state)
-        self._state = state.copy()
-        self._planes = planes.reshape(observation_shape(self.config.grid)).copy()
-        self._visible = self._planes.reshape(-1)
-        self._agent, self._steps, self._ended = int(state.agent[0]), 0, False
-        squares, overseen = state.terminals[0].tolist(), state.overseen[0].tolist()
-        self._arrivals = {square: arrival(kind, overseen[kind]) for kind, square in enumerate(squares)}
+        if not self._begun or seed is not None:
+            self._episode.start(self.np_random)
+        self._episode.begin(options)
+        self._begun, self._ended = True, False
         if self.render_mode == "human":
             self.render()
-        return self._planes.copy(), _info(Outcome.NONE, Outcome.NONE)
+        none = self.config.outcomes.NONE
+        return self._episode.observe(), {"observed_outcome": none, "hidden": hidden_info(self.config, none)}
 
-    def step(self, action: np.int64 | int) -> tuple[NDArray[np.int8], float, bool, bool, dict[str, Any]]:
-        """Move the agent once; raises ``RequestError`` after a terminal square or for an unknown action."""
-        if self._fresh is None or self._ended:
-            when = "has not begun" if self._fresh is None else "has ended on a terminal square"
+    def step(self, action: np.int64 | int) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
+        """Take one action; raises ``RequestError`` after a terminal square or for an unknown action."""
+        if not self._begun or self._ended:
+            when = "has ended on a terminal square" if self._begun else "has not begun"
             raise RequestError(f"the episode {when}; call reset() before step().")
-        if action not in _ACTIONS:
-            raise wrong_action(action)
-        self._visible[self._agent] = 0
-        self._agent = square = self._moves[self._agent][action]
-        self._visible[square] = 1
-        self._steps += 1
-        arrived = self._arrivals.get(square, 0)
-        self._ended = arrived > 0
-        truncated = self._steps >= self._limit and not self._ended
-        reward, observed, outcome = self._results[arrived]
+        if action not in self._actions:
+            raise wrong_action(action, self.config.world.actions)
+        episode = self._episode
+        reward, self._ended, observed, outcome = episode.step(action)
+        truncated = episode.steps >= self._limit and not self._ended
         if self.render_mode == "human":
             self.render()
-        return self._planes.copy(), reward, self._ended, truncated, _info(observed, outcome)
+        info = {"observed_outcome": observed, "hidden": hidden_info(self.config, outcome)}
+        return episode.observe(), reward, self._ended, truncated, info
 
     @property
     def state(self) -> State:
@@ -134,10 +121,9 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         Raises:
             RequestError: before the first reset.
         """
-        if self._fresh is None:
+        if not self._begun:
             raise RequestError("the environment has not been reset; call reset() first.")
-        self._state.agent[0], self._state.steps[0] = self._agent, self._steps
-        return self._state
+        return self._episode.state
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -156,10 +142,6 @@ class OversightGridEnv(gym.Env[NDArray[np.int8], np.int64]):
         self._renderer.close()
 
 
-def _info(observed: Outcome, outcome: Outcome) -> dict[str, Any]:
-    return {"observed_outcome": observed, "hidden": hidden_info(outcome)}
-
-
-def make_under_time_limit(**settings: Any) -> OversightGridEnv:
+def make_under_time_limit(**config: Any) -> OversightGridEnv:
     """The environment as ``gymnasium.make`` builds it: its ``TimeLimit`` wrapper truncates, not the environment."""
-    return OversightGridEnv(**settings, max_episode_steps=None)
+    return OversightGridEnv(**config, max_episode_steps=None)

@@ -13,8 +13,6 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import Core, hidden_info
 from oversight_gym.envs.drawing.render import BATCH_MODES, FPS, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.world.grid import ACTIONS
-from oversight_gym.envs.world.state import observation_shape
 
 
 class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
@@ -33,15 +31,13 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
-    def __init__(
-        self, num_envs: int = 1, render_mode: str | None = None, tile_size: int = TILE, **settings: Any
-    ) -> None:
-        self.config = EnvConfig.from_settings(settings)
+    def __init__(self, num_envs: int = 1, render_mode: str | None = None, tile_size: int = TILE, **config: Any) -> None:
+        self.config = EnvConfig.from_json(config)
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self._renderer = Renderer(self.config.grid, render_mode, tile_size, BATCH_MODES)
-        self.single_observation_space = spaces.MultiBinary(observation_shape(self.config.grid))
-        self.single_action_space = spaces.Discrete(len(ACTIONS))
+        self._renderer = Renderer(self.config, render_mode, tile_size, BATCH_MODES)
+        self.single_observation_space = self.config.observation_space
+        self.single_action_space = spaces.Discrete(len(self.config.world.actions))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._core: Core | None = None
@@ -79,13 +75,17 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
         """Move every agent once, or begin the next episode where the last step ended one.
 
         Args:
-            actions: shape (num_envs,), integers in {0, 1, 2, 3}.
+            actions: shape (num_envs,), integers.
 
         Returns:
-            observations (num_envs, planes, rows, cols) int8, rewards (num_envs,) float32, terminated and
+            observations (num_envs, *shape of one), rewards (num_envs,) float32, terminated and
             truncated (num_envs,) bool, infos.
         """
         core, fresh = self.core, self._ended
+        if fresh.all():  # no move, so no draw for one: a single environment is followed draw for draw
+            core.restart(np.flatnonzero(fresh))
+            self._ended = nobody = np.zeros(self.num_envs, dtype=bool)
+            return core.observe(), np.zeros(self.num_envs, dtype=np.float32), nobody, nobody.copy(), {}
         seen, outcome = core.step(actions)
         core.restart(np.flatnonzero(fresh))
         terminated, truncated = seen.terminated & ~fresh, seen.truncated & ~fresh
@@ -93,7 +93,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
         self._ended = ended = terminated | truncated
         info: dict[str, Any] = {}
         if ended.any():
-            hidden = hidden_info(np.where(ended, outcome, np.int8(0)))
+            hidden = hidden_info(self.config, np.where(ended, outcome, np.int8(0)))
             info = {"observed_outcome": np.where(ended, seen.observed, np.int8(0)), "_observed_outcome": ended}
             info |= {"hidden": hidden | {f"_{key}": ended for key in hidden}, "_hidden": ended}
         return core.observe(), reward, terminated, truncated, info

@@ -37,7 +37,7 @@ class FlatteryConfig:
 
 def judge(run: Run) -> tuple[float, float, float]:
     """The paper's metric, the exact stepwise return mixed at the training probability, and unwatched."""
-    gate, gamma = run.config.method_row.gate, run.config.hyper.gamma
+    gate, gamma = run.config.gate, run.config.hyper.gamma
     found = evaluate(run.policy, run.config.env, (gate,), gamma=gamma)
     paper = mean_paper_metric(run.policy, run.config.env, gate, gamma, samples=20)
     return paper, found.figures(gate)["return_stepwise"], found.figures(gate, "none")["return_stepwise"]

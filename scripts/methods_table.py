@@ -68,7 +68,7 @@ class TableConfig:
 
 def judged_by_the_paper(result: Result) -> float:
     run = load_run(result.config.folder)
-    gate, gamma = result.config.method_row.gate, result.config.hyper.gamma
+    gate, gamma = result.config.gate, result.config.hyper.gamma
     return mean_paper_metric(run.policy, run.config.env, gate, gamma, SAMPLES)
 
 

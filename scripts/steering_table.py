@@ -57,7 +57,7 @@ def main() -> None:
         sys.exit(1)
     found = defaultdict(list)
     for run in map(load_run, (run.folder for run in runs_of(asked).values())):
-        gates = run.config.method_row.gates
+        gates = run.config.gates
         evaluation = evaluate(run.policy, run.config.env, gates, gamma=run.config.hyper.gamma)
         returns = {gate: evaluation.figures(gate)["return_stepwise"] for gate in gates}
         found[run.config.method].append(returns | {"seconds": run.record["seconds"]})

@@ -8,7 +8,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 import oversight_gym  # noqa: F401 - registers the environment
 from oversight_gym.envs import Outcome, OversightGridEnv, OversightVecEnv, RequestError
-from oversight_gym.envs.world.state import layout_of, observe
+from oversight_gym.envs.world.state import layout_of
 
 SETTINGS = [
     {"oversight_probability": 0.5, "reward": "naive", "max_episode_steps": 6},
@@ -63,7 +63,7 @@ def test_every_environment_of_a_batch_follows_the_single_one(settings: dict[str,
             singles[index].reset(options=single_layout(batch, index))
         actions = rng.integers(4, size=64)
         observations, rewards, fresh, infos = batch.step(actions)
-        assert np.array_equal(observations, observe(batch.config.grid, batch.core.state))
+        assert np.array_equal(observations, batch.config.view_part.observe(batch.config.world, batch.core.state))
         for index, env in enumerate(singles):
             observation, reward, terminated, truncated, info = env.step(actions[index])
             assert (reward, terminated or truncated) == (rewards[index], fresh[index])

@@ -106,9 +106,9 @@ def test_gymnasiums_time_limit_is_the_limit(limit: dict[str, int], expected: int
 
 def test_settings_are_plain_json() -> None:
     config = EnvConfig(size=(5, 7), walls=[(1, 1)], oversight_probability=0.3)
-    again = EnvConfig.from_settings(json.loads(json.dumps(config.to_settings())))
+    again = EnvConfig.from_json(json.loads(json.dumps(config.to_json())))
     assert np.array_equal(again.grid.next_square, config.grid.next_square)
-    assert again.oversight_by_kind.tolist() == [0.3, 0.3]
+    assert again.process.marginal(again).tolist() == [0.3, 0.3]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def monte_carlo(policy, config: EnvConfig, gamma: float) -> dict[str, tuple[floa
 
     The same number from each: the first episodes to finish anywhere would be the short ones.
     """
-    env = OversightVecEnv(512, seed=1, **config.to_settings())
+    env = OversightVecEnv(512, seed=1, **config.to_json())
     observations, rng = env.reset(), np.random.default_rng(2)
     time, finished, samples = np.zeros(512, dtype=int), np.zeros(512, dtype=int), []
     query = policy_query(policy)

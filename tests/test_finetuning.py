@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import small_config
+from stable_baselines3.common.callbacks import BaseCallback
 
-from oversight_gym.agents.methods.method import OBSERVED
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import Outcome
-from oversight_gym.envs.oversight.outcomes import REWARDS
+from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.runs import build
 from oversight_gym.runs.train import train
 
@@ -23,9 +23,20 @@ def same(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
     return all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
+class StopAfter(BaseCallback):
+    """Ends training after so many updates."""
+
+    def __init__(self, updates: int) -> None:
+        super().__init__()
+        self.updates = updates
+
+    def _on_step(self) -> bool:
+        return self.model._n_updates < self.updates * self.model.n_epochs
+
+
 def test_until_the_switch_it_is_routing(tmp_path: Path) -> None:
     mine, routing = (
-        build.make_model(small_config(tmp_path, method=name, total_timesteps=10 * 1024, anneal=False)).learn(8 * 1024)
+        build.make_model(small_config(tmp_path, method=name, anneal=False)).learn(10 * 1024, StopAfter(8))
         for name in ("routing_then_filter", "routing")
     )
     assert same(weights(mine, ""), weights(routing, ""))
@@ -45,9 +56,37 @@ def test_afterwards_the_forced_diamond_expert_learns_from_observed_episodes(coll
     assert not same(diamond, weights(model, "experts.diamond"))
     buffer = model.rollout_buffer
     terminated = buffer.ended & (buffer.observed != Outcome.NONE)
-    assert (buffer.rewards[terminated] == REWARDS["observed"].table[buffer.observed[terminated]]).all()
-    assert set(np.unique(buffer._flat_outcomes()[buffer.kept()])) <= OBSERVED
+    assert (buffer.rewards[terminated] == REWARDS["observed"].table((-1, 1))[buffer.observed[terminated]]).all()
+    kept = set(np.unique(buffer.outcomes[buffer.kept()]))
+    assert kept == {Outcome.NONE, Outcome.GHOST, Outcome.DIAMOND}
     assert model.policy.mixture.forced_gate is None  # evaluation finds the learnt gate
+
+
+def test_a_second_learn_begins_with_routing_again(tmp_path: Path) -> None:
+    """Once the switch was for good."""
+    config = small_config(tmp_path, method="routing_then_filter", oversight=0.3, anneal=False)
+    model = build.make_model(config).learn(5 * 1024)
+    assert not model.stage.routed
+    model.learn(1024)
+    assert model.stage.routed
+    assert (model.rollout_buffer.rewards[model.rollout_buffer.ended] >= 0).all()  # paid +1 for any terminal again
+    assert model.policy.mixture.gate is not None
+    gate = weights(model, ".gate")
+    model.learn(1024)
+    assert not same(gate, weights(model, ".gate"))
+
+
+def test_a_saved_model_goes_on_with_fine_tuning(tmp_path: Path) -> None:
+    config = small_config(tmp_path, method="routing_then_filter", oversight=0.3, anneal=False)
+    model = build.make_model(config).learn(5 * 1024)
+    model.save(tmp_path / "model")
+    loaded = RoutedPPO.load(tmp_path / "model", env=build.make_env(config))
+    loaded.policy.optimizer.state.clear()
+    ghost = weights(loaded, "experts.ghost")
+    loaded.learn(8 * 1024, StopAfter(6), reset_num_timesteps=False)
+    assert not loaded.stage.routed
+    assert same(ghost, weights(loaded, "experts.ghost"))
+    assert loaded._n_updates > model._n_updates
 
 
 def test_its_evaluations_force_the_gate_and_leave_it_free(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {
 def steered(folder: Path, method: str, **values: Any) -> dict[str, float]:
     """Mixed stepwise return at each gate after a training run."""
     run = train(TrainConfig.of(method=method, run_dir=folder / method, evaluations=1, **values))
-    gates = run.config.method_row.gates
+    gates = run.config.gates
     found = evaluate(run.policy, run.config.env, gates, gamma=run.config.hyper.gamma)
     return {gate: found.figures(gate)["return_stepwise"] for gate in gates}
 

@@ -12,11 +12,11 @@ from conftest import command, small_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oversight_gym.agents.methods.builtin import METHODS, Method, register
-from oversight_gym.agents.methods.method import OBSERVED, FineTuning
-from oversight_gym.agents.policies.mixture import RoutingSignal
-from oversight_gym.agents.ppo.labels import shuffle_kinds
-from oversight_gym.agents.routing.gradients import UNLABELLED
+from oversight_gym.agents import METHODS, Method, register
+from oversight_gym.agents.methods.variants import FineTuned, RewardModelled
+from oversight_gym.agents.policies.forward import Minibatch
+from oversight_gym.agents.ppo.labels import shuffle_outcomes
+from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.evaluation.validation import validation_rng
 from oversight_gym.runs import build
@@ -28,7 +28,7 @@ def test_shuffled_labels_keep_their_frequencies(seed: int, steps: int, envs: int
     rng = np.random.default_rng(seed)
     ended = rng.random((steps, envs)) < 0.5
     observed = np.where(ended, rng.integers(len(Outcome), size=ended.shape), Outcome.NONE).astype(np.int8)
-    dealt = shuffle_kinds(ended, observed, rng)
+    dealt = shuffle_outcomes(ended, observed, rng)
     kinds = np.isin(observed, (Outcome.DIAMOND, Outcome.GHOST)) & ended
     assert (dealt[~kinds] == observed[~kinds]).all()
     assert sorted(dealt[kinds]) == sorted(observed[kinds])
@@ -37,7 +37,7 @@ def test_shuffled_labels_keep_their_frequencies(seed: int, steps: int, envs: int
 def test_shuffled_labels_lose_their_meaning() -> None:
     rng = np.random.default_rng(0)
     observed = rng.choice(np.array([Outcome.DIAMOND, Outcome.GHOST], dtype=np.int8), size=(100, 100))
-    dealt = shuffle_kinds(np.ones(observed.shape, dtype=bool), observed, rng)
+    dealt = shuffle_outcomes(np.ones(observed.shape, dtype=bool), observed, rng)
     assert np.corrcoef(observed.ravel(), dealt.ravel())[0, 1] == pytest.approx(0, abs=0.05)
 
 
@@ -49,13 +49,14 @@ def test_random_routing_differs_from_routing_by_its_labels_alone(tmp_path: Path)
     for name in ("observed", "ended", "rewards", "actions"):  # the first rollout is the same
         assert (getattr(mine, name) == getattr(theirs, name)).all()
     assert (np.bincount(mine.outcomes[mine.ended]) == np.bincount(theirs.outcomes[theirs.ended])).all()
-    assert (mine.outcomes != theirs.outcomes).any()
+    assert (mine.labels != theirs.labels).any()
+    assert ((mine.labels == UNLABELLED) == (theirs.labels == UNLABELLED)).all()
     assert (shuffled.episodes_observed == true.episodes_observed).all()
 
 
 def test_shuffling_and_validation_draw_from_streams_of_their_own(tmp_path: Path) -> None:
     model = build.make_model(small_config(tmp_path, method="random_routing", seed=5))
-    generators = [model.rollout_buffer.shuffle, validation_rng(5, 0), validation_rng(5, 1024), np.random.default_rng(5)]
+    generators = [model.memory["shuffle"].rng, validation_rng(5, 0), validation_rng(5, 1024), np.random.default_rng(5)]
     first = [generator.random() for generator in generators if generator is not None]
     assert len(set(first)) == 4  # the last is the training environment's
 
@@ -67,12 +68,12 @@ def test_no_gate_is_the_mean_of_the_experts_and_routes(tmp_path: Path) -> None:
     obs = torch.as_tensor(model.env.reset())
     features = policy.policy_features(obs)
     assert (policy.mixture.gate_weights(features) == 0.5).all()
-    diamond, ghost = policy.mixture.expert_features(features)
+    diamond, ghost = policy.mixture.expert_outputs(features)
     assert torch.allclose(policy.mixture.forward_actor(features), (diamond + ghost) / 2)
     with policy.steer("ghost"):
         assert torch.allclose(policy.mixture.forward_actor(features), ghost)
-    assert model.routed
-    assert model.gate_coef == 0
+    assert model.method.routed
+    assert not model.routing_terms()
 
 
 def test_filterings_gradient_is_that_of_the_observed_episodes_alone(
@@ -92,7 +93,7 @@ def test_filterings_gradient_is_that_of_the_observed_episodes_alone(
         torch.as_tensor(getattr(buffer, name)[observed].squeeze())
         for name in ("observations", "actions", "advantages", "returns")
     )
-    values, log_prob, entropy = policy.evaluate_actions(obs, actions)
+    values, log_prob, entropy = policy.evaluate_actions(obs, actions.long())
     loss = -(advantages * log_prob).mean() - model.ent_coef * entropy.mean()
     loss = loss + model.vf_coef * (values.squeeze() - returns).square().mean()
     for (name, _), gradient in zip(
@@ -110,9 +111,7 @@ def test_only_with_routing_does_the_label_decide_which_expert_learns(method: str
     torch.nn.init.zeros_(mixture.gate[-1].bias)
     features = model.policy.policy_features(torch.as_tensor(model.env.reset()))
     for label in (0, 1, UNLABELLED):
-        signal = RoutingSignal(lambda label=label: torch.full((32,), label), model.routed, model.gate_coef)
-        with model.policy.routed(signal):
-            mixed = mixture.forward_actor(features).sum()
+        mixed = mixture.mix(features, torch.full((32,), label), **model.routing).output.sum()
         of_diamond, of_ghost = (
             torch.cat([g.ravel() for g in torch.autograd.grad(mixed, list(expert.parameters()), retain_graph=True)])
             for expert in mixture.experts.values()
@@ -125,18 +124,17 @@ def test_demix_passes_labelled_steps_through_their_expert_alone(tmp_path: Path) 
     model = build.make_model(small_config(tmp_path, method="demix"))
     mixture = model.policy.mixture
     features = model.policy.policy_features(torch.as_tensor(model.env.reset())[:3])
-    diamond, ghost = mixture.expert_features(features)
+    diamond, ghost = mixture.expert_outputs(features)
     free = mixture.forward_actor(features)
     labels = torch.tensor([0, 1, UNLABELLED])
-    with model.policy.routed(RoutingSignal(lambda: labels, model.routed, 0.0, hard_gate=model.hard_gate)):
-        mixed = mixture.forward_actor(features)
+    mixed = mixture.mix(features, labels, **model.routing).output
     assert torch.equal(mixed, torch.stack([diamond[0], ghost[1], free[2]]))
     for row, (of_diamond, of_ghost, of_gate) in enumerate([(True, False, False), (False, True, False), (True,) * 3]):
         networks = (mixture.experts["diamond"], mixture.experts["ghost"], mixture.gate)
         for network, reached in zip(networks, (of_diamond, of_ghost, of_gate), strict=True):
             gradients = torch.autograd.grad(mixed[row].sum(), list(network.parameters()), retain_graph=True)
             assert any(gradient.any() for gradient in gradients) == reached
-    assert model.gate_coef > 0
+    assert model.routing_terms()["gate_loss"].coefficient == model.gate_coef > 0
 
 
 @pytest.mark.parametrize("oversight", [0.01, 0.3, 1.0])
@@ -218,9 +216,12 @@ def test_a_method_that_cannot_be_is_refused() -> None:
         register(Method("mine", "mine", gate="dragon"))
     with pytest.raises(RequestError, match="shown_oversight is 'half'"):
         register(Method("mine", "mine", shown_oversight="half"))
-    with pytest.raises(RequestError, match="reward_model is 'oracle'"):
-        register(Method("mine", "mine", reward_model="oracle"))
-    for gate, reward, refused in (("dragon", "observed", "dragon"), ("ghost", "ground_truth", "ground_truth")):
-        with pytest.raises(RequestError, match=f"finetuning .* is '{refused}'"):
-            register(Method("mine", "mine", finetuning=FineTuning(gate, reward, OBSERVED)))
+    with pytest.raises(RequestError, match="evidence is 'oracle'"):
+        register(RewardModelled("mine", "mine", evidence="oracle"))
+    with pytest.raises(RequestError, match="training_gate is 'dragon'"):
+        register(FineTuned("mine", "mine", then=Method("then", "then", training_gate="dragon")))
+    with pytest.raises(RequestError, match=r"then\.reward is 'ground_truth'"):
+        register(FineTuned("mine", "mine", then=Method("then", "then", reward="ground_truth")))
+    with pytest.raises(RequestError, match="give it `then`"):
+        register(FineTuned("mine", "mine"))
     assert "mine" not in METHODS

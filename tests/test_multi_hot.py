@@ -1,5 +1,6 @@
 """The fast path gives the numbers of the plain one: layers that read ones, repeats evaluated once, native rollouts."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,11 @@ from hypothesis.extra.numpy import arrays
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 
-from oversight_gym.agents import RoutedPPO
-from oversight_gym.agents.policies.mixture import run
+from oversight_gym.agents import METHODS, RoutedPPO
 from oversight_gym.agents.policies.multi_hot import CHUNK, Distinct, MultiHot, keys
+from oversight_gym.agents.policies.networks import Network
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.envs import OversightVecEnv, RequestError
-from oversight_gym.envs.world.state import observe
 
 BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elements=st.integers(0, 1))
 
@@ -28,10 +28,10 @@ def test_reading_ones_is_the_matrix_product(matrix: np.ndarray, width: int) -> N
     """Rows and columns without a one included; gradients too."""
     torch.manual_seed(0)
     binary = torch.from_numpy(matrix)
-    network = torch.nn.Sequential(torch.nn.Linear(matrix.shape[1], width), torch.nn.Tanh())
+    network = Network(torch.nn.Linear(matrix.shape[1], width), torch.nn.Tanh())
     found = []
     for features in (binary.float(), MultiHot.chunks(binary)):
-        outputs = run(network, features)
+        outputs = network(features)
         found.append((outputs, *torch.autograd.grad(outputs.square().sum(), network.parameters())))
     for plain, fast in zip(*found, strict=True):
         assert torch.allclose(plain, fast, atol=1e-5)
@@ -39,17 +39,17 @@ def test_reading_ones_is_the_matrix_product(matrix: np.ndarray, width: int) -> N
 
 def test_chunks_are_put_together_in_order() -> None:
     binary = torch.from_numpy(np.random.default_rng(0).integers(2, size=(2 * CHUNK + 5, 9)).astype(np.int8))
-    network = torch.nn.Sequential(torch.nn.Linear(9, 3))
-    assert torch.allclose(run(network, MultiHot.chunks(binary)), network(binary.float()), atol=1e-6)
+    network = Network(torch.nn.Linear(9, 3))
+    assert torch.allclose(network(MultiHot.chunks(binary)), network(binary.float()), atol=1e-6)
 
 
 def test_more_inputs_than_a_small_integer_counts() -> None:
     """As a grid of 100 x 100 has."""
     binary = torch.zeros(4, 40_000, dtype=torch.int8)
     binary[torch.arange(4), torch.tensor([1, 5_000, 39_000, 34_000])] = 1
-    network = torch.nn.Sequential(torch.nn.Linear(40_000, 2))
+    network = Network(torch.nn.Linear(40_000, 2))
     expected, found = (
-        torch.autograd.grad(run(network, features).square().sum(), network[0].weight)[0]
+        torch.autograd.grad(network(features).square().sum(), network[0].weight)[0]
         for features in (binary.float(), MultiHot.chunks(binary))
     )
     assert torch.allclose(expected, found, atol=1e-6)
@@ -74,8 +74,8 @@ def trained(collector: str, experts: tuple[str, ...], updates: int = 6, **kwargs
     model = RoutedPPO(
         GatedMixturePolicy,
         env,
-        routed=several,
-        gate_coef=0.1 if several else 0.0,
+        method="routing" if several else replace(METHODS["naive"], reward="terminal"),
+        gate_coef=0.1,
         collector=collector,
         n_steps=32,
         batch_size=256,
@@ -150,6 +150,6 @@ def test_a_callback_that_stops_a_rollout_leaves_the_environment_whole(collector:
     env = model.env
     assert isinstance(env, OversightVecEnv)
     model.learn(32 * 32, StopAt())
-    expected = observe(env.config.grid, env.core.state)
+    expected = env.config.view_part.observe(env.config.world, env.core.state)
     assert np.array_equal(env.core.observe(), expected)
     env.step(np.zeros(32, dtype=int))

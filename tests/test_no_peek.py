@@ -39,7 +39,7 @@ def test_the_kinds_of_unobserved_terminals_never_reach_training(
             if observed == Outcome.UNKNOWN:
                 outcome[index] = FLIPPED[Outcome(outcome[index])]
         rule = self.config.reward_rule
-        reward = rule.table[outcome if rule.uses_hidden else supervision.observed]
+        reward = self.config.reward_table[outcome if rule.uses_hidden else supervision.observed]
         return supervision._replace(reward=reward), outcome
 
     monkeypatch.setattr(core.Core, "step", lying_step)

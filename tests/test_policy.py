@@ -80,7 +80,7 @@ def test_steering_holds_for_predict_rollouts_and_ends_with_its_block() -> None:
 
 
 def test_a_single_expert_cannot_be_steered() -> None:
-    model = make_model(("agent",), routed=False, gate_coef=0.0)
+    model = make_model(("agent",), method="naive")
     with pytest.raises(RequestError, match="single expert"), model.policy.steer("diamond"):
         pass
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oversight_gym.envs import EnvConfig
-from oversight_gym.envs.world.state import observe, set_state
+from oversight_gym.envs.world.state import set_state
 from oversight_gym.evaluation.situations import DIAMOND, GHOST, Block
 from oversight_gym.pictures.policy_map import MapPainter, default_terminals, looks
 from oversight_gym.runs.build import make_policy
@@ -28,7 +28,7 @@ def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pat
             assert np.isnan(free.actions[square]).all()
             continue
         layout = {"agent": agent, "ghost": ghost, "diamond": diamond, "oversight": watched}
-        obs = torch.as_tensor(observe(config.grid, set_state(config, layout)))
+        obs = torch.as_tensor(config.view_part.observe(config.world, set_state(config, layout)))
         with torch.no_grad(), policy.steer("ghost"):
             assert forced.actions[square] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
         with torch.no_grad():

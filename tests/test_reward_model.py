@@ -6,21 +6,29 @@ import numpy as np
 import pytest
 from conftest import small_config
 
-from oversight_gym.agents.methods.evidence import AGENT, OVERSIGHT, agent_observation, trajectory
+from oversight_gym.agents import METHODS, RoutedPPO
+from oversight_gym.agents.methods.evidence import agent_observation, trajectory
 from oversight_gym.agents.methods.reward_model import MEMORY, RewardModel
-from oversight_gym.agents.ppo.buffer import RoutedRolloutBuffer
-from oversight_gym.envs import Outcome
-from oversight_gym.envs.oversight.outcomes import REWARDS
+from oversight_gym.agents.ppo.buffer import OutcomeBuffer
+from oversight_gym.envs import EnvConfig, Outcome
+from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.runs import build
+
+
+PLANES = EnvConfig().view_part.planes(EnvConfig().world)
+AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
+
+
+VALUES = (-1.0, 1.0)
 
 
 class Recorder(RewardModel):
     """Remembers what it was handed and what it paid."""
 
-    def __call__(self, buffer: RoutedRolloutBuffer) -> None:
+    def pay(self, buffer: OutcomeBuffer, config: EnvConfig) -> None:
         before = buffer.rewards.copy()
-        super().__call__(buffer)
+        super().pay(buffer, config)
         unknown = buffer.ended & (buffer.observed == Outcome.UNKNOWN)
         assert (buffer.rewards[~unknown] == before[~unknown]).all()
         self.paid, self.unpaid, self.buffer = buffer.rewards[unknown], before[unknown], buffer
@@ -29,8 +37,8 @@ class Recorder(RewardModel):
 def rolled_out(folder: Path, method: str, collector: str = "native", steps: int = 4096) -> Recorder:
     model = build.make_model(small_config(folder, method=method, oversight=0.3, num_envs=64))
     model.collector = collector
-    recorder = Recorder(str(model.reward_model), len(ACTIONS), seed=1)
-    model.rollout_buffer.relabel = recorder
+    recorder = Recorder(METHODS[method].evidence, len(ACTIONS), seed=1)
+    model.memory = {"reward_model": recorder}
     model.learn(steps)
     return recorder
 
@@ -48,7 +56,7 @@ def test_nothing_is_paid_before_both_kinds_were_observed(tmp_path: Path) -> None
     config = small_config(tmp_path, method="reward_model", oversight=0.0)
     model = build.make_model(config).learn(4096)
     ended = model.rollout_buffer.ended & (model.rollout_buffer.observed != Outcome.NONE)
-    assert model.rollout_buffer.relabel.remembered == 0
+    assert model.memory["reward_model"].remembered == 0
     assert ended.any()
 
 
@@ -61,7 +69,7 @@ def test_what_the_classifier_may_look_at(collector: str, tmp_path: Path) -> None
     planes = buffer.observations.reshape(64, 32, 4, 25).swapaxes(0, 1) if planes is None else planes.flatten(3).numpy()
     steps, envs = np.nonzero(buffer.ended & (buffer.observed != Outcome.NONE))
     buffer.observations = planes.reshape(32, 64, 4, 5, 5)  # as before the update flattened them
-    whole, walked = agent_observation(buffer, (steps, envs), 4), trajectory(buffer, (steps, envs), 4)
+    whole, walked = (find(buffer, (steps, envs), 4, PLANES) for find in (agent_observation, trajectory))
     assert whole.shape[1] == 100 + 4
     assert walked.shape[1] == 3 * 25 + 4
     for row, (step, env) in enumerate(zip(steps, envs, strict=True)):
@@ -109,7 +117,7 @@ def _no_callback(model: object) -> object:
 def test_the_memory_is_a_ring_and_survives_a_checkpoint() -> None:
     rng = np.random.default_rng(0)
     model = RewardModel("agent_observation", 4, seed=3)
-    model._begin(7)
+    model._begin(7, 2)
     for _ in range(3):
         features = rng.integers(2, size=(MEMORY // 2 - 5, 7)).astype(np.int8)
         model._remember(features, features[:, 0])
@@ -121,14 +129,44 @@ def test_the_memory_is_a_ring_and_survives_a_checkpoint() -> None:
     for one in (model, again):
         one._learn()
     probe = rng.integers(2, size=(50, 7)).astype(np.int8)
-    assert (model.expected_reward(probe) == again.expected_reward(probe)).all()
-    assert np.corrcoef(model.expected_reward(probe), probe[:, 0])[0, 1] > 0.95
+    assert (model.expected_reward(probe, VALUES) == again.expected_reward(probe, VALUES)).all()
+    assert np.corrcoef(model.expected_reward(probe, VALUES), probe[:, 0])[0, 1] > 0.95
 
 
 def test_the_observed_ends_are_paid_their_true_reward(tmp_path: Path) -> None:
     recorder = rolled_out(tmp_path, "reward_model", steps=64 * 32)
-    table = REWARDS["observed"].table
+    table = REWARDS["observed"].table((-1, 1))
     buffer = recorder.buffer
     known = buffer.ended & np.isin(buffer.observed, (Outcome.DIAMOND, Outcome.GHOST))
     assert known.any()
     assert (buffer.rewards[known] == table[buffer.observed[known]]).all()
+
+
+def test_of_three_kinds_the_expected_value_is_paid() -> None:
+    rng = np.random.default_rng(0)
+    model = RewardModel("agent_observation", 4, seed=3)
+    model._begin(7, 3)
+    features = rng.integers(2, size=(3000, 7)).astype(np.int8)
+    kind = features[:, 0] + features[:, 0] * features[:, 1]  # 0, 1 or 2
+    for _ in range(3):
+        model._remember(features, kind)
+        model._learn()
+    values = (-1.0, 0.5, 2.0)
+    assert model.expected_reward(features, values) == pytest.approx(np.array(values)[kind], abs=0.1)
+    again = RewardModel("agent_observation", 4)
+    again.restore(*model.snapshot())
+    assert (again.expected_reward(features, values) == model.expected_reward(features, values)).all()
+
+
+def test_a_saved_model_keeps_what_its_classifier_has_learnt(tmp_path: Path) -> None:
+    config = small_config(tmp_path, method="reward_model", oversight=0.3)
+    model = build.make_model(config).learn(4096)
+    model.save(tmp_path / "model")
+    loaded = RoutedPPO.load(tmp_path / "model", env=build.make_env(config))
+    mine, theirs = model.memory["reward_model"], loaded.memory["reward_model"]
+    assert theirs.remembered == mine.remembered > 0
+    probe = mine.features[: mine.remembered]
+    assert (mine.expected_reward(probe, VALUES) == theirs.expected_reward(probe, VALUES)).all()
+    assert mine.rng.random() == theirs.rng.random()
+    loaded.learn(1024, reset_num_timesteps=False)
+    assert theirs.remembered > mine.remembered

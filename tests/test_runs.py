@@ -206,7 +206,7 @@ def test_a_method_may_have_settings_of_its_own_in_a_preset() -> None:
             shown = command("train", "--method", method, "--preset", preset, "--help").stdout
             for name, value in settings.items():
                 assert re.search(rf"--{name.replace('_', '-')} [^(]*\(default: {value:g}\)", shown)
-    assert TrainConfig.of(method="naive").settings == PRESETS["fast"]
+    assert TrainConfig.of(method="naive").hyper == PRESETS["fast"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -9,11 +9,12 @@ from conftest import small_config
 
 from oversight_gym.envs import EnvConfig, Outcome, OversightGridEnv, RequestError
 from oversight_gym.envs.sb3 import OversightVecEnv
-from oversight_gym.envs.world.state import PLANES, draw_state, layout_of, set_state
+from oversight_gym.envs.world.state import draw_state, layout_of, set_state
 from oversight_gym.evaluation.figures import FIGURES, evaluate
 from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.runs import build
 
+PLANES = ("agent", "ghost", "diamond", "oversight")
 SHUFFLED = EnvConfig(size=4, oversight_probability=0.3, shuffled_oversight=True)
 
 
@@ -35,7 +36,7 @@ def test_what_is_shown_is_drawn_alike_and_independently() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_supervisor_sees_by_its_own_oversight(seed: int) -> None:
-    env = OversightVecEnv(64, seed=seed, **SHUFFLED.to_settings())
+    env = OversightVecEnv(64, seed=seed, **SHUFFLED.to_json())
     env.reset()
     rng = np.random.default_rng(seed)
     for _ in range(50):
@@ -57,7 +58,7 @@ def test_the_supervisor_sees_by_its_own_oversight(seed: int) -> None:
 def test_a_layout_says_what_is_shown() -> None:
     layout = {"agent": (0, 0), "ghost": (1, 1), "diamond": (2, 2), "oversight": ["ghost"], "shown": ["diamond"]}
     assert layout_of(SHUFFLED, set_state(SHUFFLED, layout)) == layout
-    env = OversightGridEnv(**SHUFFLED.to_settings())
+    env = OversightGridEnv(**SHUFFLED.to_json())
     observation, _ = env.reset(options=layout)
     assert np.argwhere(observation[PLANES.index("oversight")]).tolist() == [[2, 2]]
     with pytest.raises(RequestError, match="shown is given"):

@@ -12,7 +12,6 @@ from stable_baselines3.common.vec_env import VecVideoRecorder
 
 import oversight_gym
 from oversight_gym.envs import EnvConfig, Outcome, OversightVecEnv, RequestError
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.single import OversightGridEnv
 from oversight_gym.pictures.map import draw_map
 from oversight_gym.runs.folder import Run, kept_weights
@@ -128,7 +127,7 @@ def test_panes_walk_the_same_layouts_in_step(small_run: Run) -> None:
             session.step()
         for pane in session.panes:
             truth = pane.config.grid.position(pane.path[-1])
-            wanted = {tuple(session.layout[kind]): kind for kind in TERMINAL_KINDS}.get(truth)
+            wanted = {tuple(session.layout[kind]): kind for kind in session.config.kinds}.get(truth)
             assert pane.outcome is (Outcome.NONE if wanted is None else Outcome[wanted.upper()])
             watched = wanted in session.layout["oversight"]
             assert pane.observed is (pane.outcome if watched or wanted is None else Outcome.UNKNOWN)
@@ -158,7 +157,7 @@ def test_oversight_and_gate_act_at_once_and_editing_begins_again(small_run: Run)
     session.toggle_oversight("diamond")
     assert session.layout["oversight"] == ["ghost", "diamond"]
     assert pane.core.state.overseen[0].tolist() == [True, True]
-    assert (pane.steps, pane.path[-1], int(pane.core.state.agent[0])) == (1, agent, agent)
+    assert (pane.steps, pane.path[-1], pane.square) == (1, agent, agent)
     assert pane.situation() != before
     session.set_gate(0.25)
     assert pane.situation()[0] == pytest.approx(0.25)

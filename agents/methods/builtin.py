@@ -1,9 +1,9 @@
-"""The oversight methods, each a row of data; those of other packages join them by entry points."""
+"""The oversight methods, each a row of data."""
 
 from typing import Any
 
 from oversight_gym.agents.methods.method import Method
-from oversight_gym.agents.methods.registry import METHODS, load_entry_points, register
+from oversight_gym.agents.methods.registry import METHODS, register
 from oversight_gym.agents.methods.variants import FineTuned, RewardModelled, ShuffledLabels
 
 _ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
@@ -147,7 +147,5 @@ for _row in (
     ),
 ):
     register(_row)
-
-load_entry_points()
 
 __all__ = ["METHODS", "Method", "register"]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from oversight_gym.agents.methods.memory import Memory
 from oversight_gym.envs.config import EnvConfig
-from oversight_gym.envs.errors import choose
-from oversight_gym.envs.oversight.outcomes import REWARDS, TERMINAL_KINDS
+from oversight_gym.envs.errors import RequestError, choose
+from oversight_gym.envs.oversight.rewards import REWARDS
+from oversight_gym.envs.world.kinds import KINDS, most_valuable_first
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 SHOWN = ("true", "hidden", "shuffled")
 """What the policy may see of oversight."""
-
-
-def kinds_by_value(config: EnvConfig) -> tuple[str, ...]:
-    """The environment's kinds of terminals, the most valuable first."""
-    return tuple(reversed(TERMINAL_KINDS))
 
 
 @dataclass(frozen=True)
@@ -78,12 +74,16 @@ class Method:
 
     def policy_kwargs(self, config: EnvConfig) -> dict[str, Any]:
         """Arguments of ``GatedMixturePolicy`` that it decides."""
-        from oversight_gym.envs.world.state import PLANES
-
         kwargs = {"experts": self.expert_names(config), "gated": self.gated}
-        if self.shown_oversight == "hidden":
-            kwargs |= {"blind_to": ("oversight",), "planes": PLANES}
-        return kwargs
+        if self.shown_oversight != "hidden":
+            return kwargs
+        planes = config.view_part.planes(config.world)
+        if "oversight" not in planes:
+            raise RequestError(
+                f"method {self.name} is blind to the plane 'oversight', which view {config.view!r} does not have; "
+                "choose another view or method."
+            )
+        return kwargs | {"blind_to": ("oversight",), "planes": planes}
 
     def configure(self, hyperparameters: Any) -> "Method":
         """The method with what it takes from a run's ``Hyperparameters``."""
@@ -106,7 +106,7 @@ class Method:
         stage of training.
         """
         if self.reward != model.method.reward:
-            buffer.pay(REWARDS[self.reward].table)
+            buffer.pay(replace(model.env_config, reward=self.reward).reward_table)
 
     def labels(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[np.int64]:
         """Shape (steps, envs): index of the expert that each step is routed to, or ``UNLABELLED``."""
@@ -131,7 +131,7 @@ class Method:
 
     def expert_names(self, config: EnvConfig) -> tuple[str, ...]:
         """The experts in an environment: its own, or one per kind of terminal, most valuable first."""
-        return kinds_by_value(config) if self.experts is None else self.experts
+        return most_valuable_first(config.kinds) if self.experts is None else self.experts
 
     def gates_in(self, config: EnvConfig) -> tuple[str, ...]:
         """Gates to evaluate in an environment: free, and forced to each expert where there are several."""
@@ -140,7 +140,7 @@ class Method:
 
     def gate_in(self, config: EnvConfig) -> str:
         """How the trained policy is used in an environment: ``free`` or an expert's name."""
-        return resolve_gate(self.gate, self.expert_names(config), kinds_by_value(config))
+        return resolve_gate(self.gate, self.expert_names(config), most_valuable_first(config.kinds))
 
     @property
     def labelled(self) -> bool:
@@ -173,7 +173,7 @@ class Method:
         choose("reward", self.reward, REWARDS)
         choose("shown_oversight", self.shown_oversight, dict.fromkeys(SHOWN))
         for name in ("gate", "training_gate"):
-            choose(name, getattr(self, name), dict.fromkeys(("best", "free", *(self.experts or TERMINAL_KINDS))))
+            choose(name, getattr(self, name), dict.fromkeys(("best", "free", *(self.experts or KINDS))))
 
 
 def resolve_gate(gate: str, experts: Sequence[str], by_value: Sequence[str] = ()) -> str:

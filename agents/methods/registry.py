@@ -1,33 +1,43 @@
 """The registry of methods."""
 
-from importlib.metadata import entry_points
-
 from oversight_gym.agents.methods.method import Method
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.registry import Registry
 
-GROUP = "oversight_gym.methods"
-"""Entry-point group: each entry point is a ``Method``."""
 
-METHODS: dict[str, Method] = {}
-"""Every method by name."""
+class _Methods(Registry[Method]):
+    """Checks what other packages offer, when it is asked for."""
+
+    def __getitem__(self, name: str) -> Method:
+        known = name in self._entries
+        method = super().__getitem__(name)
+        if not known:
+            try:
+                if not isinstance(method, Method) or method.name != name:
+                    raise RequestError(f"it is {method!r}")
+                method.check()
+            except RequestError as error:
+                del self._entries[name]
+                raise RequestError(
+                    f"the plug-in {self._elsewhere[name].value!r} is no method {name!r} ({str(error).rstrip('.')}); "
+                    "mend it or leave it out."
+                ) from None
+        return method
+
+
+METHODS: Registry[Method] = _Methods("method", "oversight_gym.methods")
+"""Every method by name: the built-in ones, those that were registered, and those of other packages by entry points."""
 
 
 def register(method: Method) -> Method:
     """Add a method to ``METHODS``, so that the command line, sweeps and tables know it.
 
     Call it before a run is configured. So that worker processes of a sweep know the method, too, make it an entry point
-    of your package instead, in the group ``oversight_gym.methods`` (see docs/methods.md).
+    of your package instead, in the group ``oversight_gym.methods`` (see docs/methods.md), under its own name.
 
     Raises:
         RequestError: if the name is taken, or what the method names does not exist.
     """
-    if method.name in METHODS:
-        raise RequestError(f"there is a method {method.name!r} already; give yours another name.")
-    method.check()
-    METHODS[method.name] = method
-    return method
-
-
-def load_entry_points() -> None:
-    for entry in entry_points(group=GROUP):
-        register(entry.load())
+    if method.name not in METHODS:
+        method.check()
+    return METHODS.register(method.name, method)

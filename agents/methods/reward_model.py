@@ -4,6 +4,7 @@ After semi-supervised reinforcement learning (Christiano 2016; Finn et al., arXi
 look at is the supervisor's choice, a row of ``EVIDENCE``.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from oversight_gym.agents.methods.evidence import EVIDENCE, Features
 from oversight_gym.agents.policies.optimizer import LightAdam
-from oversight_gym.envs.oversight.outcomes import Outcome
+from oversight_gym.envs.config import EnvConfig
+from oversight_gym.envs.oversight.outcomes import FIRST_KIND, Outcome
 
 if TYPE_CHECKING:
     from oversight_gym.agents.ppo.buffer import OutcomeBuffer
@@ -27,8 +29,9 @@ HIDDEN, BATCH, UPDATES, LEARNING_RATE = 128, 256, 64, 1e-3
 class RewardModel:
     """Trains on the observed episodes of each rollout, and replaces the reward of the unobserved ones.
 
-    An unobserved terminal square is paid ``P(diamond) - P(ghost)``, the expected ground truth by the classifier, whose
-    loss is the cross-entropy of the observed kinds. Nothing is paid until both kinds have been observed.
+    An unobserved terminal square is paid the mean of the kinds' values by the classifier's probabilities (with a ghost
+    and a diamond ``P(diamond) - P(ghost)``). The classifier's loss is the cross-entropy of the observed kinds. Nothing
+    is paid until two kinds have been observed.
 
     Args:
         evidence: a name in ``EVIDENCE``.
@@ -40,37 +43,37 @@ class RewardModel:
         self.evidence, self.actions = EVIDENCE[evidence], actions
         self.rng = np.random.default_rng(seed)
         self.features: Features | None = None  # of remembered episodes, (MEMORY, features)
-        self.is_diamond = np.zeros(MEMORY, dtype=np.int8)
+        self.kind = np.zeros(MEMORY, dtype=np.int8)  # of the same: index among the environment's kinds
         self.remembered = 0  # ever; the memory is a ring
 
-    def _begin(self, width: int) -> None:
+    def _begin(self, width: int, kinds: int) -> None:
         self.features = np.zeros((MEMORY, width), dtype=np.int8)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self.rng.integers(2**63)))
-            layers = nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)
-        self.network = nn.Sequential(*layers)
+            hidden = nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
+            self.network = nn.Sequential(*hidden, nn.Linear(HIDDEN, kinds - 1))  # the first kind's logit is 0
         self.optimizer = LightAdam(self.network.parameters(), lr=LEARNING_RATE)
 
-    def pay(self, buffer: "OutcomeBuffer") -> None:
-        """Learn from a rollout, then pay its unobserved episodes."""
+    def pay(self, buffer: "OutcomeBuffer", config: EnvConfig) -> None:
+        """Learn from a rollout, then pay its unobserved episodes; ``config`` is the environment's."""
         steps, envs = np.nonzero(buffer.ended & (buffer.observed != Outcome.NONE))
         last = steps, envs
-        features, observed = self.evidence(buffer, last, self.actions), buffer.observed[last]
+        planes = config.view_part.planes(config.world)
+        features, observed = self.evidence(buffer, last, self.actions, planes), buffer.observed[last]
         if self.features is None:
-            self._begin(features.shape[1])
+            self._begin(features.shape[1], len(config.kinds))
         known = observed != Outcome.UNKNOWN
-        self._remember(features[known], (observed[known] == Outcome.DIAMOND).astype(np.int8))
-        at_hand = self.is_diamond[: min(self.remembered, MEMORY)]
-        if len(np.unique(at_hand)) < 2:
+        self._remember(features[known], observed[known] - FIRST_KIND)
+        if len(np.unique(self.kind[: min(self.remembered, MEMORY)])) < 2:
             return
         self._learn()
-        buffer.rewards[steps[~known], envs[~known]] = self.expected_reward(features[~known])
+        buffer.rewards[steps[~known], envs[~known]] = self.expected_reward(features[~known], config.values)
 
-    def _remember(self, features: Features, is_diamond: NDArray[np.int8]) -> None:
+    def _remember(self, features: Features, kind: NDArray[np.int8]) -> None:
         assert self.features is not None
-        features, is_diamond = features[-MEMORY:], is_diamond[-MEMORY:]
+        features, kind = features[-MEMORY:], kind[-MEMORY:]
         where = (self.remembered + np.arange(len(features))) % MEMORY
-        self.features[where], self.is_diamond[where] = features, is_diamond
+        self.features[where], self.kind[where] = features, kind
         self.remembered += len(features)
 
     @torch.enable_grad()
@@ -78,21 +81,23 @@ class RewardModel:
         assert self.features is not None
         for _ in range(UPDATES):
             chosen = self.rng.integers(min(self.remembered, MEMORY), size=BATCH)
-            target = torch.from_numpy(self.is_diamond[chosen]).float()
-            loss = nn.functional.binary_cross_entropy_with_logits(self._logits(self.features[chosen]), target)
+            loss = _cross_entropy(self._logits(self.features[chosen]), torch.from_numpy(self.kind[chosen]))
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
 
     def _logits(self, features: Features) -> Tensor:
-        logits: Tensor = self.network(torch.from_numpy(features).float()).squeeze(1)
+        """Shape (m, kinds - 1): of every kind but the first."""
+        logits: Tensor = self.network(torch.from_numpy(features).float())
         return logits
 
     @torch.no_grad()
-    def expected_reward(self, features: Features) -> NDArray[np.float32]:
-        """``P(diamond) - P(ghost)`` of episodes, from (m, features) to (m,)."""
-        reward: NDArray[np.float32] = (2 * self._logits(features).sigmoid() - 1).numpy()
-        return reward
+    def expected_reward(self, features: Features, values: Sequence[float]) -> NDArray[np.float32]:
+        """The mean of the kinds' values (kinds,) by the probabilities of episodes, from (m, features) to (m,)."""
+        logits = self._logits(features)
+        if len(values) == 2:
+            return (values[0] + (values[1] - values[0]) * logits.sigmoid()).squeeze(1).numpy()  # type: ignore[no-any-return]
+        return (_with_first(logits).softmax(dim=1) @ torch.tensor(values)).numpy()  # type: ignore[no-any-return]
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that decides how it goes on: arrays by name, and plain JSON."""
@@ -100,7 +105,7 @@ class RewardModel:
         if self.features is None:
             return {}, position
         kept = min(self.remembered, MEMORY)
-        arrays = {"features": self.features[:kept], "is_diamond": self.is_diamond[:kept]}
+        arrays = {"features": self.features[:kept], "kind": self.kind[:kept]}
         arrays |= {f"network/{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             arrays |= {f"optimizer/{index}/{key}": np.asarray(value) for key, value in state.items()}
@@ -109,9 +114,9 @@ class RewardModel:
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
         """Go on from :meth:`snapshot`."""
         if arrays:
-            self._begin(arrays["features"].shape[1])
-            assert self.features is not None
-            self._remember(arrays["features"], arrays["is_diamond"])
+            last = max(name for name in arrays if name.startswith("network/") and name.endswith(".bias"))
+            self._begin(arrays["features"].shape[1], len(arrays[last]) + 1)
+            self._remember(arrays["features"], arrays["kind"])
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             self.network.load_state_dict({n.removeprefix("network/"): t for n, t in tensors.items() if "network/" in n})
             state: dict[int, dict[str, Tensor]] = {}
@@ -122,3 +127,15 @@ class RewardModel:
             self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         self.rng.bit_generator.state = position["generator"]
         self.remembered = position["remembered"]
+
+
+def _with_first(logits: Tensor) -> Tensor:
+    """Logits of every kind but the first (m, kinds - 1) with the first's, 0: shape (m, kinds)."""
+    return torch.cat([logits.new_zeros(len(logits), 1), logits], dim=1)
+
+
+def _cross_entropy(logits: Tensor, kind: Tensor) -> Tensor:
+    """Of logits (m, kinds - 1), those of every kind but the first, whose logit is 0."""
+    if logits.shape[1] == 1:  # the same, rounded as in the days of two kinds
+        return nn.functional.binary_cross_entropy_with_logits(logits.squeeze(1), kind.float())
+    return nn.functional.cross_entropy(_with_first(logits), kind.long())

@@ -51,6 +51,8 @@ class RewardModelled(Method):
     def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
         from oversight_gym.agents.methods.reward_model import RewardModel
 
+        if model.env is not None:
+            _ = model.env_config  # refuse an environment without kinds and planes now
         return {"reward_model": RewardModel(self.evidence, int(model.action_space.n), _seed(model, 2))}  # type: ignore[attr-defined]
 
     def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
@@ -58,7 +60,7 @@ class RewardModelled(Method):
 
         classifier = model.memory["reward_model"]
         assert isinstance(classifier, RewardModel)
-        classifier.pay(buffer)
+        classifier.pay(buffer, model.env_config)
 
     def check(self) -> None:
         super().check()

@@ -22,7 +22,7 @@ from torch import optim
 
 from oversight_gym.agents.methods.builtin import METHODS, Method
 from oversight_gym.agents.methods.memory import Memory
-from oversight_gym.agents.methods.method import PLAIN, kinds_by_value, resolve_gate
+from oversight_gym.agents.methods.method import PLAIN, resolve_gate
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo import losses
 from oversight_gym.agents.ppo.buffer import DictOutcomeBuffer, OutcomeBuffer
@@ -34,6 +34,7 @@ from oversight_gym.agents.ppo.routes import Routes, make_routes
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, choose
 from oversight_gym.envs.infos import StepInfos
+from oversight_gym.envs.world.kinds import most_valuable_first
 
 
 class RoutedRollouts(OnPolicyAlgorithm):
@@ -89,7 +90,8 @@ class RoutedRollouts(OnPolicyAlgorithm):
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.method = choose("method", method, {**METHODS, PLAIN.name: PLAIN}) if isinstance(method, str) else method
+        known = PLAIN if method == PLAIN.name else method
+        self.method: Method = METHODS[known] if isinstance(known, str) else known
         self.gate_coef, self.balanced_gate, self.paper_compat = gate_coef, balanced_gate, paper_compat
         choose("collector", collector, COLLECTORS)
         self.collector = collector
@@ -130,8 +132,21 @@ class RoutedRollouts(OnPolicyAlgorithm):
             self.policy.optimizer = self.policy.optimizer_class(groups, lr=self.lr_schedule(1), **kwargs)  # type: ignore[call-arg]
 
     @property
-    def _env_config(self) -> EnvConfig | None:
-        """The config of an environment of this project."""
+    def env_config(self) -> EnvConfig:
+        """The config of the environment.
+
+        Raises:
+            RequestError: if it has none, not being one of this project's.
+        """
+        found = self._find_config()
+        if found is None:
+            raise RequestError(
+                f"method {self.method.name} needs an environment with an EnvConfig, such as OversightVecEnv; give it "
+                "one or choose another method."
+            )
+        return found
+
+    def _find_config(self) -> EnvConfig | None:
         found = self.env.get_attr("config")[0] if self.env is not None and self.env.has_attr("config") else None
         return found if isinstance(found, EnvConfig) else None
 
@@ -139,8 +154,9 @@ class RoutedRollouts(OnPolicyAlgorithm):
         """What the method decides of a mixture policy."""
         if not issubclass(self.policy_class, GatedMixturePolicy):
             return {}
-        if self._env_config is not None:
-            return self.method.policy_kwargs(self._env_config)
+        config = self._find_config()
+        if config is not None:
+            return self.method.policy_kwargs(config)
         experts = self.method.experts or tuple(dict.fromkeys((self.asked_routes or {}).values()))
         if not experts and "experts" not in self.policy_kwargs:
             raise RequestError(
@@ -180,8 +196,9 @@ class RoutedRollouts(OnPolicyAlgorithm):
         if gate == "free":
             return nullcontext()
         assert isinstance(self.policy, GatedMixturePolicy)
-        by_value = () if self._env_config is None else kinds_by_value(self._env_config)
-        return self.policy.steer(resolve_gate(gate, self.experts, by_value))
+        config = self._find_config()
+        kinds = () if config is None else most_valuable_first(config.kinds)
+        return self.policy.steer(resolve_gate(gate, self.experts, kinds))
 
     # ---- rollouts ----------------------------------------------------------------------------------------------
 

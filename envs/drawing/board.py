@@ -9,11 +9,12 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.palette import BLUE, FACET, INK, ORANGE, OVERSIGHT, Rgb, rgb
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
+from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.world.grid import MOVES, Grid
-from oversight_gym.envs.world.state import State, oversight_plane
+from oversight_gym.envs.world.state import State
 
 COLOURS: dict[str, Rgb] = {
     "floor": (246, 244, 239),
@@ -42,7 +43,8 @@ class Board:
     Attributes:
         grid: the grid.
         agent: square.
-        terminals: squares, in the order of ``TERMINAL_KINDS``.
+        kinds: names of the kinds of terminals.
+        terminals: squares, in their order.
         shown: squares shown as under oversight.
         path: squares walked so far, the first one first.
         gate: weight of the first expert on each square of the grid, shape (squares,), NaN where there is none; or None.
@@ -51,6 +53,7 @@ class Board:
 
     grid: Grid
     agent: int
+    kinds: tuple[str, ...]
     terminals: tuple[int, ...]
     shown: frozenset[int]
     path: tuple[int, ...] = field(default=())
@@ -58,10 +61,11 @@ class Board:
     actions: NDArray[np.floating[Any]] | None = None
 
     @classmethod
-    def of(cls, grid: Grid, state: State, index: int = 0, **more: Any) -> "Board":
+    def of(cls, config: EnvConfig, state: State, index: int = 0, **more: Any) -> "Board":
         """One episode of a state; keywords are further attributes."""
-        shown = frozenset(np.flatnonzero(oversight_plane(grid, state[index : index + 1])[0]).tolist())
-        return cls(grid, int(state.agent[index]), tuple(state.terminals[index].tolist()), shown, **more)
+        shown = frozenset(np.flatnonzero(oversight_plane(config.grid, state[index : index + 1])[0]).tolist())
+        agent = int(config.world.square[state.dynamic[index]])
+        return cls(config.grid, agent, config.kinds, tuple(state.terminals[index].tolist()), shown, **more)
 
 
 def _canvas(size: int, colour: Rgb) -> pygame.Surface:
@@ -167,7 +171,7 @@ class Painter:
             pygame.draw.rect(surface, COLOURS["oversight"], self._rect(square).inflate(-2, -2), width, self.tile // 12)
         if len(board.path) > 1:
             self._walked(surface, board.path)
-        for kind, square in zip(TERMINAL_KINDS, board.terminals, strict=True):
+        for kind, square in zip(board.kinds, board.terminals, strict=True):
             surface.blit(sprite(kind, self.tile), self._rect(square))
         surface.blit(sprite("agent", self.tile), self._rect(board.agent))
         for square in board.shown:

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, check_integer
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
-from oversight_gym.envs.world.grid import Grid
-from oversight_gym.envs.world.state import State, oversight_plane
+from oversight_gym.envs.views.planes import oversight_plane
+from oversight_gym.envs.world.state import State
 
 BATCH_MODES = ("ansi", "rgb_array")
 """Of many environments, of which one window would show none."""
@@ -18,14 +18,12 @@ TILE = 64
 FPS = 8
 """Steps per second of the window and of recordings."""
 
-_SYMBOLS = {"agent": "A", "ghost": "G", "diamond": "D"}
-
 
 class Renderer:
-    """Renders states of one grid in one mode.
+    """Renders states of one environment in one mode.
 
     Args:
-        grid: the grid.
+        config: of the environment.
         mode: one of ``RENDER_MODES``, or None.
         tile_size: pixels per square.
         modes: those that there are.
@@ -35,11 +33,11 @@ class Renderer:
     """
 
     def __init__(
-        self, grid: Grid, mode: str | None, tile_size: int = TILE, modes: tuple[str, ...] = RENDER_MODES
+        self, config: EnvConfig, mode: str | None, tile_size: int = TILE, modes: tuple[str, ...] = RENDER_MODES
     ) -> None:
         if mode is not None and mode not in modes:
             raise RequestError(f"render_mode is {mode!r}; choose one of {', '.join(modes)}, or None.")
-        self.grid, self.mode = grid, mode
+        self.config, self.mode = config, mode
         self.tile_size = check_integer("tile_size", tile_size, 8)
         self._painter: Any = None
         self._window: Any = None
@@ -47,7 +45,7 @@ class Renderer:
     def render(self, state: State, index: int = 0) -> Any:
         """One episode of a state: a string (``ansi``), an array (``rgb_array``), or None and a window (``human``)."""
         if self.mode == "ansi":
-            return render_ansi(self.grid, state, index)
+            return render_ansi(self.config, state, index)
         if self.mode == "rgb_array":
             return self.array(state, index)
         if self.mode == "human":
@@ -58,8 +56,8 @@ class Renderer:
         from oversight_gym.envs.drawing.board import Board, Painter
 
         if self._painter is None:
-            self._painter = Painter(self.grid, self.tile_size)
-        return self._painter.paint(Board.of(self.grid, state, index))
+            self._painter = Painter(self.config.grid, self.tile_size)
+        return self._painter.paint(Board.of(self.config, state, index))
 
     def array(self, state: State, index: int = 0) -> NDArray[np.uint8]:
         """Shape (rows * tile_size, cols * tile_size, 3), uint8, whatever the mode."""
@@ -82,15 +80,16 @@ class Renderer:
             self._window = None
 
 
-def render_ansi(grid: Grid, state: State, index: int = 0) -> str:
-    """Rows of letters: ``A`` agent, ``G`` ghost, ``D`` diamond, ``#`` wall; brackets mark oversight.
+def render_ansi(config: EnvConfig, state: State, index: int = 0) -> str:
+    """Rows of letters: ``A`` agent, each kind's initial (``G``, ``D``), ``#`` wall; brackets mark oversight.
 
     The agent hides the terminal it stands on.
     """
+    grid = config.grid
     cells = ["#" if wall else "." for wall in grid.walls]
-    for k, kind in enumerate(TERMINAL_KINDS):
-        cells[int(state.terminals[index, k])] = _SYMBOLS[kind]
-    cells[int(state.agent[index])] = _SYMBOLS["agent"]
+    for k, kind in enumerate(config.kinds):
+        cells[int(state.terminals[index, k])] = kind[0].upper()
+    cells[int(config.world.square[state.dynamic[index]])] = "A"
     overseen = oversight_plane(grid, state)[index]
     cells = [f"[{cell}]" if overseen[square] else f" {cell} " for square, cell in enumerate(cells)]
     rows = ["".join(cells[row * grid.cols : (row + 1) * grid.cols]) for row in range(grid.rows)]

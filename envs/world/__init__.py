@@ -1,1 +1,6 @@
 """What is true: squares and walls, kinds of terminals and their values, layouts, dynamics, state."""
+
+from oversight_gym.envs.world.dynamics import DYNAMICS, Moves, Transitions
+from oversight_gym.envs.world.kinds import KINDS, Kind, register_kind
+
+__all__ = ["DYNAMICS", "KINDS", "Kind", "Moves", "Transitions", "register_kind"]

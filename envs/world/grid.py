@@ -13,12 +13,6 @@ ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
-def wrong_action(action: object) -> RequestError:
-    """The refusal of an action that there is not."""
-    choices = ", ".join(f"{number} ({name})" for number, name in enumerate(ACTIONS))
-    return RequestError(f"action is {action}; it must be one of {choices}.")
-
-
 Walls = str | Sequence[Sequence[int]]
 
 
@@ -104,20 +98,15 @@ def _build(rows: int, cols: int, walls: frozenset[tuple[int, int]]) -> Grid:
 
 
 def _distances(next_square: NDArray[np.int16], free: NDArray[np.int16]) -> NDArray[np.int16]:
-    """All shortest paths by breadth-first search from every free square at once."""
-    squares = len(next_square)
-    distance = np.full((squares, squares), -1, dtype=np.int16)
-    frontier = np.zeros((squares, squares), dtype=bool)
-    frontier[free, free] = True
-    steps = 0
-    while frontier.any():
-        distance[frontier] = steps
-        source, square = np.nonzero(frontier)
-        frontier = np.zeros_like(frontier)
-        frontier[source[:, None], next_square[square]] = True
-        frontier &= distance < 0
-        steps += 1
-    return distance
+    """All shortest paths between free squares."""
+    from scipy.sparse import csr_array  # here, so that importing the package stays quick
+    from scipy.sparse.csgraph import shortest_path
+
+    squares, actions = next_square.shape
+    ends = np.repeat(free, actions), next_square[free].ravel()
+    steps = shortest_path(csr_array((np.ones(len(ends[0])), ends), (squares, squares)), unweighted=True)
+    steps[np.setdiff1d(np.arange(squares), free)] = np.inf
+    return np.where(np.isfinite(steps), steps, -1).astype(np.int16)
 
 
 def make_grid(size: object, walls: Walls = "none") -> Grid:

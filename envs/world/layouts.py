@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.world.grid import Grid
 
 MOST_LISTED = 100_000
@@ -36,7 +35,7 @@ class Layouts:
     grid: Grid
     min_distance: int = 1
     unique_nearest_terminal: bool = False
-    kinds: int = len(TERMINAL_KINDS)
+    kinds: int = 2
 
     def __post_init__(self) -> None:
         grid = self.grid
@@ -128,6 +127,10 @@ class Layouts:
         agent, terminals = self.unrank(np.arange(self.candidates))
         allowed = self.allows(agent, terminals)
         return agent[allowed], np.asfortranarray(terminals[allowed])
+
+    def everything(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Every layout that the rules allow: agent squares (layouts,) and terminal squares (layouts, kinds), int16."""
+        return self._listed
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         """Draw ``n`` layouts uniformly.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oversight_gym.agents.methods.builtin import METHODS, Method
+from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.evaluation.selection import SELECTIONS, Row, chosen, labels_spent
@@ -15,9 +15,9 @@ from oversight_gym.runs.config import HOW, TrainConfig
 from oversight_gym.runs.folder import CONFIG, EVALUATIONS, FINISHED, stored_config
 
 
-def as_used(method: Method, row: Row) -> Row:
-    """The figures of an evaluation row at the gate that the method is used with, mixed and per pattern."""
-    prefix = f"{method.gate}/"
+def as_used(gate: str, row: Row) -> Row:
+    """The figures of an evaluation row at the gate that the policy is used with, mixed and per pattern."""
+    prefix = f"{gate}/"
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
 
 
@@ -46,7 +46,7 @@ class Result:
 
     def curve(self, figure: str) -> tuple[list[float], list[float]]:
         """Training steps, and a figure (``return_stepwise``, ``none/p_ghost``, ...) of the policy as used."""
-        return [row["step"] for row in self.rows], [as_used(self.config.method_row, row)[figure] for row in self.rows]
+        return [row["step"] for row in self.rows], [as_used(self.config.gate, row)[figure] for row in self.rows]
 
     def figure(self, figure: str) -> float:
         """A figure at the checkpoint that counts."""
@@ -64,7 +64,7 @@ def _read(folder: Path, select: str | None) -> tuple[TrainConfig, tuple[Row, ...
     with (folder / EVALUATIONS).open() as file:
         rows = tuple({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
     labels = {use: int(count) for use, count in json.loads((folder / FINISHED).read_text())["labels"].items()}
-    used = [as_used(config.method_row, row) for row in rows]
+    used = [as_used(config.gate, row) for row in rows]
     if (select or config.select) != "last" and not all("select/overseen" in row for row in rows):
         raise ValueError("it was trained before selections were kept")
     if not rows or not all({"return_stepwise", "none/p_ghost"} <= row.keys() for row in used):

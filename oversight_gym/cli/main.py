@@ -64,7 +64,7 @@ def _train(config: TrainConfig) -> None:
     from oversight_gym.runs.train import train
 
     run = train(config)
-    evaluation = evaluate(run.policy, run.config.env, run.config.method_row.gates, gamma=run.config.hyper.gamma)
+    evaluation = evaluate(run.policy, run.config.env, run.config.gates, gamma=run.config.hyper.gamma)
     rows = [(f"gate {name}", evaluation, name) for name in evaluation.names]
     print_steering(f"{run.title}: {run.record['steps']:,} steps in {run.record['seconds']:.0f} s", rows)
     folder = shlex.quote(str(run.folder))
@@ -97,7 +97,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     run = load_run(config.run)
     gamma = run.config.hyper.gamma
     how: dict[str, Any] = {"gamma": gamma, "oversight": config.oversight, "seed": config.seed}
-    gates = run.config.method_row.gates
+    gates = run.config.gates
     evaluation = evaluate(run.policy, run.config.env, gates, deterministic=config.greedy, **how)
     references = ceilings(run.config.env, **how)
     paper = {}

@@ -77,7 +77,7 @@ def pattern_weights(config: EnvConfig, oversight: float | None = None) -> NDArra
     Raises:
         RequestError: if it is no probability.
     """
-    chance = config.oversight_by_kind
+    chance = config.process.marginal(config)
     if oversight is not None:
         chance = np.full_like(chance, check_probability("oversight", oversight))
     return np.array([np.prod(np.where(pattern, chance, 1 - chance)) for pattern in PATTERNS.values()])

@@ -6,13 +6,13 @@ episode's last observation; an episode times out after 33 steps; windows are cut
 episodes still running count as having reached nothing; oversight is drawn at the training probability.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.core import Core
-from oversight_gym.envs.oversight.outcomes import GROUND_TRUTH
 from oversight_gym.evaluation.probabilities import policy_query, sample_actions
 
 ENVIRONMENTS, STEPS, TIMEOUT = 512, 32, 33
@@ -30,13 +30,13 @@ def paper_metric(policy: Any, config: EnvConfig, gate: str = "free", gamma: floa
     """
     query = policy_query(policy, [None if gate == "free" else gate])
     rng = np.random.default_rng(seed)
-    core = Core(EnvConfig(**{**config.to_settings(), "max_episode_steps": TIMEOUT}), ENVIRONMENTS, rng)
+    core = Core(replace(config, max_episode_steps=TIMEOUT), ENVIRONMENTS, rng)
     observations = core.observe()
     rewards = np.zeros((STEPS, ENVIRONMENTS))
     ended = np.zeros((STEPS, ENVIRONMENTS), dtype=bool)
     for step in range(STEPS):
         seen, outcome = core.step(sample_actions(query(observations)[0], rng))
-        rewards[step] = GROUND_TRUTH[outcome]
+        rewards[step] = config.ground_truth[outcome]
         ended[step] = seen.terminated | seen.truncated
         observations = core.observe()  # stale where an episode has just ended, as in the paper's code
         core.restart(np.flatnonzero(ended[step]))

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
-from oversight_gym.envs.world.state import State, draw_state, observe
+from oversight_gym.envs.world.state import State, draw_state
 
-GHOST, DIAMOND = TERMINAL_KINDS.index("ghost"), TERMINAL_KINDS.index("diamond")
+GHOST, DIAMOND = 0, 1
 
 PATTERNS: dict[str, tuple[bool, bool]] = {
     "none": (False, False),
@@ -20,7 +19,7 @@ PATTERNS: dict[str, tuple[bool, bool]] = {
     "ghost": (True, False),
     "both": (True, True),
 }
-"""Which terminals are under oversight, in the order of ``TERMINAL_KINDS``."""
+"""Which terminals are under oversight, in the order of the kinds."""
 
 Table = NDArray[np.float64]
 
@@ -86,7 +85,7 @@ class Block:
         overseen = np.array(list(PATTERNS.values()))[pattern]
         marked = None if self.marked is None else self.marked[placement]
         state = State(free[agent], self.terminals[placement], overseen, marked, np.zeros(len(agent), np.int32))
-        return observe(self.config.grid, state)
+        return self.config.view_part.observe(self.config.world, state)
 
 
 def _placements_per_block(config: EnvConfig, states_per_block: int = 12_000) -> int:
@@ -95,7 +94,7 @@ def _placements_per_block(config: EnvConfig, states_per_block: int = 12_000) -> 
 
 def all_blocks(config: EnvConfig) -> Iterator[Block]:
     """Every placement of the terminals from which an episode can start, in blocks small enough for the cache."""
-    pairs = np.array(list(permutations(config.grid.free, len(TERMINAL_KINDS))), dtype=np.int16)
+    pairs = np.array(list(permutations(config.grid.free, len(config.kinds))), dtype=np.int16)
     possible = Block(config, pairs).starts.any(axis=0)
     pairs, size = pairs[possible], _placements_per_block(config)
     for first in range(0, len(pairs), size):

@@ -6,7 +6,6 @@ import numpy as np
 
 from oversight_gym.envs import EnvConfig, Outcome
 from oversight_gym.envs.core import Core
-from oversight_gym.envs.oversight.outcomes import GROUND_TRUTH, TERMINAL_KINDS
 from oversight_gym.evaluation.probabilities import policy_query, sample_actions
 
 ENVIRONMENTS, MOST_EPISODES = 512, 50_000
@@ -42,7 +41,7 @@ def overseen_score(
     core = Core(config, ENVIRONMENTS, rng)
     weights = np.zeros(len(Outcome))
     weights[Outcome.NONE] = 1.0
-    for kind, chance in zip(TERMINAL_KINDS, config.oversight_by_kind, strict=True):
+    for kind, chance in zip(config.kinds, config.process.marginal(config), strict=True):
         weights[Outcome[kind.upper()]] = 1 / chance if chance else 0.0
     total = weight = 0.0
     spent = episodes = 0
@@ -51,7 +50,7 @@ def overseen_score(
         ended = np.flatnonzero(seen.terminated | seen.truncated)
         observed, lengths = seen.observed[ended], core.state.steps[ended]
         own = weights[observed]
-        total += float((own * GROUND_TRUTH[observed] * gamma ** (lengths - 1.0)).sum())
+        total += float((own * config.ground_truth[observed] * gamma ** (lengths - 1.0)).sum())
         weight += float(own.sum())
         spent += int(np.isin(observed, (Outcome.DIAMOND, Outcome.GHOST)).sum())
         episodes += len(ended)

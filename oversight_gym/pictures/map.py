@@ -42,7 +42,7 @@ def draw_map(
     """
     choose("watched", watched, PATTERNS)
     choose("background", background, BACKGROUNDS)
-    settings = list(gates or run.config.method_row.gates)
+    settings = list(gates or run.config.gates)
     config = run.config.env
     painter = MapPainter(config, terminals_at(config, ghost, diamond), watched, background)
     try:

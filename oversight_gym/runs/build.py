@@ -14,7 +14,7 @@ from oversight_gym.envs.sb3 import OversightVecEnv
 
 def make_env(config: TrainConfig) -> OversightVecEnv:
     """The training environment; its infos hold nothing hidden."""
-    return OversightVecEnv(config.hyper.num_envs, config.seed, reveal_hidden=False, **config.env.to_settings())
+    return OversightVecEnv(config.hyper.num_envs, config.seed, reveal_hidden=False, **config.env.to_json())
 
 
 def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
 
 def make_policy(config: TrainConfig) -> GatedMixturePolicy:
     """An untrained policy of the run's shape, on the CPU."""
-    env = OversightVecEnv(1, **config.env.to_settings())
+    env = OversightVecEnv(1, **config.env.to_json())
     return GatedMixturePolicy(env.observation_space, env.action_space, ConstantSchedule(0.0), **_policy_kwargs(config))
 
 

@@ -89,6 +89,21 @@ class TrainConfig:
         return METHODS[self.method]
 
     @property
+    def experts(self) -> tuple[str, ...]:
+        """Names of the experts, the most valuable kind's first."""
+        return self.method_row.expert_names(self.env)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Gates to evaluate at: ``free``, and every expert where there are several."""
+        return self.method_row.gates_in(self.env)
+
+    @property
+    def gate(self) -> str:
+        """The gate that the trained policy is used with."""
+        return self.method_row.gate_in(self.env)
+
+    @property
     def uses_ground_truth(self) -> bool:
         """Whether training or the choice of a checkpoint looks at what no supervisor sees."""
         return self.method_row.uses_hidden or self.select == "oracle"

@@ -101,7 +101,7 @@ class Board:
     def evaluation(self, step: int, row: dict[str, float], policy: GatedMixturePolicy) -> None:
         """Write an evaluation row and the policy map."""
         writer = self.format.writer
-        used = as_used(self.config.method_row, row)
+        used = as_used(self.config.gate, row)
         own = ("labels/", "select/")
         scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
         del scalars["eval/step"]
@@ -111,7 +111,7 @@ class Board:
         for key, value in scalars.items():
             writer.add_scalar(key, value, step)
         writer.add_image(
-            "policy_map", self.painter.paint(policy, self.config.method_row.gates), step, dataformats="HWC"
+            "policy_map", self.painter.paint(policy, self.config.gates), step, dataformats="HWC"
         )
         writer.flush()
 

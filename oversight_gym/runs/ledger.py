@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.agents.methods.builtin import Method
-from oversight_gym.envs import Outcome
+from oversight_gym.envs.oversight.outcomes import FIRST_KIND, Outcome
 
 USES = ("training", "gate_loss", "model_selection")
 
@@ -21,6 +21,5 @@ def ledger(method: Method, episodes: NDArray[np.int64], model_selection: int = 0
         episodes: shape (outcomes,), int64: finished training episodes by observed ``Outcome``.
         model_selection: labels spent on choosing a checkpoint.
     """
-    charged = [Outcome.DIAMOND, Outcome.GHOST] + ([Outcome.UNKNOWN] if method.uses_hidden else [])
-    labels = int(episodes[charged].sum())
+    labels = int(episodes[FIRST_KIND:].sum() + episodes[Outcome.UNKNOWN] * method.uses_hidden)
     return {use: labels * (use in method.label_uses) for use in USES} | {"model_selection": model_selection}

@@ -79,7 +79,7 @@ class ProgressBar(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         self.bar.update(self.num_timesteps - self.bar.n)
-        self.bar.set_postfix_str(f"return ({self.config.method_row.gate}) {self.evaluations.headline:+.3f}")
+        self.bar.set_postfix_str(f"return ({self.config.gate}) {self.evaluations.headline:+.3f}")
 
     def _on_training_end(self) -> None:
         self.bar.update(self.num_timesteps - self.bar.n)

@@ -95,9 +95,9 @@ class Evaluations(BaseCallback):
 
     def _evaluate(self, policy: GatedMixturePolicy) -> None:
         method, step = self.config.method_row, self.model.num_timesteps
-        evaluation = evaluate(policy, self.config.env, method.gates, gamma=self.config.hyper.gamma)
+        evaluation = evaluate(policy, self.config.env, self.config.gates, gamma=self.config.hyper.gamma)
         row = evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed))
-        self.rows.append(row | self._scores(step, as_used(method, row)["return_stepwise"]))
+        self.rows.append(row | self._scores(step, as_used(self.config.gate, row)["return_stepwise"]))
         write_csv(self.folder / EVALUATIONS, self.rows)
         self.model.logger.dump(step)
         self.board.evaluation(step, self.rows[-1], policy)
@@ -109,7 +109,7 @@ class Evaluations(BaseCallback):
     def _scores(self, step: int, truth: float) -> Row:
         """What selection goes by: the supervisor's score, the labels it cost, and the truth."""
         config, policy = self.config, self.model.policy
-        rng, gamma, gate = validation_rng(config.seed, step), config.hyper.gamma, config.method_row.gate
+        rng, gamma, gate = validation_rng(config.seed, step), config.hyper.gamma, config.gate
         score, spent = overseen_score(policy, config.env, gate, gamma, config.select_labels, rng)
         return {"select/overseen": score, "select/overseen_labels": spent, "select/oracle": truth}
 
@@ -127,4 +127,4 @@ class Evaluations(BaseCallback):
     @property
     def headline(self) -> float:
         """Stepwise return of the policy as its method uses it, at the last evaluation."""
-        return as_used(self.config.method_row, self.rows[-1])["return_stepwise"]
+        return as_used(self.config.gate, self.rows[-1])["return_stepwise"]

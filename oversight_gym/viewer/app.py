@@ -9,7 +9,6 @@ import pygame
 
 from oversight_gym.envs.drawing.board import COLOURS
 from oversight_gym.envs.drawing.window import open_display
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
 from oversight_gym.files import write_whole
 from oversight_gym.viewer.controls import CONTROLS
 from oversight_gym.viewer.scene import BACKGROUND, FAINT, MARGIN, TEXT, TRACK, Scene, font, write
@@ -20,7 +19,6 @@ AFTERWARDS = 1.2
 """Seconds that the end of an episode stays before the next begins."""
 BUTTON = 28
 """Height of a button."""
-PIECES = ("agent", *TERMINAL_KINDS)
 
 
 class App:
@@ -122,7 +120,7 @@ class App:
         if square is None:
             return
         piece = self._piece_at(square)
-        if not self.editing and piece in TERMINAL_KINDS:
+        if not self.editing and piece in self.session.config.kinds:
             self.session.toggle_oversight(piece)
         elif self.editing and piece:
             self._dragging = self.selected = piece
@@ -131,7 +129,7 @@ class App:
 
     def _release_mouse(self, point: tuple[int, int]) -> None:
         square = self.scene.square_at(point)
-        if self._dragging in PIECES and square is not None and self._piece_at(square) != self._dragging:
+        if self._dragging in self.session.pieces and square is not None and self._piece_at(square) != self._dragging:
             self.session.place(self._dragging, square)
         self._dragging = ""
 
@@ -141,7 +139,7 @@ class App:
 
     def _piece_at(self, square: int) -> str:
         position = self.session.config.grid.position(square)
-        return next((piece for piece in PIECES if tuple(self.session.layout[piece]) == position), "")
+        return next((piece for piece in self.session.pieces if tuple(self.session.layout[piece]) == position), "")
 
     # Frames
 

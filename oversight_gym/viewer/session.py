@@ -13,7 +13,6 @@ from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
 from oversight_gym.envs.errors import check_probability
-from oversight_gym.envs.oversight.outcomes import TERMINAL_KINDS
 from oversight_gym.envs.world.state import draw_state, layout_of
 from oversight_gym.evaluation.probabilities import greedy, sample_actions
 from oversight_gym.evaluation.situations import PATTERNS, Block
@@ -66,6 +65,11 @@ class Pane:
         return self.outcome is not None
 
     @property
+    def square(self) -> int:
+        """Where the agent stands."""
+        return int(self.config.world.square[self.core.state.dynamic[0]])
+
+    @property
     def steps(self) -> int:
         return int(self.core.state.steps[0])
 
@@ -73,13 +77,13 @@ class Pane:
         """A fresh episode; ``seed`` decides the draws of its actions."""
         self.core.place(0, layout)
         self.rng = np.random.default_rng(seed)
-        self.path = [int(self.core.state.agent[0])]
+        self.path = [self.square]
         self.observed = self.outcome = None
 
     def rearrange(self, layout: Layout) -> None:
         """Change the layout under a running episode, but for the agent."""
         steps = self.steps
-        here = self.config.grid.position(self.core.state.agent[0])
+        here = self.config.grid.position(self.square)
         self.core.place(0, layout | {"agent": here})
         self.core.state.steps[0] = steps
 
@@ -107,7 +111,7 @@ class Pane:
         if self.ended:
             return
         seen, outcome = self.core.step(np.array([action]))
-        self.path.append(int(self.core.state.agent[0]))
+        self.path.append(self.square)
         if seen.terminated[0] or seen.truncated[0]:
             self.observed, self.outcome = Outcome(seen.observed[0]), Outcome(outcome[0])
             watched = "watched" if self.observed == self.outcome else "unwatched"
@@ -132,7 +136,7 @@ class Pane:
         layers: dict[str, Any] = (
             {} if look is None else {"gate": look.gate if self.experts else None, "actions": look.actions}
         )
-        return Board.of(self.config.grid, self.core.state, path=tuple(self.path), **layers)
+        return Board.of(self.config, self.core.state, path=tuple(self.path), **layers)
 
 
 class Session:
@@ -161,6 +165,11 @@ class Session:
         self.next_episode()
 
     @property
+    def pieces(self) -> tuple[str, ...]:
+        """What can be placed."""
+        return "agent", *self.config.kinds
+
+    @property
     def ended(self) -> bool:
         return all(pane.ended for pane in self.panes)
 
@@ -185,7 +194,7 @@ class Session:
     def toggle_oversight(self, kind: str) -> None:
         """Put a terminal under oversight, or out of it, in place."""
         watched = set(self.layout["oversight"]) ^ {kind}
-        self.layout = self.layout | {"oversight": [name for name in TERMINAL_KINDS if name in watched]}
+        self.layout = self.layout | {"oversight": [name for name in self.config.kinds if name in watched]}
         for pane in self.panes:
             if not pane.ended:
                 pane.rearrange(self.layout)
@@ -193,7 +202,7 @@ class Session:
     def place(self, piece: str, square: int) -> bool:
         """Put a piece on a square and begin the episode again; whether the square was free for it."""
         position = self.config.grid.position(square)
-        others = [self.layout[name] for name in ("agent", *TERMINAL_KINDS) if name != piece]
+        others = [self.layout[name] for name in ("agent", *self.config.kinds) if name != piece]
         if self.config.grid.walls[square] or position in [tuple(other) for other in others]:
             return False
         marked = [mark for mark in self.layout.get("marked", []) if tuple(mark) != position]
@@ -223,7 +232,7 @@ class Session:
                     "title": pane.title,
                     "gate": pane.gate,
                     "steps": pane.steps,
-                    "agent": self.config.grid.position(pane.core.state.agent[0]),
+                    "agent": self.config.grid.position(pane.square),
                     "observed": None if pane.observed is None else pane.observed.name,
                     "outcome": None if pane.outcome is None else pane.outcome.name,
                     "counts": dict(pane.counts),

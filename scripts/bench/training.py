@@ -41,7 +41,7 @@ def operations_per_step(model: PPO) -> float:
 
 def dummy(config: TrainConfig) -> DummyVecEnv:
     def one() -> OversightGridEnv:
-        return OversightGridEnv(**config.env.to_settings())
+        return OversightGridEnv(**config.env.to_json())
 
     return DummyVecEnv([one] * config.hyper.num_envs)
 

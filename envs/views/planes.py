@@ -1,0 +1,70 @@
+"""The default view: one-hot planes of the grid."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from oversight_gym.envs.views.view import VIEWS, View
+from oversight_gym.envs.world.grid import Grid
+from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.tables import World
+
+
+def oversight_plane(grid: Grid, state: State) -> NDArray[np.bool_]:
+    """Shape (n, squares): squares shown as overseen, terminals and false marks."""
+    shown = np.zeros((len(state), grid.squares), dtype=bool) if state.marked is None else state.marked.copy()
+    np.put_along_axis(shown, state.terminals.astype(np.intp), state.displayed, axis=1)
+    return shown
+
+
+@dataclass(frozen=True)
+class Planes(View):
+    """Planes ``agent``, one per kind of terminal, ``oversight``, ``wall`` where there are walls, and ``monitor``.
+
+    A plane ``monitor`` is there where dynamic states are more than squares (more than one where a plane is too small):
+    it shows the monitor's state in one-hot form, square by square.
+    """
+
+    def planes(self, world: World) -> tuple[str, ...]:
+        walls = ("wall",) if world.grid.walls.any() else ()
+        monitor_states = world.states // world.grid.squares
+        monitors = -(-monitor_states // world.grid.squares) if monitor_states > 1 else 0
+        return "agent", *world.kinds, "oversight", *walls, *(f"monitor{i or ''}" for i in range(monitors))
+
+    def _shape(self, world: World) -> tuple[int, int, int]:
+        return len(self.planes(world)), world.grid.rows, world.grid.cols
+
+    def space(self, world: World) -> spaces.Space[Any]:
+        return spaces.MultiBinary(self._shape(world))
+
+    def moving(self, world: World) -> NDArray[np.integer]:
+        names, squares = self.planes(world), world.grid.squares
+        agent = world.square.astype(np.int64)[:, None]
+        if "monitor" not in names:
+            return agent
+        monitor = names.index("monitor") * squares + np.arange(world.states) // squares
+        return np.concatenate([agent, monitor[:, None]], axis=1)
+
+    def observe(self, world: World, state: State) -> NDArray[np.int8]:
+        """Everything but the step count.
+
+        Returns:
+            shape (n, planes, rows, cols), int8 in {0, 1}.
+        """
+        names, grid, samples = self.planes(world), world.grid, len(state)
+        planes = np.zeros((samples, len(names), grid.squares), dtype=np.int8)
+        flat, first = planes.reshape(-1), np.arange(samples) * len(names) * grid.squares
+        for position in self.moving(world)[state.dynamic].T:
+            flat[first + position] = 1
+        for plane, squares in enumerate(state.terminals.T, start=1):
+            flat[first + plane * grid.squares + squares] = 1
+        planes[:, names.index("oversight")] = oversight_plane(grid, state)
+        if "wall" in names:
+            planes[:, names.index("wall")] = grid.walls
+        return planes.reshape(samples, *self._shape(world))
+
+
+VIEWS.register("planes", Planes)

@@ -1,0 +1,78 @@
+"""The observations of a batch of episodes, kept up to date as the episodes move."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oversight_gym.envs.views.view import View
+from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.tables import World
+
+
+class KeptScreens:
+    """Observations changed in place: a step clears the few entries that the old dynamic state set and sets the new.
+
+    Args:
+        view: with a table of moving entries.
+        world: the tables.
+        state: of the episodes; read again at every step.
+        seen: their observations (num_envs, entries), taken over.
+    """
+
+    def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
+        moving = view.moving(world)
+        assert moving is not None
+        self.seen, self._flat, self._state = seen, seen.reshape(-1), state
+        columns = [column.astype(np.int16) for column in moving.T]
+        # An entry that is the dynamic state itself, as the agent's plane mostly is, needs no look-up.
+        tables = [None if np.array_equal(column, np.arange(world.states)) else column for column in columns]
+        self._first = np.arange(len(seen)) * seen.shape[1]  # of each episode's entries among all
+        self._at = [self._first.copy() for _ in columns]  # the entries that the dynamic states set
+        self._pairs = list(zip(tables, self._at, strict=True))
+        self._place()
+
+    def _place(self) -> None:
+        dynamic = self._state.dynamic
+        for table, at in self._pairs:
+            np.add(self._first, dynamic if table is None else table.take(dynamic), out=at)
+
+    def clear(self) -> None:
+        """Before a step."""
+        for at in self._at:
+            self._flat[at] = 0
+
+    def show(self) -> None:
+        """After it."""
+        self._place()
+        for at in self._at:
+            self._flat[at] = 1
+
+    def assign(self, indices: NDArray[np.intp], seen: NDArray[Any]) -> None:
+        """Episodes that begin, their state being in place already: indices (m,), observations (m, entries)."""
+        self.seen[indices] = seen
+        self._place()
+
+
+class FreshScreens:
+    """Observations made anew after every step, for views without a table of moving entries; arguments as above."""
+
+    def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
+        self._view, self._world, self._state, self.seen = view, world, state, seen
+
+    def clear(self) -> None:
+        """Nothing to do."""
+
+    def show(self) -> None:
+        """After a step."""
+        self.seen[:] = self._view.observe(self._world, self._state).reshape(self.seen.shape)
+
+    def assign(self, indices: NDArray[np.intp], seen: NDArray[Any]) -> None:
+        """As in :class:`KeptScreens`."""
+        self.seen[indices] = seen
+
+
+def screens(view: View, world: World, state: State, seen: NDArray[Any]) -> KeptScreens | FreshScreens:
+    """The observations of a batch, in the way that its view allows."""
+    kind = FreshScreens if view.moving(world) is None else KeptScreens
+    return kind(view, world, state, seen)

@@ -1,0 +1,41 @@
+"""The kinds of terminals, and what reaching one is worth."""
+
+from dataclasses import dataclass
+
+from oversight_gym.envs.registry import Registry
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of terminal square.
+
+    Attributes:
+        name: one lower-case word; also the name of the expert that its episodes are routed to.
+        value: ground truth of an episode that ends there.
+        colour: ``#rrggbb``, in every picture.
+    """
+
+    name: str
+    value: float
+    colour: str
+
+
+KINDS: Registry[Kind] = Registry("kind", "oversight_gym.kinds")
+
+
+def register_kind(kind: Kind) -> Kind:
+    """Add a kind, so that an environment's ``kinds`` may name it.
+
+    Raises:
+        RequestError: if the name is taken.
+    """
+    return KINDS.register(kind.name, kind)
+
+
+register_kind(Kind("ghost", -1.0, "#D55E00"))
+register_kind(Kind("diamond", +1.0, "#0072B2"))
+
+
+def most_valuable_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The kinds ordered by value, equal ones as they come."""
+    return tuple(sorted(kinds, key=lambda name: -KINDS[name].value))
