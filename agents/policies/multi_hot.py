@@ -111,8 +111,31 @@ def _codes(width: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(2**63, size=width)
 
 
+class Repeated(NamedTuple):
+    """A batch of binary rows, of which some may be equal.
+
+    Attributes:
+        table: rows that all differ.
+        row: shape (samples,), int64: which of them each sample is.
+    """
+
+    table: MultiHot
+    row: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, binary: Tensor) -> "Repeated":
+        """A matrix (samples, width), int8 in {0, 1}, on the CPU."""
+        hot = MultiHot.of(binary)
+        _, first, row = np.unique(hot.keys(), return_index=True, return_inverse=True)
+        return cls(hot[first], row)
+
+    def __getitem__(self, samples: NDArray[np.intp]) -> "Repeated":  # type: ignore[override]
+        """Some of the samples, with the whole table."""
+        return Repeated(self.table, self.row[samples])
+
+
 class Distinct(NamedTuple):
-    """The different rows of a batch.
+    """The samples of a batch that differ.
 
     Attributes:
         first: shape (rows,), int64: where each is first found.
@@ -125,13 +148,9 @@ class Distinct(NamedTuple):
     repeats: Tensor
 
     @classmethod
-    def of(cls, keys: NDArray[np.int64], labels: Tensor | None = None) -> "Distinct":
-        """Of samples with equal keys (samples,) and, if given, equal labels (samples,), int64, from -1 on."""
+    def of(cls, rows: NDArray[np.int64], labels: Tensor | None = None) -> "Distinct":
+        """Of samples by the row (samples,) and, if given, the label (samples,), int64, from -1 on, that each has."""
         if labels is not None:
-            keys = keys + (labels.numpy() + 1) * _LABEL
-        _, *parts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+            rows = (labels.numpy() + 1) * (rows.max(initial=0) + 1) + rows
+        _, *parts = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
         return cls(*map(torch.from_numpy, parts))
-
-
-_LABEL = np.int64(0x5851F42D4C957F2D)
-"""What tells the keys of two labels apart: an odd number without a pattern."""

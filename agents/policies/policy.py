@@ -12,7 +12,7 @@ from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtr
 from torch import Tensor, nn
 
 from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, row_weights, taken_actions
-from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, flat_binary
+from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, Repeated, flat_binary
 from oversight_gym.agents.policies.networks import Features, MixtureExtractor, Network
 from oversight_gym.agents.policies.optimizer import LightAdam
 from oversight_gym.agents.policies.pointwise import PointwiseLinear
@@ -166,11 +166,11 @@ class GatedMixturePolicy(ActorCriticPolicy):
         """
         distinct, obs, labels, weights = None, batch.observations, batch.labels, batch.weights
         if self.reads_ones(obs) and isinstance(self.action_dist, CategoricalDistribution):
-            hot = MultiHot.of(flat_binary(obs))
-            distinct = Distinct.of(hot.keys(), labels)
+            ones = batch.ones or Repeated.of(flat_binary(obs))
+            distinct = Distinct.of(ones.row, labels)
             obs, labels = obs[distinct.first], None if labels is None else labels[distinct.first]
             weights = row_weights(distinct.row, distinct.repeats, weights)
-        features = self.extract_features(obs) if distinct is None else hot[distinct.first.numpy()]
+        features = self.extract_features(obs) if distinct is None else ones.table[ones.row[distinct.first.numpy()]]
         of_policy, of_value = (features, features) if self.share_features_extractor else features
         mixed = self.mixture.mix(of_policy, labels, detach=detach, hard=hard, gate=self.mixture.forced_gate)
         latent_vf = self.mixture.forward_critic(of_value)

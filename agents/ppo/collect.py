@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from oversight_gym.agents.policies.multi_hot import MultiHot, flat_binary
+from oversight_gym.agents.policies.multi_hot import MultiHot, Repeated, flat_binary
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.ppo.buffer import OutcomeBuffer
+from oversight_gym.agents.ppo.buffer import OutcomeBuffer, flat
 from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.sb3 import OversightVecEnv
 
@@ -45,7 +45,7 @@ class _Answers:
         self._count += len(obs)
 
     def rows(self, obs: Tensor) -> NDArray[np.int64]:
-        """Where in ``log_probs``, ``probs`` and :meth:`values` the answers to observations (n, ...) are, shape (n,)."""
+        """Where in ``log_probs``, ``probs`` and ``asked`` observations (n, ...) are, shape (n,)."""
         before = self._count
         if not self.policy.reads_ones(obs):
             self._ask(obs)
@@ -59,12 +59,10 @@ class _Answers:
             self._ask(hot[where])
         return rows
 
-    def values(self) -> NDArray[np.float32]:
-        """Shape (observations asked about,)."""
-        sparse = isinstance(self._asked[0], MultiHot)
-        asked = MultiHot.join(self._asked) if sparse else torch.cat(self._asked)
-        values: NDArray[np.float32] = self.policy.predict_values(asked).cpu().numpy().ravel()
-        return values
+    @property
+    def asked(self) -> Any:
+        """The observations asked about."""
+        return MultiHot.join(self._asked) if isinstance(self._asked[0], MultiHot) else torch.cat(self._asked)
 
 
 def collect(
@@ -108,7 +106,10 @@ def _collect(
         model._last_obs, model._last_episode_starts = new_obs, dones
     taken = answers.log_probs.cpu().numpy()[asked[..., None], rollout_buffer.actions.astype(np.int64)]
     rollout_buffer.log_probs[:] = taken.squeeze(-1)
-    rollout_buffer.values[:] = answers.values()[asked]
+    table = answers.asked
+    rollout_buffer.values[:] = policy.predict_values(table).cpu().numpy().ravel()[asked]
+    if isinstance(table, MultiHot):
+        rollout_buffer.ones = Repeated(table, flat(asked))
     beyond = torch.as_tensor(np.concatenate([*last, model._last_obs]), device=model.device)
     values = policy.predict_values(beyond).flatten()
     if truncated:
