@@ -9,8 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-CHUNK = 1024
-"""Rows at a time, so that the activations of a chunk stay in the cache, and out of fresh memory."""
 ROUNDED = 64
 """A chunk is filled up to a multiple of this: oneDNN compiles a kernel for every number of rows that it meets."""
 
@@ -61,6 +59,7 @@ class MultiHot:
 
     def __init__(self, inputs: NDArray[np.int64], bounds: NDArray[np.int64], width: int) -> None:
         self.inputs, self.bounds, self.width = inputs, bounds, width
+        self._chunks: dict[int, list[Chunk]] = {}
 
     @classmethod
     def of(cls, binary: Tensor) -> "MultiHot":
@@ -85,11 +84,12 @@ class MultiHot:
         ones = np.arange(bounds[-1]) + np.repeat(self.bounds[rows] - bounds[:-1], counts)
         return MultiHot(self.inputs[ones], bounds, self.width)
 
-    @cached_property
-    def chunks(self) -> list[Chunk]:
-        """The matrix in parts of at most ``CHUNK`` rows."""
-        cuts = [self.bounds[start : start + CHUNK + 1] for start in range(0, max(len(self), 1), CHUNK)]
-        return [Chunk(self.inputs[cut[0] : cut[-1]], cut - cut[0], self.width) for cut in cuts]
+    def chunks(self, most: int) -> list[Chunk]:
+        """The matrix in parts of at most ``most`` rows; kept, since several networks read the same ones."""
+        if most not in self._chunks:
+            cuts = [self.bounds[start : start + most + 1] for start in range(0, max(len(self), 1), most)]
+            self._chunks[most] = [Chunk(self.inputs[cut[0] : cut[-1]], cut - cut[0], self.width) for cut in cuts]
+        return self._chunks[most]
 
     def keys(self) -> NDArray[np.int64]:
         """A number per row, the same for equal rows; shape (rows,), int64.

@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag, pad
+from torch.nn.functional import pad
 
 from oversight_gym.agents.policies.multi_hot import MultiHot
 from oversight_gym.agents.policies.products import product
+
+
+CHUNK = 2**19
+"""Activations of a layer at a time: 2 MiB. Fewer cost more calls (a fifth at width 128), more leave the cache."""
 
 
 class Activation(NamedTuple):
@@ -60,14 +64,24 @@ def _forward(hot: MultiHot, layers: Sequence[Layer], kept: list[list[Tensor]] | 
     table, bias, activation = layers[0]
     table = table.detach()  # spares torch the bookkeeping for a gradient
     outputs = []
-    for chunk in hot.chunks:
-        found = [activation.apply(embedding_bag(chunk.inputs, table, chunk.first, mode="sum").add_(bias))]
+    for chunk in hot.chunks(_rows(layers)):
+        found = [activation.apply(_sums(table, chunk.inputs, chunk.first).add_(bias))]
         for layer in layers[1:]:
             found.append(layer.activation.apply(product(found[-1], layer.weight, layer.bias)))
         outputs.append(found[-1][: chunk.rows])
         if kept is not None:
             kept.append(found)
     return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+
+
+def _rows(layers: Sequence[Layer]) -> int:
+    return max(1, CHUNK // len(layers[0].bias))
+
+
+def _sums(table: Tensor, rows: Tensor, first: Tensor) -> Tensor:
+    """Sums of a table's rows, one for each entry of ``first``: where its rows begin."""
+    sums: Tensor = torch.embedding_bag(table, rows, first, False, 0)[0]  # mode 0 sums
+    return sums
 
 
 class _Perceptron(torch.autograd.Function):
@@ -81,9 +95,11 @@ class _Perceptron(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         layers: Sequence[Layer] = ctx.layers
         sums = [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in layers]
-        parts = torch.split(gradient, [chunk.rows for chunk in ctx.hot.chunks])
-        for chunk, part, found in zip(ctx.hot.chunks, parts, ctx.kept, strict=True):
-            at = pad(part, (0, 0, 0, len(found[0]) - chunk.rows))
+        chunks = ctx.hot.chunks(_rows(layers))
+        parts = torch.split(gradient, [chunk.rows for chunk in chunks])
+        for chunk, part, found in zip(chunks, parts, ctx.kept, strict=True):
+            filled = len(found[0]) - chunk.rows
+            at = pad(part, (0, 0, 0, filled)) if filled else part
             for index in reversed(range(len(layers))):
                 of_weight, of_bias = sums[index]
                 at = layers[index].activation.slope(at, found[index])
@@ -93,5 +109,5 @@ class _Perceptron(torch.autograd.Function):
                     at = product(at, layers[index].weight.T)
                 else:
                     samples, first = chunk.transposed
-                    of_weight += embedding_bag(samples, at.contiguous(), first, mode="sum")
+                    of_weight += _sums(at.contiguous(), samples, first)
         return None, None, *(each for pair in sums for each in pair)
