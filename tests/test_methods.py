@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from oversight_gym.agents import METHODS, Method, register
 from oversight_gym.agents.methods.variants import FineTuned, RewardModelled
-from oversight_gym.agents.policies.forward import Minibatch
 from oversight_gym.agents.ppo.labels import shuffle_outcomes
 from oversight_gym.agents.routing import UNLABELLED
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
@@ -139,10 +138,10 @@ def test_demix_passes_labelled_steps_through_their_expert_alone(tmp_path: Path) 
 
 @pytest.mark.parametrize("oversight", [0.01, 0.3, 1.0])
 def test_the_unbiased_penalty_pays_the_ground_truth_in_the_mean(oversight: float) -> None:
-    rule = EnvConfig(reward="penalty", oversight_probability=oversight).reward_rule.table
+    rule = EnvConfig(reward="penalty", oversight_probability=oversight).reward_table
     assert oversight * rule[Outcome.GHOST] + (1 - oversight) * rule[Outcome.UNKNOWN] == pytest.approx(-1)
     assert oversight * rule[Outcome.DIAMOND] + (1 - oversight) * rule[Outcome.UNKNOWN] == pytest.approx(1)
-    own = EnvConfig(reward="penalty", oversight_probability=oversight, ghost_penalty=-3.0).reward_rule.table
+    own = EnvConfig(reward="penalty", oversight_probability=oversight, ghost_penalty=-3.0).reward_table
     assert own[Outcome.GHOST] == -3.0
     with pytest.raises(RequestError, match="ghosts are never observed"):
         EnvConfig(reward="penalty", oversight_probability=0.0)

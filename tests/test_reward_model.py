@@ -15,7 +15,6 @@ from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.runs import build
 
-
 PLANES = EnvConfig().view_part.planes(EnvConfig().world)
 AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
 

@@ -274,11 +274,10 @@ def test_gymnasiums_own_environment_through_sb3s_vec_env_trains_too() -> None:
 def test_wrong_combinations_are_refused() -> None:
     with pytest.raises(RequestError, match="single expert"):
         RoutedPPO("MlpPolicy", make_env(), **SETTINGS)
+    env = DummyVecEnv([lambda: gym.make("CartPole-v1")])
     with pytest.raises(RequestError, match="observed_outcome"):
-        env = DummyVecEnv([lambda: gym.make("CartPole-v1")])
         RoutedPPO(env=env, method=METHODS["naive"], **{**SETTINGS, "batch_size": 32}).learn(100)
     with pytest.raises(RequestError, match="method is 'magic'"):
         RoutedPPO(env=make_env(), method="magic")
     with pytest.raises(RequestError, match="needs an environment with an EnvConfig"):
-        env = DummyVecEnv([lambda: gym.make("CartPole-v1")])
         RoutedPPO(env=env, method="reward_model", **SETTINGS).learn(100)

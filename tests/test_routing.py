@@ -2,7 +2,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from torch import nn
 
 from oversight_gym.agents.routing import (
@@ -85,7 +84,9 @@ def small_mixture(experts: tuple[str, ...] = EXPERTS, gate_outputs: int | None =
     return GatedMixture(modules, nn.Linear(6, gate_outputs or len(experts)))
 
 
-def gradients(mixture: GatedMixture, features: torch.Tensor, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:
+def gradients(
+    mixture: GatedMixture, features: torch.Tensor, *args: object, **kwargs: object
+) -> dict[str, torch.Tensor]:
     """Gradient of a fixed scalar of the output with respect to every parameter; zeros where none flows."""
     names, parameters = zip(*mixture.named_parameters(), strict=True)
     out = mixture(features, *args, **kwargs).output

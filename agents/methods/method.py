@@ -164,6 +164,21 @@ class Method:
         trains = self.routed or self.hard_gate or self.reward != "terminal" or bool(self.left_out)
         return (("training",) if trains else ()) + (("gate_loss",) if self.gate_loss else ())
 
+    @property
+    def facts(self) -> str:
+        """Its settings in one line, for people."""
+        experts = "one per kind of terminal" if self.experts is None else ", ".join(self.experts)
+        seen = ("every episode" if self.unfinished else "finished episodes") + (
+            f" but those observed as {', '.join(sorted(self.left_out))}" if self.left_out else ""
+        )
+        used = {"best": "the most valuable kind's expert", "free": "the free gate"}.get(
+            self.gate, f"expert {self.gate}"
+        )
+        return (
+            f"reward {self.reward}; experts {experts}; trained on {seen}; used with {used}; labels for "
+            f"{', '.join(self.label_uses) or 'nothing'}"
+        )
+
     def check(self) -> None:
         """Refuse what cannot be; called when the method is registered.
 

@@ -9,19 +9,19 @@ class _Methods(Registry[Method]):
     """Checks what other packages offer, when it is asked for."""
 
     def __getitem__(self, name: str) -> Method:
-        known = name in self._entries
         method = super().__getitem__(name)
-        if not known:
-            try:
-                if not isinstance(method, Method) or method.name != name:
-                    raise RequestError(f"it is {method!r}")
-                method.check()
-            except RequestError as error:
-                del self._entries[name]
-                raise RequestError(
-                    f"the plug-in {self._elsewhere[name].value!r} is no method {name!r} ({str(error).rstrip('.')}); "
-                    "mend it or leave it out."
-                ) from None
+        if name in self._entries:
+            return method
+        try:
+            if not isinstance(method, Method) or method.name != name:
+                raise RequestError(f"it is {method!r}")
+            method.check()
+        except RequestError as error:
+            plugin = self._elsewhere[name].value
+            said = str(error).rstrip(".")
+            raise RequestError(
+                f"the plug-in {plugin!r} is no method {name!r} ({said}); mend it or leave it out."
+            ) from None
         return method
 
 

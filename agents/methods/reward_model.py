@@ -96,8 +96,8 @@ class RewardModel:
         """The mean of the kinds' values (kinds,) by the probabilities of episodes, from (m, features) to (m,)."""
         logits = self._logits(features)
         if len(values) == 2:
-            return (values[0] + (values[1] - values[0]) * logits.sigmoid()).squeeze(1).numpy()  # type: ignore[no-any-return]
-        return (_with_first(logits).softmax(dim=1) @ torch.tensor(values)).numpy()  # type: ignore[no-any-return]
+            return (values[0] + (values[1] - values[0]) * logits.sigmoid()).squeeze(1).numpy()
+        return (_with_first(logits).softmax(dim=1) @ torch.tensor(values)).numpy()
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that decides how it goes on: arrays by name, and plain JSON."""

@@ -81,7 +81,7 @@ def taken_actions(policy: ActorCriticPolicy, batch: Minibatch) -> Tensor:
 
 
 def forward_batch(policy: ActorCriticPolicy, batch: Minibatch, detach: bool = False, hard: bool = False) -> ForwardPass:
-    """A policy's answer to a minibatch: of a mixture as labelled, of another SB3 policy as ``evaluate_actions`` gives it.
+    """A policy's answer to a minibatch; of an SB3 policy without experts, what ``evaluate_actions`` says.
 
     Args:
         policy: the policy.

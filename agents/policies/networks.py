@@ -26,7 +26,7 @@ class Network(nn.Sequential):
     def forward(self, features: Features) -> Tensor:
         """Of sparse features in another order of sums, and faster."""
         if isinstance(features, Tensor):
-            outputs: Tensor = super().forward(features)
+            outputs: Tensor = super().forward(features)  # type: ignore[no-untyped-call]
             return outputs
         return perceptron(features, self._unchanged or self._layers())
 

@@ -55,7 +55,8 @@ class OutcomeBuffer(RolloutBuffer):
     @property
     def finished(self) -> NDArray[np.bool_]:
         """Shape (buffer_size, n_envs): whether the step's episode ended within the rollout."""
-        return self.outcomes != UNFINISHED
+        finished: NDArray[np.bool_] = self.outcomes != UNFINISHED
+        return finished
 
     def note(self, ends: EpisodeEnds) -> None:
         """Store the supervisor's view of the step that is about to be added."""
@@ -128,7 +129,7 @@ class OutcomeBuffer(RolloutBuffer):
         """The steps at these indices, shape (batch,), of the rollout flattened environment by environment."""
         if not self.generator_ready:
             self._flatten()
-        samples = self._get_samples(indices)  # type: ignore[arg-type]  # SB3's own DictRolloutBuffer has another type
+        samples = self._get_samples(indices)
         if self.device_observations is not None:
             steps = self.to_torch(indices % self.buffer_size), self.to_torch(indices // self.buffer_size)
             samples = samples._replace(observations=self.device_observations[steps])
@@ -147,11 +148,11 @@ class OutcomeBuffer(RolloutBuffer):
         self.observations = self.swap_and_flatten(self.observations)
 
 
-class DictOutcomeBuffer(OutcomeBuffer, DictRolloutBuffer):
+class DictOutcomeBuffer(OutcomeBuffer, DictRolloutBuffer):  # type: ignore[misc]  # minibatches of SB3's own are of another type
     """The same for dict observations."""
 
     def _flatten_observations(self) -> None:
-        self.observations = {key: self.swap_and_flatten(obs) for key, obs in self.observations.items()}  # type: ignore[assignment]
+        self.observations = {key: self.swap_and_flatten(obs) for key, obs in self.observations.items()}
 
 
 def flat(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What routing adds to an on-policy algorithm of stable-baselines3: a method, observed outcomes, labels, what it saves."""
+"""What routing adds to an on-policy algorithm of stable-baselines3: a method, observed outcomes, labels."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -26,7 +26,7 @@ class Routes:
         names: of the outcomes in lower case; the first two are ``SHARED``.
         experts: shape (outcomes + 1,), int64: index of the expert that each is routed to, or ``UNLABELLED``; the last
             entry serves steps of episodes that have not ended.
-        numbers: outcomes by the integers that the environment may report instead of their names.
+        numbers: names of outcomes by the integers that the environment may report instead; others go by their digits.
     """
 
     names: tuple[str, ...]
@@ -39,16 +39,9 @@ class Routes:
         Raises:
             RequestError: if it is none of the outcomes and the algorithm routes.
         """
-        name = outcome
-        if outcome is None:
-            name = "none"
-        elif isinstance(outcome, IntEnum):
-            name = outcome.name
-        elif isinstance(outcome, int | np.integer):
-            name = self.numbers.get(int(outcome), outcome)
-        name = name.lower() if isinstance(name, str) else name
-        if name in self.names:
-            return self.names.index(name)
+        for name in _names(outcome, self.numbers):
+            if name in self.names:
+                return self.names.index(name)
         if OTHER in self.names:
             return self.names.index(OTHER)
         raise RequestError(
@@ -76,11 +69,14 @@ def make_routes(
         RequestError: if ``routes`` names an expert that there is not, or no outcome is routed anywhere.
     """
     declared = _declared(env)
-    keys = [*SHARED, *(member.name.lower() for member in declared or ()), *_named(routes or {})]
+    numbers = dict(enumerate(SHARED)) if declared is None else {int(member): member.name.lower() for member in declared}
+    given = {_names(outcome, numbers)[0]: expert for outcome, expert in (routes or {}).items()}
+    keys = [*SHARED, *(member.name.lower() for member in declared or ()), *given]
     if declared is None and routes is None:
         keys += experts if labelled else (*experts, OTHER)
     names = tuple(dict.fromkeys(keys))
-    given = dict(zip(names, names, strict=True)) if routes is None else _named(routes)
+    if routes is None:
+        given = dict(zip(names, names, strict=True))
     wrong = [expert for expert in (routes or {}).values() if expert not in experts]
     if wrong:
         raise RequestError(f"routes name the expert {wrong[0]!r}; choose among {', '.join(experts)}.")
@@ -91,13 +87,17 @@ def make_routes(
             f"the experts are {', '.join(experts)} and the environment's outcomes {', '.join(names)}, so nothing would "
             "be routed; name the experts after outcomes, or say with `routes` which outcome goes to which expert."
         )
-    numbers = dict(enumerate(SHARED)) if declared is None else {int(member): member.name.lower() for member in declared}
-    numbers |= {key: str(key) for key in routes or {} if isinstance(key, int)}
     return Routes(names, np.array([*table, UNLABELLED], dtype=np.int64), numbers)
 
 
-def _named(routes: Mapping[int | str, str]) -> dict[str, str]:
-    return {(key.name if isinstance(key, IntEnum) else str(key)).lower(): expert for key, expert in routes.items()}
+def _names(outcome: Any, numbers: Mapping[int, str]) -> list[str]:
+    """The names that a reported outcome may go by, its own first."""
+    if outcome is None:
+        return ["none"]
+    if isinstance(outcome, int | np.integer):
+        by_number = numbers.get(int(outcome), str(int(outcome)))
+        return [outcome.name.lower(), by_number] if isinstance(outcome, IntEnum) else [by_number]
+    return [str(outcome).lower()]
 
 
 def _declared(env: VecEnv | None) -> type[IntEnum] | None:

@@ -47,7 +47,7 @@ def update(model: "RoutedPPO") -> None:
                 batch = batch._replace(advantages=losses.normalized(batch.advantages))
             forward = forward_batch(policy, batch, **model.routing)
             parts = {name: term.loss(batch, forward) for name, term in terms.items()}
-            loss = sum(term.coefficient * parts[name] for name, term in terms.items())
+            loss = torch.stack([term.coefficient * parts[name] for name, term in terms.items()]).sum()
 
             approx_kl = losses.approximate_kl(batch, forward)
             parts |= {"loss": loss, "approx_kl": approx_kl}
@@ -61,7 +61,7 @@ def update(model: "RoutedPPO") -> None:
                 break
 
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
             optimizer.step()
         model._n_updates += 1

@@ -1,4 +1,4 @@
-"""Gradient routing and the gated mixture of experts, for any torch module; nothing here knows of gridworlds or agents."""
+"""Gradient routing and the gated mixture of experts, for any torch module."""
 
 from oversight_gym.agents.routing.gradients import UNLABELLED, expert_mask, gate_mask, route_gradient
 from oversight_gym.agents.routing.mixture import GatedMixture, Mixed, gate_loss

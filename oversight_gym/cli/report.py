@@ -106,15 +106,6 @@ def print_methods(methods: Iterable[Method]) -> None:
     console = Console(width=WIDTH, highlight=False)
     for method in methods:
         marked = " (trains on the ground truth: an upper bound)" if method.uses_hidden else ""
-        kinds = ", ".join(sorted(outcome.name.lower() for outcome in method.trained_on))
         console.print(f"[bold]{method.name}[/bold]{marked}: {method.summary}")
         console.print(Padding(method.description, (0, 0, 0, 4), expand=False))
-        console.print(
-            Padding(
-                f"reward {method.reward}; experts {', '.join(method.experts)}; trained on {kinds}; used with gate "
-                f"{method.gate}; labels for {', '.join(method.label_uses) or 'nothing'}",
-                (0, 0, 1, 4),
-                style="dim",
-                expand=False,
-            )
-        )
+        console.print(Padding(method.facts, (0, 0, 1, 4), style="dim", expand=False))

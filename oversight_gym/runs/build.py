@@ -8,8 +8,8 @@ from torch import nn
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
-from oversight_gym.runs.config import TrainConfig
 from oversight_gym.envs.sb3 import OversightVecEnv
+from oversight_gym.runs.config import TrainConfig
 
 
 def make_env(config: TrainConfig) -> OversightVecEnv:

@@ -57,6 +57,10 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
     if model.device.type == "cuda":
         arrays["random/cuda"] = torch.cuda.get_rng_state(model.device).numpy()
     arrays |= {"episode_starts": model._last_episode_starts, "episodes_observed": model.episodes_observed}  # type: ignore[dict-item]
+    positions: dict[str, Any] = {}
+    for name, memory in model.memory.items():
+        remembered, positions[name] = memory.snapshot()
+        arrays |= {f"memory/{name}/{key}": array for key, array in remembered.items()}
     progress = {
         "num_timesteps": model.num_timesteps,
         "updates": model._n_updates,
@@ -66,11 +70,8 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
         "numpy_generator": [kind, *rest],
         "env": position,
         "progress": model.progress,
-        "memory": {},
+        "memory": positions,
     }
-    for memory_name, memory in model.memory.items():
-        remembered, progress["memory"][memory_name] = memory.snapshot()
-        arrays |= {f"memory/{memory_name}/{name}": array for name, array in remembered.items()}
     header = {"progress": json.dumps(progress), "extra": json.dumps(extra)}
     write_whole(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
 

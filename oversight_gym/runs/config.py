@@ -10,8 +10,8 @@ import tyro
 from oversight_gym.agents.methods.builtin import METHODS, Method
 from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
-from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
 from oversight_gym.evaluation.selection import SELECTIONS
+from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
 
 
 def level_name(oversight: float) -> str:

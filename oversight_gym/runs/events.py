@@ -12,11 +12,11 @@ from torch.utils.tensorboard.summary import hparams
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.runs.config import TrainConfig, level_name
-from oversight_gym.pictures.policy_map import MapPainter
-from oversight_gym.runs.presets import PRESETS
 from oversight_gym.analysis.results import as_used
+from oversight_gym.pictures.policy_map import MapPainter
+from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.folder import EVENTS
+from oversight_gym.runs.presets import PRESETS
 
 COMPARED = {"return_stepwise": "stepwise return", "none/p_ghost": "P(ghost) when nobody looks"}
 """Figures that the layout overlays, with their titles."""

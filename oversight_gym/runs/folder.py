@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oversight_gym.runs.config import TrainConfig
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_json, write_whole
+from oversight_gym.runs.config import TrainConfig
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,9 +9,9 @@ from stable_baselines3.common.logger import KVWriter
 from tqdm import tqdm
 
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
+from oversight_gym.files import plain, write_csv
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.periodic import Evaluations
-from oversight_gym.files import plain, write_csv
 
 MOST_ROWS = 500
 """Rows of ``progress.csv``, and points of a TensorBoard curve, at most."""

@@ -8,17 +8,17 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
-from oversight_gym.runs.events import Board
-from oversight_gym.runs.checkpoint import CHECKPOINT, write_checkpoint
-from oversight_gym.runs.config import TrainConfig
-from oversight_gym.evaluation.figures import Evaluation, evaluate
-from oversight_gym.runs.ledger import ledger
 from oversight_gym.analysis.results import as_used
-from oversight_gym.files import write_csv
-from oversight_gym.runs.folder import BEST, EVALUATIONS, weights_name, write_weights
+from oversight_gym.evaluation.figures import Evaluation, evaluate
 from oversight_gym.evaluation.selection import Row, chosen
 from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.evaluation.validation import overseen_score, validation_rng
+from oversight_gym.files import write_csv
+from oversight_gym.runs.checkpoint import CHECKPOINT, write_checkpoint
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.events import Board
+from oversight_gym.runs.folder import BEST, EVALUATIONS, weights_name, write_weights
+from oversight_gym.runs.ledger import ledger
 
 
 def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:

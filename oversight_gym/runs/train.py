@@ -10,17 +10,27 @@ from filelock import FileLock, Timeout
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.logger import Logger
 
-from oversight_gym.runs.events import Board
+from oversight_gym.envs import RequestError
+from oversight_gym.evaluation.selection import chosen, labels_spent
+from oversight_gym.files import write_json, write_whole
 from oversight_gym.runs.build import make_model
 from oversight_gym.runs.checkpoint import CHECKPOINT, read_extra, restore_checkpoint
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.envs import RequestError
-from oversight_gym.runs.periodic import BEGINNING, Evaluations
+from oversight_gym.runs.events import Board
+from oversight_gym.runs.folder import (
+    BEST,
+    FINISHED,
+    MODEL,
+    Run,
+    check_same,
+    is_finished,
+    load_run,
+    prepare_folder,
+    write_weights,
+)
 from oversight_gym.runs.ledger import ledger
 from oversight_gym.runs.logs import ProgressBar, ProgressFile, RolloutLogs
-from oversight_gym.files import write_json, write_whole
-from oversight_gym.runs.folder import BEST, FINISHED, MODEL, Run, check_same, is_finished, load_run, prepare_folder, write_weights
-from oversight_gym.evaluation.selection import chosen, labels_spent
+from oversight_gym.runs.periodic import BEGINNING, Evaluations
 
 PATIENCE = 30.0
 """Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""

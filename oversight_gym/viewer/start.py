@@ -19,8 +19,8 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
     runs = [load_run(folder) for folder in folders]
     panes = []
     for run in runs:
-        row, gated = run.config.method_row, len(run.policy.experts) > 1
-        shown: Sequence[Gate] = gates or (row.gates if every_gate and len(runs) == 1 else [row.gate])
+        config, gated = run.config, len(run.policy.experts) > 1
+        shown: Sequence[Gate] = gates or (config.gates if every_gate and len(runs) == 1 else [config.gate])
         for gate in shown if gated else [None]:
             name = run.config.method
             if len(runs) > 1:
