@@ -129,8 +129,8 @@ class Repeated(NamedTuple):
         _, first, row = np.unique(hot.keys(), return_index=True, return_inverse=True)
         return cls(hot[first], row)
 
-    def __getitem__(self, samples: NDArray[np.intp]) -> "Repeated":  # type: ignore[override]
-        """Some of the samples, with the whole table."""
+    def some(self, samples: NDArray[np.intp]) -> "Repeated":
+        """The samples at these indices, with the whole table."""
         return Repeated(self.table, self.row[samples])
 
 

@@ -40,7 +40,7 @@ class PointwiseLinear(nn.Module):
 
     @property
     def table(self) -> Tensor:
-        """The weight transposed, shape (planes * squares, outputs), contiguous: one product instead of an ``einsum``."""
+        """The weight transposed, shape (planes * squares, outputs), contiguous; by a product, not an ``einsum``."""
         planes, channels = self.convolution.in_channels, self.convolution.out_channels
         of_channel = self.linear.weight.T.reshape(channels, -1)  # (channels, squares * outputs)
         of_plane = self.convolution.weight[:, :, 0, 0].T @ of_channel

@@ -15,6 +15,7 @@ from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, row_we
 from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, Repeated, flat_binary
 from oversight_gym.agents.policies.networks import Features, MixtureExtractor, Network
 from oversight_gym.agents.policies.optimizer import LightAdam
+from oversight_gym.agents.policies.perceptron import ACTIVATIONS
 from oversight_gym.agents.policies.pointwise import PointwiseLinear
 from oversight_gym.agents.policies.steering import Gate, SteeredPolicy, forced_gate, gate_vector
 from oversight_gym.agents.routing.mixture import Forced
@@ -39,7 +40,8 @@ class GatedMixturePolicy(ActorCriticPolicy):
             ``planes`` is given: the weights of their first layers that read them are 0 and stay so.
         planes: names of the observation's planes, in order.
         multi_hot: read binary observations by their ones, on the CPU: the same numbers but for rounding, faster. Only
-            for a ``MultiBinary`` space and SB3's ``FlattenExtractor``; None where it can be.
+            for a ``MultiBinary`` space, SB3's ``FlattenExtractor`` and an activation in ``ACTIVATIONS``; None where it
+            can be.
         **kwargs: as in ``ActorCriticPolicy``; the optimizer is :class:`LightAdam` unless set.
 
     Raises:
@@ -76,13 +78,14 @@ class GatedMixturePolicy(ActorCriticPolicy):
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, **(kwargs.get("optimizer_kwargs") or {})}  # as SB3 sets Adam's
         super().__init__(*args, **kwargs)
         flattened = self.share_features_extractor and isinstance(self.features_extractor, FlattenExtractor)
-        binary = flattened and isinstance(self.observation_space, MultiBinary)
-        if multi_hot and not binary:
+        sparse = flattened and isinstance(self.observation_space, MultiBinary) and self.activation_fn in ACTIVATIONS
+        if multi_hot and not sparse:
             raise RequestError(
-                f"multi_hot is True, but the observations are {self.observation_space}; it needs a MultiBinary space "
-                "and one FlattenExtractor, or use multi_hot=False."
+                f"multi_hot is True, but the observations are {self.observation_space} and the activation is "
+                f"{self.activation_fn.__name__}; it needs a MultiBinary space, one FlattenExtractor and "
+                f"{' or '.join(known.__name__ for known in ACTIVATIONS)}, or use multi_hot=False."
             )
-        self.multi_hot = binary if multi_hot is None else multi_hot
+        self.multi_hot = sparse if multi_hot is None else multi_hot
         if self.blind_to:
             self._blind(flattened)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
+from oversight_gym.agents.policies.memory import keep_freed_memory
 from oversight_gym.agents.policies.multi_hot import MultiHot, Repeated, flat_binary
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.buffer import OutcomeBuffer, flat
@@ -75,6 +76,7 @@ def collect(
     """
     policy: GatedMixturePolicy = model.policy
     policy.set_training_mode(False)
+    keep_freed_memory()
     rollout_buffer.reset()
     callback.on_rollout_start()
     with policy.unchanged():

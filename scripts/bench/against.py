@@ -1,55 +1,74 @@
-"""This checkout beside another, slice by slice: ``python scripts/bench against PATH-OF-PYTHON [NAME ...]``.
+"""This checkout beside another: ``python scripts/bench against PATH-OF-PYTHON [NAME ...]``.
 
-The other interpreter has another version of the package installed. Each of the two builds its model once; then they take
-turns on one core in slices of about a second, so that both see the machine's quiet and busy times alike.
+The other interpreter has another version of the package installed. Each of the two builds its model once, then they
+take turns on one core in short slices, so that both see the machine's quiet and busy moments alike.
 """
 
 import os
 import statistics
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from timing import table
 
-PAIRS = 9
 WORKER = Path(__file__).with_name("slices.py")
+PAIRS = 15
+LONG = {"default run": 3}
+"""Pairs of what takes longer than a few seconds."""
 NAMES = ("fast", "paper-reinforce", "environment, 512", "environment, 4096", "default run")
 
 
 class Worker:
-    """One interpreter at work on one slice."""
+    """An interpreter that times slices of its version's work when asked to."""
 
     def __init__(self, python: str, name: str) -> None:
         command = [python, str(WORKER), name]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = subprocess.Popen(command, text=True, cwd="/", **pipes)  # type: ignore[call-overload]
 
-    def slice(self) -> float:
-        """Seconds of one slice."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+    def slice(self) -> tuple[float, float]:
+        """Seconds of one slice: by the clock, and of the processor."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return [float(word) for word in self._process.stdout.readline().split()][WHICH]
+        elapsed, used = map(float, self._process.stdout.readline().split())
+        return elapsed, used
 
     def close(self) -> None:
+        """End the interpreter."""
         self._process.communicate()
 
 
-WHICH = int(os.environ.get("BENCH_CPU_TIME", "0"))
+def ratios(pairs: Sequence[tuple[float, float]]) -> list[float]:
+    """How many times as long the other took, pair by pair, in order of size."""
+    return sorted(theirs / ours for theirs, ours in pairs)
 
 
 def main(python: str, *names: str) -> None:
+    """Print how many times as fast this checkout is."""
+    if hasattr(os, "sched_setaffinity"):  # Linux; the workers inherit it
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     rows = []
     for name in names or NAMES:
         workers = [Worker(each, name) for each in (python, sys.executable)]
-        pairs = [tuple(worker.slice() for worker in workers) for _ in range(PAIRS)]
+        pairs = [[worker.slice() for worker in workers] for _ in range(LONG.get(name, PAIRS))]
         for worker in workers:
             worker.close()
-        ratios = sorted(theirs / ours for theirs, ours in pairs)
-        theirs, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-        rows.append([name, f"{theirs:.3f}", f"{ours:.3f}", f"{statistics.median(ratios):.2f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}"])
-    table("Beside", ["slice", "seconds, theirs", "ours", "ours is faster by", "range"], rows)
+        clock, processor = ([(theirs[kind], ours[kind]) for theirs, ours in pairs] for kind in range(2))
+        found = ratios(clock)
+        seconds = (f"{statistics.median(column):.3f}" for column in zip(*clock, strict=True))
+        rows.append(
+            [
+                name,
+                *seconds,
+                f"{statistics.median(found):.2f}",
+                f"{found[0]:.2f} to {found[-1]:.2f}",
+                f"{statistics.median(ratios(processor)):.2f}",
+            ]
+        )
+    header = ["slice", "seconds there", "here", "times as fast", "range", "by processor time"]
+    table("Beside the other checkout, in turns, one core", header, rows)
 
 
 if __name__ == "__main__":
