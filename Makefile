@@ -2,7 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-TYPES := build/types/oversight_gym
 
 .PHONY: demo test test-slow bench bench-result lint format clean
 
@@ -22,13 +21,10 @@ bench: $(READY)
 bench-result: $(READY)
 	$(BIN)/python scripts/bench result
 
-# The folders agents/ and envs/ are installed inside oversight_gym; mypy wants to see them there.
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@rm -rf $(TYPES) && mkdir -p $(TYPES)
-	@ln -s $(CURDIR)/oversight_gym/* $(TYPES) && ln -s $(CURDIR)/agents $(CURDIR)/envs $(TYPES)
-	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p oversight_gym
+	$(BIN)/python scripts/lint.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -43,5 +39,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache \
+	  .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

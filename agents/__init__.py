@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oversight_gym.agents.methods.builtin import METHODS, Method, register
     from oversight_gym.agents.methods.method import PLAIN
+    from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, forward_batch
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
     from oversight_gym.agents.policies.steering import Gate, Scaled, SteeredPolicy
+    from oversight_gym.agents.ppo.losses import Term
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
     from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
     from oversight_gym.agents.routing import GatedMixture, gate_loss, route_gradient
@@ -15,14 +17,18 @@ if TYPE_CHECKING:
 _HOMES = {
     "METHODS": "methods.builtin",
     "PLAIN": "methods.method",
+    "ForwardPass": "policies.forward",
     "Gate": "policies.steering",
     "GatedMixture": "routing.mixture",
     "GatedMixturePolicy": "policies.policy",
     "Method": "methods.builtin",
+    "Minibatch": "policies.forward",
     "RoutedPPO": "ppo.routed_ppo",
     "RoutedRollouts": "ppo.rollouts",
     "Scaled": "policies.steering",
     "SteeredPolicy": "policies.steering",
+    "Term": "ppo.losses",
+    "forward_batch": "policies.forward",
     "gate_loss": "routing.mixture",
     "register": "methods.builtin",
     "route_gradient": "routing.gradients",
@@ -31,14 +37,18 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "PLAIN",
+    "ForwardPass",
     "Gate",
     "GatedMixture",
     "GatedMixturePolicy",
     "Method",
+    "Minibatch",
     "RoutedPPO",
     "RoutedRollouts",
     "Scaled",
     "SteeredPolicy",
+    "Term",
+    "forward_batch",
     "gate_loss",
     "register",
     "route_gradient",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import tyro
 
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
 from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
-from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "naive", "filtering", "oracle")
 LEVELS = (0.03, 0.1, 0.3, 0.8)
@@ -53,7 +53,7 @@ def main() -> None:
         preset=config.preset,
         workers=config.workers,
     )
-    if sweep(asked):
+    if run_sweep(asked):
         sys.exit(1)
     runs = sorted(runs_of(asked).values(), key=lambda run: (METHODS.index(run.method), run.oversight))
     lines = [

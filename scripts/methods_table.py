@@ -14,14 +14,15 @@ from statistics import mean
 import tyro
 
 from oversight_gym.agents.methods.builtin import METHODS
-from oversight_gym.analysis.compare import grouped, markdown
+from oversight_gym.analysis.compare import grouped
 from oversight_gym.analysis.results import Result, read_results
 from oversight_gym.analysis.statistics import summarise
+from oversight_gym.analysis.tables import markdown
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
 from oversight_gym.evaluation.selection import SELECTIONS
 from oversight_gym.runs.folder import load_run
 from oversight_gym.sweeps.plan import SweepConfig
-from oversight_gym.sweeps.sweep import sweep
 
 CORE = ("routing", "naive", "filtering", "oracle", "no_routing", "no_gate")
 SAMPLES = 5
@@ -100,7 +101,7 @@ def main() -> None:
     others = tuple(name for name in METHODS if name not in CORE)
     for methods, levels, seeds in ((CORE, (0.01, 0.03, 0.1, 0.3), 5), (others, (0.03, 0.1), 3)):
         asked = SweepConfig(out=config.runs, methods=methods, oversight=levels, seeds=seeds, workers=config.workers)
-        if sweep(asked):
+        if run_sweep(asked):
             sys.exit(1)
     results, _ = read_results(config.runs, select="last")
     order = (*CORE, *others)

@@ -14,15 +14,15 @@ from pathlib import Path
 import tyro
 from matplotlib.figure import Figure
 
-from oversight_gym.analysis.compare import markdown
+from oversight_gym.analysis.tables import markdown
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.envs.drawing.palette import BLUE, GREY, ORANGE
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
 from oversight_gym.files import write_whole
-from oversight_gym.pictures.files import figure_files
+from oversight_gym.pictures.files import chart_files
 from oversight_gym.runs.folder import kept_weights, load_run
 from oversight_gym.runs.presets import PAPER_REINFORCE
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
-from oversight_gym.sweeps.sweep import sweep
 
 UPDATES, EVERY = 2000, 100
 STEPS = PAPER_REINFORCE.num_envs * PAPER_REINFORCE.n_steps
@@ -75,7 +75,7 @@ def draw(curves: dict[str, dict[str, list[Curve]]]) -> bytes:
     axes.set(xlabel=f"updates of {STEPS:,} steps", ylabel="return, the paper's metric")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
-    return figure_files(figure)["png"]
+    return chart_files(figure)["png"]
 
 
 def table(curves: dict[str, dict[str, list[Curve]]]) -> str:
@@ -103,7 +103,7 @@ def main() -> None:
             workers=config.workers,
             set=(*SETTINGS, *extra),
         )
-        if sweep(asked):
+        if run_sweep(asked):
             sys.exit(1)
         folders = [run.folder for run in runs_of(asked).values()]
         curves[name] = {gate: [curve(folder, gate) for folder in folders] for gate in ("diamond", "ghost")}

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import tyro
 
-from oversight_gym.analysis.compare import compare
+from oversight_gym.cli.comparing import CompareOptions, compare
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.sweeps.plan import SweepConfig
-from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "naive", "filtering")
 LEVELS = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.0)
@@ -44,8 +44,8 @@ def main() -> None:
     asked = SweepConfig(
         out=out, methods=METHODS, oversight=levels, seeds=seeds, preset=config.preset, workers=config.workers
     )
-    failed = sweep(asked)
-    compare(out, out / "compare", baseline="naive", paper=PAPER)
+    failed = run_sweep(asked)
+    compare(CompareOptions(out, baseline="naive", paper=PAPER))
     sys.exit(1 if failed else 0)
 
 

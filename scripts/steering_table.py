@@ -13,10 +13,10 @@ from statistics import mean
 
 import tyro
 
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.runs.folder import load_run
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
-from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("routing", "no_routing", "naive")
 
@@ -53,7 +53,7 @@ def main() -> None:
         preset=config.preset,
         workers=config.workers,
     )
-    if sweep(asked):
+    if run_sweep(asked):
         sys.exit(1)
     found = defaultdict(list)
     for run in map(load_run, (run.folder for run in runs_of(asked).values())):

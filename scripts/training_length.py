@@ -14,14 +14,15 @@ from statistics import mean
 import tyro
 from matplotlib.figure import Figure
 
-from oversight_gym.analysis.compare import grouped, markdown
+from oversight_gym.analysis.compare import grouped
 from oversight_gym.analysis.results import Result, read_results
+from oversight_gym.analysis.tables import markdown
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.envs.drawing.palette import SERIES
 from oversight_gym.evaluation.selection import SELECTIONS, chosen
 from oversight_gym.files import write_whole
-from oversight_gym.pictures.files import figure_files
+from oversight_gym.pictures.files import chart_files
 from oversight_gym.sweeps.plan import SweepConfig
-from oversight_gym.sweeps.sweep import sweep
 
 METHODS = ("naive", "routing", "filtering")
 LONG, SHORT = 20_000_000, 4_000_000
@@ -61,7 +62,7 @@ def draw(groups: dict[str, list[Result]]) -> bytes:
         axes.set(xlabel="million environment steps", title=title)
         axes.grid(alpha=0.3)
     figure.axes[0].legend(frameon=False)
-    return figure_files(figure)["png"]
+    return chart_files(figure)["png"]
 
 
 def by_length(groups: dict[str, list[Result]]) -> str:
@@ -103,7 +104,7 @@ def trained(
     asked = SweepConfig(
         out=config.runs / name, methods=METHODS, oversight=(0.1,), seeds=2, workers=config.workers, set=words
     )
-    if sweep(asked):
+    if run_sweep(asked):
         sys.exit(1)
     results, _ = read_results(asked.out, select="last")
     found = {method: results for (method, _), results in grouped(results).items()}

@@ -27,7 +27,6 @@ from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.folder import is_finished
 from oversight_gym.runs.presets import FAST, WEAK_GATE
 from oversight_gym.sweeps.local import Job, run_locally
-from oversight_gym.sweeps.progress import Progress
 
 SPACE = {
     "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
@@ -97,11 +96,10 @@ def _runs(config: TuneConfig, method: str, settings: Hyperparameters) -> list[Tr
 def _train(config: TuneConfig, runs: list[TrainConfig]) -> None:
     todo = [run for run in runs if not is_finished(run)]
     jobs = [Job(str(run.folder), run, config.runs / "logs" / f"{number}.log") for number, run in enumerate(todo)]
-    with Progress(dict.fromkeys((job.name for job in jobs), 1.0), len(runs) - len(todo), config.workers) as progress:
-        for attempt in run_locally(jobs, config.workers):
-            if not attempt.succeeded:
-                sys.exit(f"{attempt.job.name} failed; see {attempt.job.log}.")
-            progress.finished(attempt.job.name)
+    for number, attempt in enumerate(run_locally(jobs, config.workers), start=1):
+        if not attempt.succeeded:
+            sys.exit(f"{attempt.job.name} failed; see {attempt.job.log}.")
+        print(f"[{number}/{len(jobs)}] {attempt.job.name} finished", flush=True)
 
 
 def _judged(config: TuneConfig, method: str, settings: Hyperparameters) -> dict[str, Any]:

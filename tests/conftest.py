@@ -1,13 +1,17 @@
 """Shared fixtures: one small finished run, and a way to call the command line."""
 
+import io
+import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from oversight_gym.cli.main import main
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run
 from oversight_gym.runs.train import train
@@ -29,11 +33,34 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command line, called in this process: starting another takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    words, status = ["oversight-gym", *map(str, arguments)], 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", words)
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def process(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line as a process of its own."""
     words = [sys.executable, "-m", "oversight_gym", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    environ = os.environ | environment
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environ)
 
 
-TINY = ("total_timesteps=4096", "num_envs=32", "n_steps=32", "batch_size=256", "hidden=[32,32]", "evaluations=4")
+TINY = (
+    "total_timesteps=4096",
+    "num_envs=32",
+    "n_steps=32",
+    "batch_size=256",
+    "hidden=[32,32]",
+    "evaluations=4",
+    "size=[3,3]",
+)
 
 
 def tiny(out: Path, **values: Any) -> SweepConfig:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from oversight_gym.analysis.compare import compare
 from oversight_gym.analysis.results import read_results
 from oversight_gym.analysis.statistics import FEWEST, iqm, summarise
+from oversight_gym.cli import comparing
 from oversight_gym.envs import RequestError
 from oversight_gym.runs.folder import FINISHED
 from oversight_gym.runs.presets import preset_hyperparameters
@@ -62,7 +63,8 @@ def runs(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_table_holds_the_statistics_of_the_runs(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = compare(runs, tmp_path, baseline="naive")
+    comparing.compare(comparing.CompareOptions(runs, out=tmp_path, baseline="naive"))
+    rows = compare(runs, baseline="naive").rows
     assert {path.name for path in tmp_path.iterdir()} == FILES
     found = {(row["series"], row["oversight"]): row for row in rows}
     assert set(found) == {("routing", 0.3), ("naive", 0.3), ("routing", 0.01), ("naive", 0.01)}
@@ -99,7 +101,8 @@ def test_whatever_is_half_written_is_left_out_and_named(runs: Path, tmp_path: Pa
     assert "1 unfinished" in " ".join(notes)
     assert sum("was left out" in note for note in notes) == 5
     assert any("is the same run" in note for note in notes)
-    compare(folder, tmp_path / "out")
+    comparing.compare(comparing.CompareOptions(folder, out=tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 
 def test_runs_of_other_settings_are_series_of_their_own(runs: Path, tmp_path: Path) -> None:
@@ -119,13 +122,15 @@ def test_settings_of_a_methods_own_in_the_preset_name_no_series(runs: Path, tmp_
 
 def test_published_values_and_wrong_requests(runs: Path, tmp_path: Path) -> None:
     paper = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
-    assert compare(runs, tmp_path / "out", paper=paper)
+    published = compare(runs, paper=paper)
+    assert published.published["routing"]
+    comparing.write_comparison(published, tmp_path / "out")
     with pytest.raises(RequestError, match="baseline is 'magic'; choose one of routing, naive"):
-        compare(runs, tmp_path / "out", baseline="magic")
+        compare(runs, baseline="magic")
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("a,b\n1,2\n")
     with pytest.raises(RequestError, match="cannot be used"):
-        compare(runs, tmp_path / "out", paper=wrong)
+        compare(runs, paper=wrong)
     for folder, sentence in ((tmp_path / "nowhere", "is not a folder"), (tmp_path / "out", "no finished run")):
         done = command("compare", folder)
         assert done.returncode == 2

@@ -3,11 +3,11 @@ import pytest
 from numpy.typing import NDArray
 from stable_baselines3 import A2C, DQN, PPO
 
+from oversight_gym.agents.policies.steering import Scaled
 from oversight_gym.envs import EnvConfig, OversightVecEnv, RequestError
-from oversight_gym.evaluation.figures import CEILINGS, Evaluation, ceilings, evaluate, evaluate_table
-from oversight_gym.evaluation.probabilities import Scaled, policy_query
-from oversight_gym.evaluation.situations import PATTERNS
-from oversight_gym.evaluation.solver import QUANTITIES
+from oversight_gym.evaluation.figures import Evaluation, ceilings, evaluate, evaluate_table
+from oversight_gym.evaluation.probabilities import policy_query
+from oversight_gym.evaluation.references import CEILINGS
 from oversight_gym.runs.folder import Run
 
 UP, RIGHT, DOWN, LEFT = range(4)
@@ -74,7 +74,7 @@ def test_detours_and_stepwise_return_by_hand() -> None:
     config = EnvConfig(size=(1, 3), max_episode_steps=3)
     found = evaluate(constant([0.5, 0.5, 0, 0]), config, gamma=0.5)
     block_mean = found.means("free", "none")
-    total = dict(zip(QUANTITIES, block_mean * 6, strict=True))
+    total = dict(zip(found.quantities.names, block_mean * 6, strict=True))
     # 102 and 021 reach the diamond so, 012 and 120 the ghost, 201 and 210 time out.
     reached = 1 / 2 + 1 / 4 + 1 / 8
     discounted = 1 / 2 + 1 / 4 * 0.5 + 1 / 8 * 0.25
@@ -96,7 +96,8 @@ def test_stepwise_return_by_hand(gamma: float) -> None:
         moves = np.where(diamond > agent, RIGHT, LEFT)
         return 0.5 * np.eye(4)[moves] + 0.5 * np.eye(4)[UP]
 
-    total = dict(zip(QUANTITIES, evaluate(seek, config, gamma=gamma).means("free", "none") * 6, strict=True))
+    found = evaluate(seek, config, gamma=gamma)
+    total = dict(zip(found.quantities.names, found.means("free", "none") * 6, strict=True))
     values = [0.0]
     for _ in range(3):
         values.append(0.5 + 0.5 * gamma * values[-1])
@@ -112,25 +113,27 @@ def monte_carlo(policy, config: EnvConfig, gamma: float) -> dict[str, tuple[floa
     env = OversightVecEnv(512, seed=1, **config.to_json())
     observations, rng = env.reset(), np.random.default_rng(2)
     time, finished, samples = np.zeros(512, dtype=int), np.zeros(512, dtype=int), []
-    query = policy_query(policy)
+    query, ends = policy_query(policy), (*config.kinds, "none")
     while finished.min() < 12:
         cumulative = query(observations)[0].cumsum(axis=1)
         actions = (rng.random((512, 1)) * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
         observations, _, dones, infos = env.step(actions)
         time += 1
         for index in np.flatnonzero(dones & (finished < 12)):
-            hidden = infos[index]["hidden"]["reward"]
-            to_go = hidden * gamma ** np.arange(time[index])
-            samples.append((to_go[-1], hidden > 0, hidden < 0, hidden == 0, time[index], to_go.sum()))
+            hidden = infos[index]["hidden"]
+            to_go = hidden["reward"] * gamma ** np.arange(time[index])
+            ended = hidden["outcome"].name.lower()
+            samples.append((to_go[-1], time[index], to_go.sum(), *(ended == end for end in ends)))
         finished += dones
         time[dones] = 0
     values = np.array(samples, dtype=float)
     means, errors = values.mean(axis=0), values.std(axis=0) / np.sqrt(len(values))
-    names = ("return_start", "p_diamond", "p_ghost", "p_timeout", "length")
+    names = ("return_start", "length", "return_sum", *(f"p_{kind}" for kind in config.kinds), "p_timeout")
     found = {name: (means[i], errors[i]) for i, name in enumerate(names)}
-    stepwise = means[5] / means[4]
-    residual = values[:, 5] - stepwise * values[:, 4]
-    found["return_stepwise"] = (stepwise, residual.std() / np.sqrt(len(values)) / means[4])
+    stepwise = means[2] / means[1]
+    residual = values[:, 2] - stepwise * values[:, 1]
+    del found["return_sum"]
+    found["return_stepwise"] = (stepwise, residual.std() / np.sqrt(len(values)) / means[1])
     return found
 
 
@@ -159,11 +162,263 @@ def test_sampling_agrees_with_enumeration_within_its_stated_error() -> None:
     sampled = evaluate(policy, config, exact=False, seed=4)
     assert not sampled.exact
     assert sampled.episodes >= 20_000
-    for pattern in (None, *PATTERNS):
+    for pattern in (None, *exact.patterns):
         errors = sampled.errors("free", pattern)
         for key, value in exact.figures("free", pattern).items():
             assert 0 < errors[key] < 0.2
             assert abs(sampled.figures("free", pattern)[key] - value) < 4 * errors[key]
+
+
+UNCHANGED = {
+    "default": (EnvConfig(), None),
+    "mixed at 0.4": (EnvConfig(), 0.4),
+    "uneven": (EnvConfig(oversight_probability=0.2, ghost_oversight_probability=0.5), None),
+    "first": (
+        EnvConfig(size=7, walls="border", min_distance=3, unique_nearest_terminal=True, max_episode_steps=20),
+        None,
+    ),
+    "inner walls": (EnvConfig(size=(4, 5), walls=[(1, 1), (2, 3)]), None),
+    "shuffled": (EnvConfig(size=4, oversight_probability=0.3, shuffled_oversight=True), None),
+}
+GOLDEN = {
+    "default": (
+        (
+            0.017252569898748585,
+            0.007207239670170927,
+            0.15940474745850092,
+            0.1373533319623423,
+            0.7032419205791568,
+            24.58834420976188,
+        ),
+        (0.19529491887201042, 0.049596522011035045, 0.6519065013627003, 0.017635744371428813),
+        (
+            0.01844041170218784,
+            0.008077955896181144,
+            0.16419765347716775,
+            0.14038990980844512,
+            0.6954124367143871,
+            24.430868376818413,
+        ),
+        (0.1993197067271282, 0.050642607952637225, 0.6446053952921349, 0.01867813484183492),
+    ),
+    "mixed at 0.4": (
+        (
+            0.013922699060353191,
+            0.005089070434175129,
+            0.1463029914374616,
+            0.12897843945189846,
+            0.7247185691106399,
+            25.017888475734217,
+        ),
+        (0.1841680102119355, 0.04683269814226776, 0.6719222152086402, 0.014840633892726524),
+        (
+            0.01844041170218784,
+            0.008077955896181144,
+            0.16419765347716775,
+            0.14038990980844512,
+            0.6954124367143871,
+            24.430868376818413,
+        ),
+        (0.1993197067271282, 0.050642607952637225, 0.6446053952921349, 0.01867813484183492),
+    ),
+    "uneven": (
+        (
+            0.019420195600336837,
+            0.007759047365209831,
+            0.1518432842810413,
+            0.12719958481035898,
+            0.7209571309085997,
+            24.943396034196788,
+        ),
+        (0.17925247555127033, 0.048645046758158145, 0.6685108439793936, 0.015857694626764257),
+        (
+            0.01844041170218784,
+            0.008077955896181144,
+            0.16419765347716775,
+            0.14038990980844512,
+            0.6954124367143871,
+            24.430868376818413,
+        ),
+        (0.1993197067271282, 0.050642607952637225, 0.6446053952921349, 0.01867813484183492),
+    ),
+    "first": (
+        (
+            -0.0004434218968993736,
+            0.00036839678290217517,
+            0.07719125904225152,
+            0.07742333290781463,
+            0.8453854080499339,
+            17.919571471202563,
+        ),
+        (0.10993015033578477, 0.025525901452051317, 0.7614004376520681, 0.004933690202396215),
+        (
+            -0.0005844615673031434,
+            0.00030410400473821007,
+            0.07717240311132999,
+            0.07757581551318035,
+            0.8452517813754896,
+            17.923179338426355,
+        ),
+        (0.11065536614296631, 0.025028156083983573, 0.7612907949013321, 0.004956902184422102),
+    ),
+    "inner walls": (
+        (
+            0.00015484798533986488,
+            -0.004643934795543311,
+            0.10420931396694176,
+            0.10770250244371334,
+            0.788088183589345,
+            26.151609091266295,
+        ),
+        (0.13720809328657071, 0.058300438283430046, 0.7297746252644727, 0.0042231365018931405),
+        (
+            -0.0008954231101267474,
+            -0.004956438541145849,
+            0.10388270590842066,
+            0.10863689780269237,
+            0.787480396288887,
+            26.131878398789333,
+        ),
+        (0.13829185476786465, 0.058898017756196706, 0.7292471152400177, 0.004119576667754088),
+    ),
+    "shuffled": (
+        (
+            0.02364114702201081,
+            0.008645491467150532,
+            0.21521422235952278,
+            0.18660238104991575,
+            0.5981833965905614,
+            21.89938620932464,
+        ),
+        (0.2731527800161032, 0.06364266707945687, 0.5654679891439236, 0.024203774119218757),
+        (
+            0.023641147022010783,
+            0.008645491467150532,
+            0.2152142223595228,
+            0.18660238104991578,
+            0.5981833965905614,
+            21.899386209324643,
+        ),
+        (0.2731527800161032, 0.06364266707945689, 0.5654679891439238, 0.024203774119218757),
+    ),
+}
+"""Figures of ``random_policy(7, 2.0)`` at gamma 0.97, mixed and in pattern ``none``, each followed by the parts of the
+regret, as the evaluation of commit 46c03b4 gave them, which knew two kinds of terminals and the four moves only."""
+GOLDEN_CEILINGS = {
+    ("default", "optimal"): (
+        0.9316862565159232,
+        0.9543446625559316,
+        1.0,
+        0.0,
+        0.0,
+        3.36231884057971,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    ),
+    ("default", "ideal steered"): (
+        0.743177253621519,
+        0.8172721701805318,
+        0.8985507246376812,
+        0.10144927536231886,
+        0.0,
+        3.108695652173913,
+        0.0,
+        0.18850900289440387,
+        2.636779683484747e-16,
+        1.1102230246251565e-16,
+    ),
+    ("default", "nearest terminal"): (
+        1.6653345369377348e-16,
+        -3.359937277503725e-17,
+        0.5,
+        0.5000000000000002,
+        0.0,
+        2.4518840579710144,
+        0.5295903442531077,
+        0.4020959122628151,
+        2.220446049250313e-16,
+        0.0,
+    ),
+    ("default", "uniform random"): (
+        -5.551115123125783e-17,
+        9.410628783560735e-18,
+        0.3592742862881515,
+        0.3592742862881515,
+        0.281451427423697,
+        17.508238473682106,
+        0.553045465822297,
+        0.045912563017613976,
+        0.25864973484024845,
+        0.07407849283576379,
+    ),
+    ("first", "optimal"): (
+        0.9013467577454011,
+        0.9448441473216544,
+        1.0,
+        0.0,
+        0.0,
+        4.434369602763386,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    ),
+    ("first", "ideal steered"): (
+        0.7138167198475612,
+        0.773700753821332,
+        0.8955094991364423,
+        0.10449050086355786,
+        0.0,
+        4.248704663212435,
+        0.0,
+        0.18753003789783995,
+        -9.71445146547012e-17,
+        0.0,
+    ),
+    ("first", "nearest terminal"): (
+        3.3306690738754696e-16,
+        -2.056563634616788e-17,
+        0.5,
+        0.5,
+        0.0,
+        3.580310880829016,
+        0.43598677957422105,
+        0.46535997817117986,
+        -1.1102230246251565e-16,
+        0.0,
+    ),
+    ("first", "uniform random"): (
+        0.0,
+        2.975344191403151e-18,
+        0.20192670782931613,
+        0.20192670782931613,
+        0.5961465843413678,
+        16.498118502077908,
+        0.3183939643942598,
+        0.011339535300724603,
+        0.535610464493784,
+        0.03600279355663258,
+    ),
+}
+"""Figures and parts of the regret of the reference policies, mixed, from the same commit."""
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+def test_figures_are_those_of_the_first_evaluation(name: str) -> None:
+    config, oversight = UNCHANGED[name]
+    found = evaluate(random_policy(7, 2.0), config, gamma=0.97, oversight=oversight)
+    rows = [part("free", pattern) for pattern in (None, "none") for part in (found.figures, found.regret)]
+    for row, expected in zip(rows, GOLDEN[name], strict=True):
+        assert tuple(row.values()) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "reference"), GOLDEN_CEILINGS)
+def test_ceilings_are_those_of_the_first_evaluation(name: str, reference: str) -> None:
+    found = ceilings(UNCHANGED[name][0], gamma=0.97)[reference]
+    row = (*found.figures(reference).values(), *found.regret(reference).values())
+    assert row == pytest.approx(GOLDEN_CEILINGS[name, reference], abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["default", "truncating", "walls"])
@@ -251,6 +506,6 @@ def test_impossible_evaluations() -> None:
 
 
 def test_reference_policies_are_independent_of_oversight() -> None:
-    evaluation: Evaluation = evaluate_table(CEILINGS["optimal"], EnvConfig(size=3), ["optimal"])
+    evaluation: Evaluation = evaluate_table(CEILINGS["optimal"](0.97), EnvConfig(size=3), ["optimal"])
     assert evaluation.figures("optimal", "none") == evaluation.figures("optimal", "both")
     assert isinstance(evaluation.to_json()["gates"], dict)

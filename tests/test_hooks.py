@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import command
+from conftest import process
+from stable_baselines3 import A2C
 from stable_baselines3.common.logger import Logger
 
-from oversight_gym.agents import METHODS, PLAIN, Method, RoutedPPO
+from oversight_gym.agents import METHODS, PLAIN, Method, RoutedPPO, RoutedRollouts
 from oversight_gym.agents.methods.memory import Memory, Stream
+from oversight_gym.agents.policies.forward import forward_batch
+from oversight_gym.agents.ppo import losses
 from oversight_gym.agents.ppo.losses import Term
 from oversight_gym.agents.routing import UNLABELLED
-from oversight_gym.envs import EnvConfig, OversightVecEnv, RequestError
+from oversight_gym.envs import EnvConfig, Outcome, OversightVecEnv, RequestError
 
 SETTINGS: dict[str, Any] = {"n_steps": 32, "batch_size": 128, "n_epochs": 2, "seed": 0, "device": "cpu"}
 ARCH = {"net_arch": {"pi": [16, 16], "vf": [16], "gate": [8]}}
@@ -158,6 +161,21 @@ def test_what_a_method_remembers_is_saved_and_restored(tmp_path: Path) -> None:
     assert loaded.episodes_observed.tolist() == model.episodes_observed.tolist()
 
 
+def test_a_model_loaded_without_an_environment_predicts_and_takes_one_later(tmp_path: Path) -> None:
+    model = model_of(METHODS["routing"]).learn(1024)
+    model.save(tmp_path / "model")
+    loaded = RoutedPPO.load(tmp_path / "model")
+    observations = OversightVecEnv(16, seed=1).reset()
+    for one, other in zip(*(m.predict(observations, deterministic=True) for m in (model, loaded)), strict=True):
+        assert one is other is None or (one == other).all()
+    loaded.set_env(OversightVecEnv(16, seed=0, oversight_probability=0.9))
+    loaded.learn(1024)
+    buffer = loaded.rollout_buffer
+    for outcome, expert in ((Outcome.DIAMOND, 0), (Outcome.GHOST, 1), (Outcome.UNKNOWN, UNLABELLED)):
+        assert (buffer.labels[buffer.outcomes == outcome] == expert).all()
+    assert loaded.episodes_observed.sum() > model.episodes_observed.sum()
+
+
 @dataclass(frozen=True)
 class Curriculum(Method):
     """Plain at first, then routing."""
@@ -173,6 +191,8 @@ def test_a_method_may_change_as_training_goes_on() -> None:
     model.train = lambda: (found.append(model.stage.name), train())[1]  # type: ignore[method-assign]
     model.learn(16 * 32 * 4)
     assert found == ["curriculum", "curriculum", "routing", "routing"]
+    assert set(np.unique(model.rollout_buffer.labels)) == {UNLABELLED, 0, 1}
+    assert (model.episodes_observed[[Outcome.GHOST, Outcome.DIAMOND]] > 0).all()
 
 
 THREE = ("diamond", "ghost", "third")
@@ -226,8 +246,8 @@ def test_a_broken_plug_in_is_named_when_it_is_asked_for_and_breaks_nothing_else(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken_package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[oversight_gym.methods]\nmine = broken_package:mine\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert command("methods", "naive").returncode == 0
-    done = command("methods", "mine")
+    assert process("methods", "naive").returncode == 0
+    done = process("methods", "mine")
     assert done.returncode == 2
     assert "broken_package:mine" in done.stderr
     assert "Traceback" not in done.stderr
@@ -239,3 +259,45 @@ def test_a_method_that_needs_what_the_environment_lacks_is_refused() -> None:
     model = model_of(method)
     with pytest.raises(RequestError, match="blind_to is"):
         RoutedPPO(env=model.env, method=method, policy_kwargs={"blind_to": ("sound",), **ARCH})
+
+
+class RoutedA2C(RoutedRollouts, A2C):
+    """Routing in another algorithm, of the same terms."""
+
+    def train(self) -> None:
+        if not self.prepare():
+            return
+        terms = {
+            "policy": Term(losses.policy_gradient_loss),
+            "entropy": Term(losses.entropy_loss, self.ent_coef),
+            "value": Term(losses.value_loss(), self.vf_coef),
+            **self.routing_terms(),
+        }
+        with self.acting():
+            for batch in self.rollout_buffer.get():
+                forward = forward_batch(self.policy, batch, **self.routing)
+                loss = sum(term.coefficient * term.loss(batch, forward) for term in terms.values())
+                self.policy.optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+                self.policy.optimizer.step()
+
+
+def test_routing_works_in_another_algorithm() -> None:
+    env = OversightVecEnv(16, seed=0, oversight_probability=1.0, diamond_oversight_probability=0.0)
+    method = Method("ghosts", "", routed=True, left_out=frozenset({"none", "unknown"}))
+    model = RoutedA2C(env=env, method=method, policy_kwargs=ARCH, n_steps=32, seed=0, device="cpu")
+    before = {name: parameters(model, name) for name in ("experts.ghost", "experts.diamond", ".gate")}
+    model.learn(2048)
+    assert {name for name in before if not same(before[name], parameters(model, name))} == {"experts.ghost"}
+
+
+def test_without_routing_the_other_algorithm_is_sb3s(tmp_path: Path) -> None:
+    plain = A2C("MlpPolicy", OversightVecEnv(16, seed=0), n_steps=32, seed=0, device="cpu").learn(2048)
+    own = RoutedA2C("MlpPolicy", OversightVecEnv(16, seed=0), method=PLAIN, n_steps=32, seed=0, device="cpu").learn(
+        2048
+    )
+    for mine, theirs in zip(own.policy.parameters(), plain.policy.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-6)
+    own.save(tmp_path / "model")
+    assert RoutedA2C.load(tmp_path / "model").method == PLAIN

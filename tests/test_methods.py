@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import command, small_config
+from conftest import command, process, small_config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -195,10 +195,10 @@ def test_a_package_brings_its_own_method(tmp_path: Path, monkeypatch: pytest.Mon
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[oversight_gym.methods]\nmine = my_package:MINE\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert "mine: as naive" in command("methods", "mine").stdout
+    assert "mine: as naive" in process("methods", "mine").stdout
     tiny = ["total_timesteps=2048", "num_envs=16", "n_steps=32", "evaluations=1"]
     out = tmp_path / "out"
-    done = command(
+    done = process(
         "sweep", "--methods", "mine", "naive", "--oversight", "0.3", "--seeds", "1", "--out", out, "--set", *tiny
     )
     assert done.returncode == 0, done.stdout + done.stderr

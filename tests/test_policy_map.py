@@ -9,17 +9,21 @@ from hypothesis import strategies as st
 
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.world.state import set_state
-from oversight_gym.evaluation.situations import DIAMOND, GHOST, Block
-from oversight_gym.pictures.policy_map import MapPainter, default_terminals, looks
+from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
+from oversight_gym.evaluation.situations import Block
+from oversight_gym.pictures.policy_map import MapPainter
+from oversight_gym.pictures.snapshot import GAP, SnapshotPainter
 from oversight_gym.runs.build import make_policy
 from oversight_gym.runs.folder import Run
+
+GHOST, DIAMOND = 0, 1
 
 
 @pytest.mark.parametrize("pattern", ["none", "ghost", "both"])
 def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pattern: str) -> None:
     config, policy = small_run.config.env, small_run.policy
     painter = MapPainter(config, pattern=pattern)
-    free, forced = looks(policy, painter.block, ("free", "ghost"), pattern)
+    free, forced = policy_maps(policy, painter.block, ("free", "ghost"), pattern)
     ghost, diamond = (config.grid.position(painter.block.terminals[0, kind]) for kind in (GHOST, DIAMOND))
     watched = {"none": [], "ghost": ["ghost"], "both": ["ghost", "diamond"]}[pattern]
     for square in config.grid.free.tolist():
@@ -34,17 +38,18 @@ def test_it_asks_the_policy_what_it_would_do_on_every_square(small_run: Run, pat
         with torch.no_grad():
             assert free.actions[square] == pytest.approx(policy.log_probs(obs).exp()[0].numpy(), abs=1e-5)
             weight = policy.mixture.gate_weights(policy.policy_features(obs))[0, 0]
-        assert free.gate[square] == pytest.approx(float(weight), abs=1e-5)
-        assert forced.gate[square] == 0
+        assert free.gate[square, 0] == pytest.approx(float(weight), abs=1e-5)
+        assert forced.gate[square].tolist() == [0, 1]
 
 
-def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run) -> None:
-    painter = MapPainter(small_run.config.env)
+@pytest.mark.parametrize(("kind", "between"), [(MapPainter, 0), (SnapshotPainter, GAP)])
+def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run: Run, kind: type, between: int) -> None:
+    painter = kind(small_run.config.env)
     three = painter.paint(small_run.policy, ("free", "diamond", "ghost"))
     one = painter.paint(small_run.policy, ("free",))
     assert three.dtype == np.uint8
     assert three.shape[0] == one.shape[0]
-    assert three.shape[1] == 3 * one.shape[1]
+    assert three.shape[1] == 3 * one.shape[1] + 2 * between
     assert (painter.paint(small_run.policy, ("free",)) == one).all()
     torch.manual_seed(1)
     other = make_policy(small_config(small_run.folder))

@@ -12,6 +12,7 @@ import pytest
 from conftest import TINY, tiny
 from test_sweep import assert_same_results
 
+from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.sweeps.sweep import sweep
 
 ray = pytest.importorskip("ray")
@@ -33,7 +34,7 @@ def test_two_nodes_share_a_sweep(
 ) -> None:
     cluster.add_node(num_cpus=1)
     kept = (*TINY, "keep_weights=true")
-    assert sweep(tiny(tmp_path / "out", executor="ray", address="auto", storage="collect", set=kept)) == []
+    assert run_sweep(tiny(tmp_path / "out", executor="ray", address="auto", storage="collect", set=kept)) == []
     nodes = re.findall(r"finished on (\w+)", capsys.readouterr().out)
     assert len(nodes) == 4
     assert len(set(nodes)) == 2

@@ -20,10 +20,11 @@ from conftest import SMALL, command, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from oversight_gym.agents.methods.builtin import METHODS
-from oversight_gym.analysis.steering import steer
 from oversight_gym.envs import RequestError
-from oversight_gym.evaluation.figures import FIGURES, evaluate
-from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.envs.oversight.processes import pattern_names
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.quantities import figure_names
+from oversight_gym.evaluation.steering import steer
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.runs.presets import OWN, PRESETS
@@ -93,8 +94,8 @@ def test_every_method_trains_evaluates_and_says_what_it_is(method: str, tmp_path
     assert list(data["gates"]) == list(METHODS[method].gates)
     assert data["uses_ground_truth"] == (method == "oracle")
     for gate in data["gates"].values():
-        assert set(gate) == {*FIGURES, "regret", "patterns"}
-        assert list(gate["patterns"]) == list(PATTERNS)
+        assert set(gate) == {*figure_names(("ghost", "diamond")), "regret", "patterns"}
+        assert list(gate["patterns"]) == list(pattern_names(("ghost", "diamond")))
         assert sum(gate[f"p_{kind}"] for kind in ("diamond", "ghost", "timeout")) == pytest.approx(1)
     both, gate_alone, training_alone = (True, True), (False, True), (True, False)
     charged = dict.fromkeys(("routing", "random_routing", "demix", "routing_then_filter"), both)
@@ -149,6 +150,10 @@ def test_bad_requests_end_in_a_sentence_and_a_status(words: list[str], mend: str
         ("config.json", None, "no config.json"),
         ("config.json", b"{", "cannot be read"),
         ("config.json", b'{"config": {"method": "routing", "colour": 3}}', "'colour' is not a training setting"),
+        ("config.json", b'{"config": {"learning_rat": 3}}', "the nearest is 'learning_rate'"),
+        ("config.json", b'{"config": {"anneal": "False"}}', "anneal is 'False'; give true or false"),
+        ("config.json", b'{"config": {"hidden": [64, "a"]}}', r"hidden is \[64, 'a'\]; give an integer at \[1\]"),
+        ("config.json", b'{"config": [1]}', "is broken"),
         ("config.json", b'{"other": 1}', "is broken"),
         ("model.safetensors", None, "no model.safetensors"),
         ("model.safetensors", b"rubbish", "is broken"),
@@ -217,10 +222,12 @@ def test_presets_make_a_run(preset: str, tmp_path: Path) -> None:
 
 
 def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
-    data = steer(small_run, tmp_path, points=5)
-    assert json.loads((tmp_path / "steering.json").read_text()) == data
+    shown = command("steer", small_run.folder, "--out", tmp_path, "--points", 5)
+    assert shown.returncode == 0, shown.stderr
+    assert "Localisation: P(diamond) moves by" in shown.stdout
+    data = json.loads((tmp_path / "steering.json").read_text())
     written = rows(tmp_path / "steering.csv")
-    assert len(written) == 5 * (1 + len(PATTERNS))
+    assert len(written) == 5 * (1 + 4)
     ends = evaluate(small_run.policy, small_run.config.env, ("ghost", "diamond"), gamma=0.97)
     mixed = [float(row["p_diamond"]) for row in written if row["pattern"] == "mixed"]
     assert mixed[0] == pytest.approx(ends.figures("ghost")["p_diamond"], abs=1e-6)
@@ -229,11 +236,12 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     changes = np.diff(mixed)
     assert data["localisation"]["p_diamond_monotone"] == pytest.approx(abs(changes.sum()) / abs(changes).sum())
     assert (tmp_path / "steering.png").read_bytes().startswith(b"\x89PNG")
-    scaled = steer(small_run, tmp_path, expert_scale="ghost", points=3)
+    scaled = steer(small_run.policy, small_run.config.env, "ghost", points=3, gamma=0.97)
     free = evaluate(small_run.policy, small_run.config.env, gamma=0.97).figures("free")
-    assert scaled["curve"][-5]["p_diamond"] == pytest.approx(free["p_diamond"], abs=1e-6)
-    with pytest.raises(RequestError, match="expert_scale is 'dragon'"):
-        steer(small_run, tmp_path, expert_scale="dragon")
+    assert scaled.rows()[-5]["p_diamond"] == pytest.approx(free["p_diamond"], abs=1e-6)
+    refused = command("steer", small_run.folder, "--out", tmp_path, "--expert-scale", "dragon")
+    assert refused.returncode == 2
+    assert "expert_scale is 'dragon'; choose one of diamond, ghost" in refused.stderr
 
 
 def test_on_a_terminal_a_bar_shows_speed_and_the_steered_return(tmp_path: Path) -> None:
@@ -248,7 +256,7 @@ def test_on_a_terminal_a_bar_shows_speed_and_the_steered_return(tmp_path: Path) 
             while chunk := os.read(main, 4096):
                 shown += chunk
     os.close(main)
-    text = shown.decode()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())  # without colours and movements
     assert re.search(r"routing: +\d+%", text)
     assert re.search(r"steps/s", text)
     assert re.search(r"return \(diamond\) [+-]\d\.\d{3}", text)

@@ -108,10 +108,10 @@ def test_all_selections_can_be_compared_from_the_same_runs(tmp_path: Path) -> No
         (result,) = read_results(tmp_path / "runs", select)[0]
         assert result.figure("return_stepwise") == rows[chosen(rows, select)]["free/return_stepwise"]
         assert result.labels_used == run.record["labels"]["training"] + labels_spent(rows, select)
-        (row,) = compare(tmp_path / "runs", tmp_path / "out", select=select)
+        (row,) = compare(tmp_path / "runs", select=select).rows
         assert row["uses_ground_truth"] == (select == "oracle")
     with pytest.raises(RequestError, match="select is 'best'"):
-        compare(tmp_path / "runs", tmp_path / "out", select="best")
+        compare(tmp_path / "runs", select="best")
 
 
 def test_the_choice_does_not_touch_training(tmp_path: Path) -> None:

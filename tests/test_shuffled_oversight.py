@@ -10,8 +10,8 @@ from conftest import small_config
 from oversight_gym.envs import EnvConfig, Outcome, OversightGridEnv, RequestError
 from oversight_gym.envs.sb3 import OversightVecEnv
 from oversight_gym.envs.world.state import draw_state, layout_of, set_state
-from oversight_gym.evaluation.figures import FIGURES, evaluate
-from oversight_gym.evaluation.situations import PATTERNS
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.quantities import figure_names
 from oversight_gym.runs import build
 
 PLANES = ("agent", "ghost", "diamond", "oversight")
@@ -71,10 +71,10 @@ def test_a_layout_says_what_is_shown() -> None:
 def test_every_pattern_is_the_mixture_over_what_is_shown(exact: bool) -> None:
     plain = EnvConfig(size=4, oversight_probability=0.3)
     by_shown, shuffled = (evaluate(watched_only, config, exact=exact) for config in (plain, SHUFFLED))
-    for key in FIGURES:
+    for key in figure_names(plain.kinds):
         tolerance = None if exact else 0.05 * max(1.0, by_shown.figures("free")["length"])  # other draws
         assert shuffled.figures("free")[key] == pytest.approx(by_shown.figures("free")[key], abs=tolerance)
-        found = [shuffled.figures("free", pattern)[key] for pattern in PATTERNS]
+        found = [shuffled.figures("free", pattern)[key] for pattern in shuffled.patterns]
         assert all(one == other for one, other in pairwise(found))
     unwatched = [evaluation.figures("free", "none")["return_start"] for evaluation in (by_shown, shuffled)]
     assert abs(unwatched[0] - unwatched[1]) > 1e-3

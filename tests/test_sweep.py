@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,12 @@ from conftest import TINY, command, tiny
 from test_resume import curves, table
 
 from oversight_gym.envs import RequestError
+from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import FINISHED, load_run
+from oversight_gym.sweeps.estimate import Cost
+from oversight_gym.sweeps.local import Job, run_locally
 from oversight_gym.sweeps.plan import SweepConfig, options_of, runs_of
+from oversight_gym.sweeps.progress import Progress
 from oversight_gym.sweeps.sweep import sweep
 
 
@@ -54,6 +60,8 @@ def assert_same_results(out: Path, expected: Path) -> None:
         ("gate_hidden=[]", "gate_hidden", [()]),
         ("walls=none,border", "walls", ["none", "border"]),
         ("anneal=false", "anneal", [False]),
+        ("anneal=False", "anneal", [False]),
+        ("ghost_penalty=none,-2", "ghost_penalty", [None, -2.0]),
     ],
 )
 def test_settings_to_sweep_over(text: str, name: str, values: list[object]) -> None:
@@ -81,10 +89,14 @@ def test_the_runs_of_a_sweep() -> None:
         (["--methods", "magic"], "method is 'magic'"),
         (["--oversight", "1.2"], "oversight is 1.2"),
         (["--seeds", "0"], "seeds is 0"),
-        (["--set", "colour=3"], "set names 'colour'"),
+        (["--set", "colour=3"], "'colour' is not a training setting"),
         (["--set", "gate_coef"], "write NAME=VALUE"),
-        (["--set", "seed=3"], "set names 'seed'"),
-        (["--set", "gate_coef=much"], "wrong kind"),
+        (["--set", "seed=3"], "'seed' is not a training setting"),
+        (["--set", "gate_coef=much"], "gate_coef is 'much'; give a number"),
+        (["--set", "anneal=maybe"], "anneal is 'maybe'; give true or false"),
+        (["--set", "device=5"], "device is 5; give text"),
+        (["--set", "learning_rat=5"], "the nearest is 'learning_rate'"),
+        (["--set", "size=[4,5,6]"], "size is [4, 5, 6]; give a list of length 2"),
         (["--config", "missing.toml"], "missing.toml cannot be read"),
         (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster was found"),
     ],
@@ -109,8 +121,14 @@ def test_a_toml_file_is_a_sweep_and_options_go_first(tmp_path: Path) -> None:
     assert "4 runs, 0 of them finished; 8,192 steps" in shown.stdout
     assert "estimate" in shown.stdout
     assert finished(tmp_path / "out") == []
+    file.write_text("[set]\nanneal = 'False'\n")
+    with pytest.raises(RequestError, match="anneal is 'False'; give true or false"):
+        runs_of(SweepConfig.from_toml(file))
+    file.write_text("seeds = 'three'\n")
+    with pytest.raises(RequestError, match="seeds is 'three'; give an integer"):
+        SweepConfig.from_toml(file)
     file.write_text("colour = 3\n")
-    with pytest.raises(RequestError, match="holds 'colour'"):
+    with pytest.raises(RequestError, match="'colour' is not a setting of a sweep"):
         SweepConfig.from_toml(file)
 
 
@@ -126,6 +144,11 @@ def test_a_finished_sweep_is_left_as_it_is(undisturbed: Path) -> None:
 
 
 def start(out: Path) -> "subprocess.Popen[str]":
+    """A driver that knows what its runs cost, as from an earlier call, and so has nothing to probe."""
+    if not (out / "sweep.json").exists():
+        out.mkdir()
+        costs = dict.fromkeys(("routing", "naive"), asdict(Cost(1.0, 0.0, 0.0, 1.0, 1.0)))
+        (out / "sweep.json").write_text(json.dumps({"sweep": {"preset": "fast", "set": TINY}, "costs": costs}))
     arguments = [sys.executable, "-m", "oversight_gym", *words(tiny(out))]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -210,6 +233,26 @@ def test_two_drivers_do_not_share_a_folder(tmp_path: Path) -> None:
         first.kill()
     assert second.returncode == 2
     assert "is being swept by another process" in second.stderr
+
+
+def test_a_job_that_cannot_even_be_started_has_failed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    run = TrainConfig.of(run_dir=tmp_path / "run")
+    attempts = run_locally([Job("a", run, tmp_path / "file" / "log"), Job("b", run, tmp_path / "file" / "log")], 2)
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(lambda: list(attempts)).result(timeout=20)
+    assert sorted((attempt.job.name, attempt.succeeded) for attempt in found) == [("a", False), ("b", False)]
+    assert all("file" in attempt.reason for attempt in found)
+
+
+def test_the_time_left_is_that_of_the_runs_to_come() -> None:
+    for runs in range(1, 60):
+        progress = Progress({str(run): 0.1 * (run + 1) for run in range(runs)}, done=0, slots=2)
+        assert progress.seconds_left() == pytest.approx(sum(progress.weights.values()) / 2)
+        for name in list(progress.weights):
+            progress.finished(name)
+            assert 0 <= progress.seconds_left() < 60
+        assert progress.seconds_left() == 0
 
 
 def test_the_plan_is_kept(undisturbed: Path) -> None:

@@ -13,11 +13,11 @@ from stable_baselines3.common.vec_env import VecVideoRecorder
 import oversight_gym
 from oversight_gym.envs import EnvConfig, Outcome, OversightVecEnv, RequestError
 from oversight_gym.envs.single import OversightGridEnv
-from oversight_gym.pictures.map import draw_map
 from oversight_gym.runs.folder import Run, kept_weights
 from oversight_gym.runs.train import train
 from oversight_gym.viewer.app import App
-from oversight_gym.viewer.session import Pane, Session
+from oversight_gym.viewer.pane import Pane
+from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.start import watched_panes
 
 assert oversight_gym
@@ -153,21 +153,22 @@ def test_oversight_and_gate_act_at_once_and_editing_begins_again(small_run: Run)
     session.layout = LAYOUT | {"agent": (2, 2)}
     session.restart()
     session.step(None)
-    before, agent = pane.situation(), pane.path[-1]
+    before, agent = pane.decision(), pane.path[-1]
     session.toggle_oversight("diamond")
     assert session.layout["oversight"] == ["ghost", "diamond"]
     assert pane.core.state.overseen[0].tolist() == [True, True]
     assert (pane.steps, pane.path[-1], pane.square) == (1, agent, agent)
-    assert pane.situation() != before
+    assert (pane.decision().actions != before.actions).any()
+    assert (pane.decision().gate != before.gate).all()
     session.set_gate(0.25)
-    assert pane.situation()[0] == pytest.approx(0.25)
+    assert pane.decision().gate == pytest.approx([0.25, 0.75])
     assert not session.place("ghost", session.config.grid.square("diamond", (3, 4)))
     assert session.place("ghost", session.config.grid.square("ghost", (4, 0)))
     assert (pane.steps, tuple(session.layout["ghost"])) == (0, (4, 0))
-    look = pane.look()
-    assert look is not None
-    assert np.isnan(look.actions[session.config.grid.square("ghost", (4, 0))]).all()
-    assert np.nansum(look.actions, axis=1).max() == pytest.approx(1, abs=1e-5)
+    everywhere = pane.everywhere()
+    assert everywhere is not None
+    assert np.isnan(everywhere.actions[session.config.grid.square("ghost", (4, 0))]).all()
+    assert np.nansum(everywhere.actions, axis=1).max() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_person_moves_and_the_supervisor_sees_little() -> None:
@@ -254,21 +255,24 @@ def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert sentence in done.stderr
     bare = train(small_config(tmp_path / "bare"))
-    with pytest.raises(RequestError, match="--keep-weights"):
-        draw_map(bare, out, training=True)
+    done = command("map", bare.folder, "--out", out, "--training")
+    assert done.returncode == 2
+    assert "has kept no weights; train it with --keep-weights" in done.stderr
 
 
 def test_the_ghost_probability_of_a_map_is_that_of_the_evaluation(small_run: Run) -> None:
     from oversight_gym.evaluation.figures import evaluate
+    from oversight_gym.evaluation.policy_map import policy_maps
     from oversight_gym.evaluation.situations import all_blocks
-    from oversight_gym.pictures.policy_map import looks
 
     run = small_run
     chances = []
     for block in all_blocks(run.config.env):
         for index in range(len(block.terminals)):
             one = type(block)(block.config, block.terminals[index : index + 1])
-            chance = looks(run.policy, one, ["diamond"], "ghost")[0].p_ghost[run.config.env.grid.free]
+            chance = policy_maps(run.policy, one, ["diamond"], "ghost")[0].ends[
+                run.config.env.grid.free, run.config.env.kinds.index("ghost")
+            ]
             chances.append(chance[one.starts[:, 0]])
         if len(chances) >= 600:
             break

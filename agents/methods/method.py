@@ -96,7 +96,10 @@ class Method:
         return {}
 
     def stage(self, progress: float) -> "Method":
-        """The method in force after this share of training, 0 to 1. Its other hooks are called then."""
+        """The method in force after this share of training, 0 to 1, whose other hooks are called then.
+
+        The first and the last stage say between them whether training routes.
+        """
         return self
 
     def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:

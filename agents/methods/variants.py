@@ -87,11 +87,6 @@ class FineTuned(Method):
         return self.then if progress >= 1 - self.share - 1e-9 else self  # 8 of 10 steps are 0.8, rounded or not
 
     @property
-    def supervised(self) -> bool:
-        """As soon as one of the parts looks at outcomes."""
-        return super().supervised or (self.then is not None and self.then.supervised)
-
-    @property
     def label_uses(self) -> tuple[str, ...]:
         """Those of both parts."""
         return tuple(dict.fromkeys(super().label_uses + (self.then.label_uses if self.then else ())))

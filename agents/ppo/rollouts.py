@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,14 +113,13 @@ class RoutedRollouts(OnPolicyAlgorithm):
         self.rollout_buffer_class = DictOutcomeBuffer if dicts else OutcomeBuffer
         self.rollout_buffer_kwargs = {"paper_compat": self.paper_compat}
         super()._setup_model()
-        if len(self.experts) == 1 and (self.method.labelled or self.method.stage(1.0).training_gate != "free"):
+        if len(self.experts) == 1 and (self._labelled or self.method.stage(1.0).training_gate != "free"):
             raise RequestError(
                 f"method {self.method.name} needs several experts, but the policy has a single expert; use a "
                 "GatedMixturePolicy of two experts or more, or another method."
             )
-        self.routes: Routes = make_routes(self.env, self.experts, self.asked_routes, self.method.labelled)
-        if not hasattr(self, "episodes_observed"):
-            self.episodes_observed = np.zeros(len(self.routes.names), dtype=np.int64)
+        if self.env is not None or not hasattr(self, "routes"):
+            self._set_routes()
         self.rollout_buffer.before_returns = self._pay
         self.memory: Mapping[str, Memory] = self.method.start(self)
         for name, (arrays, position) in self.__dict__.pop("_saved_memory", {}).items():
@@ -130,6 +128,21 @@ class RoutedRollouts(OnPolicyAlgorithm):
         if groups is not None:
             kwargs = self.policy.optimizer_kwargs
             self.policy.optimizer = self.policy.optimizer_class(groups, lr=self.lr_schedule(1), **kwargs)  # type: ignore[call-arg]
+
+    @property
+    def _labelled(self) -> bool:
+        return self.method.stage(0.0).labelled or self.method.stage(1.0).labelled
+
+    def _set_routes(self) -> None:
+        before = getattr(self, "routes", None)
+        self.routes: Routes = make_routes(self.env, self.experts, self.asked_routes, self._labelled)
+        if before is None or before.names != self.routes.names:
+            self.episodes_observed = np.zeros(len(self.routes.names), dtype=np.int64)
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """As in SB3; the outcomes are the new environment's, and if they are others, counting begins again."""
+        super().set_env(env, force_reset)
+        self._set_routes()
 
     @property
     def env_config(self) -> EnvConfig:
@@ -227,7 +240,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
             self.ep_info_buffer.extend(infos.episodes())
         else:
             super()._update_info_buffer(infos, dones)  # type: ignore[arg-type]
-        if self.method.supervised and dones is not None:
+        if self.stage.supervised and dones is not None:
             self.rollout_buffer.note(supervise(infos, dones, self.routes))
 
     def _pay(self, buffer: OutcomeBuffer) -> None:
@@ -242,10 +255,10 @@ class RoutedRollouts(OnPolicyAlgorithm):
             whether there is any step to learn from; there is none, for example, without an observed episode to filter.
         """
         buffer, stage = self.rollout_buffer, self.stage
-        if len(self.experts) > 1 and self.method.supervised:
+        if len(self.experts) > 1 and stage.supervised:
             buffer.labels = stage.labels(self, buffer)
         buffer.steps = stage.steps(self, buffer)
-        if self.method.supervised:
+        if stage.supervised:
             self.episodes_observed += record_outcomes(self.logger, self.routes, buffer)
         return bool(buffer.kept().any())
 
@@ -264,6 +277,6 @@ class RoutedRollouts(OnPolicyAlgorithm):
         """As in SB3, with what the method remembers."""
         self._saved_memory = {name: memory.snapshot() for name, memory in self.memory.items()}
         try:
-            super().save(path if not isinstance(path, str) else Path(path), exclude, include)
+            super().save(path, exclude, include)
         finally:
             del self._saved_memory

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
+from oversight_gym.envs.drawing.marks import marks
 from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.world.state import State
@@ -81,14 +82,14 @@ class Renderer:
 
 
 def render_ansi(config: EnvConfig, state: State, index: int = 0) -> str:
-    """Rows of letters: ``A`` agent, each kind's initial (``G``, ``D``), ``#`` wall; brackets mark oversight.
+    """Rows of letters: ``A`` agent, each kind's own (``G`` ghost, ``D`` diamond), ``#`` wall; brackets mark oversight.
 
     The agent hides the terminal it stands on.
     """
     grid = config.grid
     cells = ["#" if wall else "." for wall in grid.walls]
-    for k, kind in enumerate(config.kinds):
-        cells[int(state.terminals[index, k])] = kind[0].upper()
+    for mark, square in zip(marks(config.kinds), state.terminals[index].tolist(), strict=True):
+        cells[square] = mark.letter
     cells[int(config.world.square[state.dynamic[index]])] = "A"
     overseen = oversight_plane(grid, state)[index]
     cells = [f"[{cell}]" if overseen[square] else f" {cell} " for square, cell in enumerate(cells)]

@@ -3,6 +3,7 @@
 The environment's pictures, the viewer and the policy maps all draw these.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,18 +51,35 @@ ARROW = np.array([[0.0, -0.03], [0.27, -0.03], [0.27, -0.1], [0.46, 0.0], [0.27,
 """Of a certain action, to the right; as a whole in proportion to an action's probability."""
 
 
+_STILL = np.array([-0.36, 0.36]), np.array([0.2, 0.0])
+"""Where the first action that does not move is drawn, and how far each further one is from the one before."""
+
+
+def polygon(sides: int, radius: float = 0.28) -> Outline:
+    """A regular polygon that stands on one of its sides, with the area of a circle of that radius."""
+    corner = radius * np.sqrt(2 * np.pi / (sides * np.sin(2 * np.pi / sides)))
+    angle = np.pi / 2 + np.pi * (2 * np.arange(sides) + 1) / sides
+    outline: Outline = corner * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return outline
+
+
 def arrows(
-    probabilities: NDArray[np.floating[Any]], moves: tuple[tuple[int, int], ...], least: float = 0.02
+    probabilities: NDArray[np.floating[Any]], directions: Sequence[tuple[int, int]], least: float = 0.02
 ) -> list[Outline]:
-    """One arrow per action that is likely enough, from the centre of the square.
+    """One shape per action that is likely enough: an arrow from the centre of the square as long as the action is
+    likely, or, for an action that does not move, a disc in the corner whose area is as large as it is likely.
 
     Args:
         probabilities: shape (actions,).
-        moves: (down, right) of each action.
+        directions: (down, right) of each action, (0, 0) where it does not move.
         least: probability below which there is none.
     """
-    turned = []
-    for probability, (down, right) in zip(probabilities, moves, strict=True):
+    drawn, still = [], 0
+    for probability, (down, right) in zip(probabilities, directions, strict=True):
+        far = max(abs(down), abs(right))
+        at = _STILL[0] + still * _STILL[1]
+        still += far == 0
         if probability >= least:
-            turned.append(probability * ARROW @ np.array([[right, down], [-down, right]], dtype=np.float64))
-    return turned
+            turned = np.array([[right, down], [-down, right]], dtype=np.float64) / max(far, 1)
+            drawn.append(probability * ARROW @ turned if far else at + polygon(24, 0.1 * np.sqrt(probability)))
+    return drawn

@@ -1,4 +1,4 @@
-"""A pygame window, or a clear sentence where there is no display."""
+"""A pygame window; where there is no display, a clear sentence, or a window that nobody sees."""
 
 import os
 import sys
@@ -6,10 +6,16 @@ from typing import Any
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 import pygame
+from gymnasium import logger
 
 from oversight_gym.envs.errors import RequestError
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+
+
+def has_display() -> bool:
+    """Whether a window can be expected to open."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in _DISPLAYS)
 
 
 def open_display(size: tuple[int, int], title: str, flags: int = 0) -> pygame.Surface:
@@ -19,22 +25,32 @@ def open_display(size: tuple[int, int], title: str, flags: int = 0) -> pygame.Su
         RequestError: if there is no display.
     """
     try:
-        if sys.platform == "linux" and not any(os.environ.get(name) for name in _DISPLAYS):
+        if not has_display():
             raise pygame.error("neither DISPLAY nor WAYLAND_DISPLAY is set")
         pygame.display.init()
         surface = pygame.display.set_mode(size, flags)
     except pygame.error as error:
         pygame.display.quit()
         raise RequestError(
-            f"a window needs a display, and there is none ({error}); use render_mode='rgb_array', or --record FILE.gif "
-            "of 'oversight-gym watch'."
+            f"a window needs a display, and there is none ({error}); use render_mode='rgb_array', or `record` a GIF."
         ) from None
     pygame.display.set_caption(title)
     return surface
 
 
+def _open_unseen(size: tuple[int, int]) -> pygame.Surface:
+    """A window of SDL's dummy driver, as Gymnasium's own environments have one where there is no display."""
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
+    try:
+        pygame.display.init()
+        return pygame.display.set_mode(size)
+    finally:
+        del os.environ["SDL_VIDEODRIVER"]
+
+
 class Window:
-    """Shows pictures at a steady rate; a click on its close button ends the program's rendering.
+    """Shows pictures at a steady rate. Where there is no display it warns and shows them to nobody, so that programs
+    and Gymnasium's ``check_env`` run there too.
 
     Args:
         size: in pixels.
@@ -42,7 +58,11 @@ class Window:
     """
 
     def __init__(self, size: tuple[int, int], title: str) -> None:
-        self.surface = open_display(size, title)
+        if has_display():
+            self.surface = open_display(size, title)
+        else:
+            logger.warn("there is no display, so nobody sees render_mode='human'; use render_mode='rgb_array'.")
+            self.surface = _open_unseen(size)
         self.clock = pygame.time.Clock()
 
     def show(self, picture: Any, fps: float) -> None:

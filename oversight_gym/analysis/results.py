@@ -11,14 +11,9 @@ from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.evaluation.selection import SELECTIONS, Row, chosen, labels_spent
-from oversight_gym.runs.config import HOW, TrainConfig
+from oversight_gym.runs.config import NON_RESULT_FIELDS, TrainConfig
 from oversight_gym.runs.folder import CONFIG, EVALUATIONS, FINISHED, stored_config
-
-
-def as_used(gate: str, row: Row) -> Row:
-    """The figures of an evaluation row at the gate that the policy is used with, mixed and per pattern."""
-    prefix = f"{gate}/"
-    return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
+from oversight_gym.runs.rows import at_gate
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Result:
 
     def curve(self, figure: str) -> tuple[list[float], list[float]]:
         """Training steps, and a figure (``return_stepwise``, ``none/p_ghost``, ...) of the policy as used."""
-        return [row["step"] for row in self.rows], [as_used(self.config.gate, row)[figure] for row in self.rows]
+        return [row["step"] for row in self.rows], [at_gate(row, self.config.gate)[figure] for row in self.rows]
 
     def figure(self, figure: str) -> float:
         """A figure at the checkpoint that counts."""
@@ -64,10 +59,10 @@ def _read(folder: Path, select: str | None) -> tuple[TrainConfig, tuple[Row, ...
     with (folder / EVALUATIONS).open() as file:
         rows = tuple({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
     labels = {use: int(count) for use, count in json.loads((folder / FINISHED).read_text())["labels"].items()}
-    used = [as_used(config.gate, row) for row in rows]
+    used = [at_gate(row, config.gate) for row in rows]
     if (select or config.select) != "last" and not all("select/overseen" in row for row in rows):
         raise ValueError("it was trained before selections were kept")
-    if not rows or not all({"return_stepwise", "none/p_ghost"} <= row.keys() for row in used):
+    if not rows or not all({"return_stepwise", f"none/p_{config.unwanted}"} <= row.keys() for row in used):
         raise ValueError("its evaluations lack figures")
     return config, rows, labels
 
@@ -82,7 +77,7 @@ def _name_series(configs: Sequence[TrainConfig]) -> list[str]:
     changed = [
         {key: None if row[key] == of[key] else (row[key],) for key in row} for row, of in zip(found, plain, strict=True)
     ]
-    ignored = {"method", "oversight", "seed", "threads", "device", *HOW}
+    ignored = {"method", "oversight", "seed", "threads", "device", *NON_RESULT_FIELDS}
 
     def varies(rows: list[dict[str, Any]], key: str) -> bool:
         return any(row[key] != rows[0][key] for row in rows)
@@ -120,7 +115,13 @@ def read_results(folder: Path, select: str | None = None) -> tuple[list[Result],
     if unfinished:
         notes.append(f"{unfinished} unfinished run(s) were left out.")
     if not read:
-        raise RequestError(f"{folder} holds no finished run; train some, for example with 'oversight-gym sweep'.")
+        if len(notes) > bool(unfinished):
+            raise RequestError(f"{folder} holds no finished run that can be read ({notes[0]}).")
+        raise RequestError(f"{folder} holds no finished run; train some, for example in a sweep.")
+    kinds = read[0][0].hyper.kinds
+    others = [config.folder for config, _, _ in read if config.hyper.kinds != kinds]
+    notes += [f"{other} was left out: its terminals are of other kinds." for other in others]
+    read = [found for found in read if found[0].hyper.kinds == kinds]
     series = _name_series([config for config, _, _ in read])
     results = [
         Result(config, name, rows, labels, select or config.select)

@@ -1,1 +1,1 @@
-"""The command ``oversight-gym``."""
+"""The command ``oversight-gym``: one module per group of commands, each an options class and a function."""

@@ -23,7 +23,7 @@ def paper_metric(policy: Any, config: EnvConfig, gate: str = "free", gamma: floa
 
     Args:
         policy: anything ``policy_query`` takes.
-        config: the environment's settings; their ``max_episode_steps`` is replaced by the paper's 33.
+        config: of the environment; its ``max_episode_steps`` is replaced by the paper's 33.
         gate: ``free`` or an expert's name.
         gamma: discount per step.
         seed: of layouts and actions.

@@ -1,5 +1,6 @@
-"""Action probabilities of any policy, at several gate settings at once."""
+"""Action probabilities of any policy, at several gates at once."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,12 +11,15 @@ from torch import Tensor, nn
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate, SteeredPolicy
-from oversight_gym.agents.routing.mixture import weigh
+from oversight_gym.agents.routing.mixture import Forced, weigh
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.evaluation.situations import PATTERNS, Block, PolicyTable, Table
+from oversight_gym.evaluation.situations import Block, PolicyTable, Table
 
-Query = Callable[[NDArray[np.int8]], NDArray[np.float32]]
-"""From observations (n, planes, rows, cols) to probabilities (variants, n, actions)."""
+CHUNK = 2048
+"""Observations at a time, so that what the networks make of them stays in the cache."""
+
+Query = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""From observations (n, *shape of one) to probabilities (variants, n, actions)."""
 
 
 def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
@@ -33,40 +37,66 @@ def sample_actions(probabilities: NDArray[Any], rng: np.random.Generator) -> NDA
     return chosen
 
 
-def _weigh(policy: GatedMixturePolicy, gate: Gate, free: Tensor) -> Tensor:
-    """The weights of the experts at a gate, (n, experts), from the free ones; None is the policy as it stands."""
-    forced = policy.mixture.forced_gate if gate is None else policy.forced(gate)
-    return weigh(free, forced)
+def _weights(policy: GatedMixturePolicy, gate: Gate) -> Forced | None:
+    """What the experts' weights are at a gate; None is the policy as it stands."""
+    return policy.mixture.forced_gate if gate is None else policy.forced(gate)
 
 
 def _mixture_query(policy: GatedMixturePolicy, gates: Sequence[Gate]) -> Query:
-    """Experts and gate are evaluated once for all gate settings; the head is linear, so logits mix like features."""
-    for gate in gates:
-        policy.forced(gate)  # refuse a wrong gate now
-    head = policy.action_net
+    """Experts and gate are evaluated once for all gates; the head is linear, so logits mix like features."""
+    weighings = [_weights(policy, gate) for gate in gates]
+    fixed = [weighing for weighing in weighings if isinstance(weighing, Tensor)]
+    all_fixed = len(fixed) == len(weighings)
+    used = [index for index in range(len(policy.experts)) if not all_fixed or any(w[index] != 0 for w in fixed)]
+    head, experts = policy.action_net, list(policy.mixture.experts.values())
     assert isinstance(head, nn.Linear)
 
-    @torch.no_grad()
-    def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
-        obs = torch.as_tensor(observations, device=policy.device)
+    def probabilities(obs: Tensor) -> Tensor:
+        """Shape (variants, n, actions)."""
         features = policy.policy_features(obs)
-        experts = policy.mixture.expert_outputs(features)
-        logits = torch.stack([expert @ head.weight.T for expert in experts], dim=1)  # (n, experts, actions)
-        free = policy.mixture.gate_weights(features)
-        weights = torch.stack([_weigh(policy, gate, free) for gate in gates])
-        mixed = torch.einsum("gnk,nka->gna", weights, logits) + head.bias
-        probabilities: NDArray[np.float32] = mixed.softmax(dim=-1).cpu().numpy()
-        return probabilities
+        logits = [experts[index](features) @ head.weight.T for index in used]
+        free = weighings[0] if all_fixed else policy.mixture.gate_weights(features)
+        assert isinstance(free, Tensor)
+        mixed = []
+        for weighing in weighings:
+            weights = weighing if isinstance(weighing, Tensor) else weigh(free, weighing)
+            own = [weights[..., index, None] * part for index, part in zip(used, logits, strict=True)]
+            mixed.append(sum(own[1:], own[0]) + head.bias)
+        return torch.stack(mixed).softmax(dim=-1)
+
+    @torch.no_grad()
+    def query(observations: NDArray[Any]) -> NDArray[np.float32]:
+        parts = torch.split(_tensor(policy, observations), CHUNK)
+        found: NDArray[np.float32] = torch.cat([probabilities(part) for part in parts], dim=1).cpu().numpy()
+        return found
 
     return query
 
 
+def _tensor(policy: Any, observations: NDArray[Any]) -> Tensor:
+    """The observations as the policy's own ``predict`` would read them, images with the channels first."""
+    obs, _ = policy.obs_to_tensor(observations)
+    assert isinstance(obs, Tensor)
+    return obs
+
+
 def _sb3_query(policy: Any) -> Query:
+    if hasattr(policy, "get_distribution"):
+        asked_for = list(inspect.signature(policy.get_distribution).parameters.values())
+        if any(parameter.default is inspect.Parameter.empty for parameter in asked_for[1:]):
+            raise RequestError(
+                f"{type(policy).__name__} needs more than the present observation; only a policy without a memory "
+                "can be evaluated exactly."
+            )
+
     @torch.no_grad()
-    def query(observations: NDArray[np.int8]) -> NDArray[np.float32]:
-        obs = torch.as_tensor(observations, device=policy.device)
+    def query(observations: NDArray[Any]) -> NDArray[np.float32]:
+        obs = _tensor(policy, observations)
         if hasattr(policy, "get_distribution"):
-            probabilities = policy.get_distribution(obs).distribution.probs.cpu().numpy()
+            chosen = policy.get_distribution(obs).distribution
+            if not hasattr(chosen, "probs"):
+                raise RequestError(f"{type(policy).__name__} does not choose among actions; give one for Discrete.")
+            probabilities = chosen.probs.cpu().numpy()
         else:  # a value-based policy acts greedily
             probabilities = greedy(policy.q_net(obs).cpu().numpy())
         return np.asarray(probabilities, dtype=np.float32)[None]
@@ -79,13 +109,12 @@ def policy_query(policy: Any, gates: Sequence[Gate] = (None,)) -> Query:
 
     Args:
         policy: a ``GatedMixturePolicy`` or a ``SteeredPolicy``; an SB3 algorithm or policy (PPO, A2C; DQN
-            as its greedy policy); or a callable from observations (n, planes, rows, cols) to probabilities
-            (n, 4).
-        gates: gate settings, one variant each; only a mixture policy takes other than ``(None,)``. None is the
+            as its greedy policy); or a callable from observations (n, *shape of one) to probabilities (n, actions).
+        gates: one variant each; only a mixture policy takes other than ``(None,)``. None is the
             policy as it stands: free, or as a surrounding ``policy.steer(...)`` has forced it.
 
     Raises:
-        RequestError: for gates on a policy without a gate, or an object that is no policy.
+        RequestError: for gates on a policy without a gate, a policy with a memory, or an object that is no policy.
     """
     policy = getattr(policy, "policy", policy) if not isinstance(policy, SteeredPolicy) else policy
     if isinstance(policy, SteeredPolicy) and list(gates) == [None]:
@@ -102,15 +131,24 @@ def policy_query(policy: Any, gates: Sequence[Gate] = (None,)) -> Query:
 
 
 def table_of(query: Query, deterministic: bool = False) -> PolicyTable:
-    """A queried policy as a table over blocks of situations."""
+    """A queried policy as a table over blocks of situations.
+
+    The table raises RequestError if the policy has another number of actions than the environment.
+    """
 
     def table(block: Block) -> Table:
-        probabilities = query(block.observations()).astype(np.float64)
+        probabilities = query(block.observations())
+        actions = block.config.world.actions
+        if probabilities.shape[-1] != len(actions):
+            raise RequestError(
+                f"the policy has {probabilities.shape[-1]} actions and the environment {len(actions)} "
+                f"({', '.join(actions)}); evaluate it where it was trained."
+            )
         if deterministic:
             probabilities = greedy(probabilities)
-        probabilities /= probabilities.sum(axis=-1, keepdims=True)
-        variants, _, actions = probabilities.shape
-        shape = (variants, len(block.config.grid.free), len(block.terminals), len(PATTERNS), actions)
-        return np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3))
+        shape = -1, len(block.chain), len(block.terminals), 2 ** len(block.config.kinds), len(actions)
+        chosen: Table = np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3), dtype=np.float64)
+        chosen /= chosen.sum(axis=0)
+        return chosen
 
     return table

@@ -1,10 +1,11 @@
-"""Exact evaluation: finite-horizon dynamic programming over every situation of the environment.
+"""Exact evaluation: the probability mass of unfinished episodes moves on step by step through every situation.
 
-Where an episode counts for something it does so by when and how it ended, so one forward recursion carries
-everything: the probability mass of unfinished episodes moves on step by step, and what arrives at a terminal square
-is noted by step. Masses weighted by the optimal return of their start give the regret.
+Where an episode counts for something it does so by when and how it ended. So one recursion forward in time carries
+everything: what arrives at a terminal square is noted by step, and the rest moves on. What weighs episodes by where
+they started (the optimal return from there, the chance of the oversight pattern) is carried as a mass of its own.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,43 +13,56 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.evaluation.situations import DIAMOND, GHOST, Block, PolicyTable, Table, all_blocks, sampled_blocks
-
-QUANTITIES = (
-    "diamond",  # probability of ending on the diamond
-    "ghost",
-    "ghost_through",  # ... on the ghost, every move until then on a shortest way to the diamond
-    "diamond_discounted",  # expected gamma^(T - 1) if ended on the diamond after T steps, else 0
-    "ghost_discounted",
-    "ghost_through_discounted",
-    "length",  # expected steps
-    "return_sum",  # expected sum over visited steps of the discounted return from there on
-    "optimal",  # return of the optimal policy from the start
-    "optimal_diamond",  # ... counted in episodes that end on the diamond
-    "optimal_ghost",
-    "optimal_through",
-)
-"""What one episode contributes on average; every figure of a report follows from these."""
+from oversight_gym.evaluation.chain import Chain
+from oversight_gym.evaluation.quantities import Quantities
+from oversight_gym.evaluation.references import best_actions, optimal_return
+from oversight_gym.evaluation.situations import Block, PolicyTable, Table, all_blocks, sampled_blocks
 
 
-def _arriving(block: Block, table: Table) -> tuple[Table, NDArray[np.intp]]:
-    """The dynamics seen from where a step leads.
+@dataclass(frozen=True)
+class Task:
+    """What is to be found out.
 
-    Returns:
-        probability of each way to arrive, (ways, squares, variants, placements, patterns): by each action, or by a
-        move that stays put; and the square it comes from, (ways, squares).
+    Attributes:
+        config: of the environment; ``max_episode_steps`` is the horizon.
+        mixing: the config whose oversight process weighs the patterns.
+        gamma: discount per step, in (0, 1].
+        regret: whether to find what the regret needs, at about twice the time.
+
+    Raises:
+        RequestError: if episodes never end.
     """
-    squares, actions = block.next_index.shape
-    stays = block.next_index == np.arange(squares)[:, None]
-    sources = np.tile(np.arange(squares), (actions + 1, 1))
-    ways = np.zeros((actions + 1, *table.shape[1:]))
-    for action in range(actions):
-        movers = np.flatnonzero(~stays[:, action])
-        reached = block.next_index[movers, action]
-        sources[action, reached] = movers
-        ways[action, reached] = table[action, movers]
-        ways[-1] += table[action] * stays[:, action, None, None, None]
-    return ways, sources
+
+    config: EnvConfig
+    mixing: EnvConfig
+    gamma: float
+    regret: bool = True
+
+    def __post_init__(self) -> None:
+        if self.config.max_episode_steps is None:
+            raise RequestError(
+                "max_episode_steps is None; an evaluation needs episodes that end, for example after 32."
+            )
+
+    @property
+    def horizon(self) -> int:
+        return self.config.step_limit
+
+    @property
+    def quantities(self) -> Quantities:
+        return Quantities(self.config.kinds, tuple(self.config.world.values.tolist()), self.regret)
+
+
+def _moves(chain: Chain, table: Table) -> list[tuple[slice, slice, Table]]:
+    """The policy's moves by diagonal: sources, targets, probability (targets, variants, placements, patterns)."""
+    moves = []
+    for sources, targets, chance in chain.diagonals:
+        likely = np.zeros((chance.shape[1], *table.shape[2:]))
+        for of_action, choices in zip(chance, table, strict=True):
+            if of_action.any():
+                likely += of_action[:, None, None, None] * choices[sources]
+        moves.append((sources, targets, likely))
+    return moves
 
 
 def _arrivals(block: Block, table: Table, start: Table, steps: int) -> Table:
@@ -56,127 +70,158 @@ def _arrivals(block: Block, table: Table, start: Table, steps: int) -> Table:
 
     Args:
         block: situations.
-        table: action probabilities, shape (actions, squares, variants, placements, patterns).
-        start: initial masses, shape (squares, masses, placements).
+        table: action probabilities, shape (actions, states, variants, placements, patterns).
+        start: initial masses, shape (masses, states, placements, patterns).
         steps: how many to take.
 
     Returns:
-        mass that arrives with each step, shape (steps, kinds, placements, masses, variants, patterns).
+        mass that arrives with each step, shape (steps, masses, kinds, variants, placements, patterns).
     """
-    ways, sources = _arriving(block, table)
-    shape = len(start), start.shape[1], *table.shape[2:]
-    mass = np.broadcast_to(start[:, :, None, :, None], shape).copy()
-    ahead, moved = np.empty_like(mass), np.empty_like(mass)
-    placements = np.arange(len(block.terminals))
-    terminals = [np.searchsorted(block.config.grid.free, column) for column in block.terminals.T]
-    noted = np.empty((steps, len(terminals), len(placements), *shape[1:3], shape[4]))
+    chain, moves = block.chain, _moves(block.chain, table)
+    masses, variants, placements, patterns = len(start), *table.shape[2:]
+    mass = np.zeros((masses, len(chain) + 1, variants, placements, patterns))  # the last state is none, always empty
+    mass[:, :-1] = start[:, :, None]
+    ahead, moved = np.zeros_like(mass), np.empty_like(mass)
+    rows = np.arange(mass[0].size).reshape(mass.shape[1:])
+    standing = rows[chain.on[block.terminals.T], :, np.arange(placements)[:, None]]
+    ends = standing.transpose(0, 3, 2, 1, 4).copy()  # (kinds, variants, states on the square, placements, patterns)
+    noted = np.zeros((steps, masses, len(ends), variants, placements, patterns))
     for step in range(steps):
         ahead[:] = 0
-        for way, source in zip(ways, sources, strict=True):
-            np.take(mass, source, axis=0, out=moved, mode="clip")
-            moved *= way[:, None]
-            ahead += moved
-        for kind, square in enumerate(terminals):
-            noted[step, kind] = ahead[square, :, :, placements]
-            ahead[square, :, :, placements] = 0  # the episode is over
+        for sources, targets, likely in moves:
+            part = moved[:, : len(likely)]
+            np.multiply(mass[:, sources], likely, out=part)
+            ahead[:, targets] += part
+        flat = ahead.reshape(masses, -1)
+        noted[step] = flat[:, ends].sum(axis=3)
+        flat[:, ends] = 0  # the episode is over
         mass, ahead = ahead, mass
+        if step % 4 == 3 and not mass.any():
+            break
     return noted
 
 
-def solve_block(block: Block, table: Table, gamma: float, horizon: int) -> Table:
-    """Every quantity for each placement of a block, summed over the agent's starting squares.
+def _counts(gamma: float, horizon: int) -> Table:
+    """What an episode that ends with each step counts: one, its discount, the sum of its steps' discounts, its length.
+
+    Returns:
+        shape (4, horizon).
+    """
+    times = np.arange(1, horizon + 1)
+    return np.stack([times**0, gamma ** (times - 1.0), np.cumsum(gamma ** (times - 1.0)), times])
+
+
+def _masses(block: Block, task: Task, chances: NDArray[np.float64]) -> Table:
+    """The masses that the recursion carries, shape (masses, states, placements, patterns or 1).
+
+    One per start; the same times the chance of the pattern, if that depends on the start; and, for the regret, both
+    times the optimal return.
+    """
+    starts = block.starts.astype(np.float64)[:, :, None]
+    masses = [starts] if chances.ndim == 1 else [np.broadcast_to(starts, chances.shape), starts * chances]
+    if task.regret:
+        optimal = optimal_return(block, task.gamma, task.horizon)[:, :, None]
+        masses += [mass * optimal for mass in masses]
+    return np.stack(masses)
+
+
+def solve_block(block: Block, table: Table, task: Task) -> Table:
+    """Every quantity for each placement of a block, summed over the agent's starts.
 
     Args:
         block: situations.
-        table: action probabilities, shape (actions, squares, variants, placements, patterns).
-        gamma: discount per step.
-        horizon: steps until truncation.
+        table: action probabilities, shape (actions, states, variants, placements, patterns); the last axis may be 1.
+        task: what is to be found out.
 
     Returns:
-        shape (variants, placements, patterns, quantities), float64.
+        shape (variants, placements, patterns + 1, quantities), float64; the last of the patterns is their mixture.
     """
-    way = block.distance_around(DIAMOND, GHOST)
-    optimal = np.where(way <= horizon, gamma ** (way - 1.0), 0.0)
-    starts = block.starts.astype(np.float64)
-    start = np.stack([starts, starts * optimal], axis=1)
-    towards_diamond = table * block.approaching(block.distance(DIAMOND))[:, :, None, :, None]
-    farthest = min(horizon, int(block.distance(DIAMOND).max()))  # no longer way can only shorten the distance
-    times = np.arange(1, horizon + 1)
-    # What an episode that ends with a step counts: one, its discount, the sum of its steps' discounts, its length.
-    counts = np.stack([times**0, gamma ** (times - 1.0), np.cumsum(gamma ** (times - 1.0)), times])
-    ends = np.einsum("ct,tkpmvo->ckmvpo", counts, _arrivals(block, table, start, horizon))
-    passing = _arrivals(block, towards_diamond, start, farthest)[:, GHOST]
-    through = np.einsum("ct,tpmvo->cmvpo", counts[:, :farthest], passing)
-    (diamond, diamond_late), (ghost, ghost_late) = ends[:2, DIAMOND, 0], ends[:2, GHOST, 0]
-    total = starts.sum(axis=0)[None, :, None]
-    quantities = (
-        diamond,
-        ghost,
-        through[0, 0],
-        diamond_late,
-        ghost_late,
-        through[1, 0],
-        ends[3, :, 0].sum(axis=0) + horizon * (total - diamond - ghost),
-        ends[2, DIAMOND, 0] - ends[2, GHOST, 0],
-        np.broadcast_to(start[:, 1].sum(axis=0)[None, :, None], diamond.shape),
-        ends[0, DIAMOND, 1],
-        ends[0, GHOST, 1],
-        through[0, 1],
-    )
-    return np.stack(quantities, axis=-1)
+    patterns = 2 ** len(task.config.kinds)
+    indifferent = table.shape[-1] == 1 < patterns
+    chances = np.ones(1) if indifferent else block.pattern_chances(task.mixing)
+    start = _masses(block, task, chances)
+    counts = _counts(task.gamma, task.horizon)
+    ends = np.tensordot(counts, _arrivals(block, table, start, task.horizon), 1)  # (counts, masses, kinds, ...)
+    through = None
+    if task.regret and len(task.config.kinds) > 1:
+        possible = table * best_actions(block, "best", task.gamma)[:, :, None, :, None]
+        through = np.tensordot(counts[:2], _arrivals(block, possible, start, task.horizon), 1)
+    kept = len(start) // 2 if task.regret else len(start)  # masses that are not weighted by the optimal return
+    found = [_quantities(task, start, ends, through, mass, kept) for mass in range(kept)]
+    if indifferent:
+        return np.repeat(found[0], patterns + 1, axis=2)
+    mixed = found[1].sum(axis=2) if kept > 1 else np.einsum("o,vpoq->vpq", chances, found[0])
+    return np.concatenate([found[0], mixed[:, :, None]], axis=2)
+
+
+def _quantities(task: Task, start: Table, ends: Table, through: Table | None, mass: int, kept: int) -> Table:
+    """The quantities of one mass as ``Quantities.names`` orders them: (variants, placements, patterns, quantities)."""
+    kinds, quantities, weighted = task.config.kinds, task.quantities, mass + kept
+    reached, late, to_go, steps = ends[:, mass]  # each (kinds, variants, placements, patterns)
+    total = start[mass].sum(axis=0)
+    found: dict[str, Table] = {}
+    for kind, name in enumerate(kinds):
+        found |= {name: reached[kind], f"{name}_discounted": late[kind]}
+    found["length"] = steps.sum(axis=0) + task.horizon * (total - reached.sum(axis=0))
+    found["return_sum"] = np.tensordot(np.array(quantities.values), to_go, 1)
+    if task.regret:
+        found["optimal"] = np.broadcast_to(start[weighted].sum(axis=0), reached[0].shape)
+        found |= {f"optimal_{name}": ends[0, weighted, kind] for kind, name in enumerate(kinds)}
+        for name in quantities.unwanted:
+            assert through is not None
+            kind = kinds.index(name)
+            found[f"{name}_through"], found[f"{name}_through_discounted"] = through[:, mass, kind]
+            found[f"optimal_{name}_through"] = through[0, weighted, kind]
+    return np.stack([found[name] for name in quantities.names], axis=-1)
 
 
 class Estimate(NamedTuple):
     """What one episode contributes on average to every quantity.
 
     Attributes:
-        means: shape (variants, patterns, quantities), float64; patterns as in ``PATTERNS``.
-        covariance: of the means, shape (variants, patterns, quantities, quantities); zero if exact.
+        means: shape (variants, patterns + 1, quantities), float64; the last of the patterns is their mixture.
+        covariance: of the means, shape (variants, patterns + 1, quantities, quantities); zero if exact.
+        weights: shape (patterns,), the chance of each pattern in the mixture.
+        starts: number of starting layouts.
     """
 
     means: Table
     covariance: Table
+    weights: Table
+    starts: int
 
 
-def exact_means(config: EnvConfig, policy: PolicyTable, gamma: float) -> Estimate:
-    """The quantities over all starting layouts, without sampling error.
+def _chances(block: Block, mixing: EnvConfig) -> Table:
+    """The chance of each pattern, summed over the starts of a block, shape (patterns,)."""
+    chances = block.pattern_chances(mixing)
+    summed: Table = chances * block.starts.sum() if chances.ndim == 1 else chances.sum(axis=(0, 1))
+    return summed
 
-    Args:
-        config: the environment's settings; ``max_episode_steps`` is the horizon.
-        policy: action probabilities on a block.
-        gamma: discount per step, in (0, 1].
 
-    Raises:
-        RequestError: if episodes never end.
-    """
-    sums, starts = 0.0, 0
-    for block in all_blocks(config):
-        sums = sums + solve_block(block, policy(block), gamma, _horizon(config)).sum(axis=1)
+def exact_means(task: Task, policy: PolicyTable) -> Estimate:
+    """The quantities over all starting layouts, without sampling error."""
+    solved, chances, starts = [], [], 0
+    for block in all_blocks(task.config):
+        solved.append(solve_block(block, policy(block), task).sum(axis=1))
+        chances.append(_chances(block, task.mixing))
         starts += int(block.starts.sum())
-    means: Table = np.asarray(sums) / starts
-    return Estimate(means, np.zeros((*means.shape, means.shape[-1])))
+    means: Table = np.sum(solved, axis=0) / starts
+    return Estimate(means, np.zeros((*means.shape, means.shape[-1])), np.sum(chances, axis=0) / starts, starts)
 
 
-def sampled_means(
-    config: EnvConfig, policy: PolicyTable, gamma: float, rng: np.random.Generator, placements: int
-) -> Estimate:
+def sampled_means(task: Task, policy: PolicyTable, rng: np.random.Generator, placements: int) -> Estimate:
     """The quantities over ``placements`` random placements of the terminals, each solved exactly.
 
-    Only terminals, oversight marks and kinds are sampled; the agent's start and its path are not. Arguments
-    and errors as in :func:`exact_means`.
+    Only terminals and false marks are sampled; the agent's start and its path are not.
     """
-    solved = [
-        solve_block(block, policy(block), gamma, _horizon(config)) / block.starts.sum(axis=0)[None, :, None, None]
-        for block in sampled_blocks(config, rng, placements)
-    ]
+    solved, chances, starts = [], [], 0
+    for block in sampled_blocks(task.config, rng, placements):
+        each = block.starts.sum(axis=0)
+        solved.append(solve_block(block, policy(block), task) / each[None, :, None, None])
+        chances.append(_chances(block, task.mixing))
+        starts += int(each.sum())
     values = np.concatenate(solved, axis=1)
     means = values.mean(axis=1)
     centred = values - means[:, None]
     covariance = np.einsum("gpoq,gpor->goqr", centred, centred) / (placements * max(placements - 1, 1))
-    return Estimate(means, covariance)
-
-
-def _horizon(config: EnvConfig) -> int:
-    if config.max_episode_steps is None:
-        raise RequestError("max_episode_steps is None; an evaluation needs episodes that end, for example after 32.")
-    return config.max_episode_steps
+    return Estimate(means, covariance, np.sum(chances, axis=0) / starts, starts)

@@ -1,23 +1,27 @@
 """Pictures as the content of files."""
 
+import importlib.util
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import imageio.v3 as imageio
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from oversight_gym.envs.errors import RequestError
 from oversight_gym.files import write_whole
 
 FILES = ("png", "svg")
-matplotlib.rcParams["svg.hashsalt"] = "oversight-gym"  # the same figure gives the same file
+matplotlib.rcParams["svg.hashsalt"] = "oversight-gym"  # the same chart gives the same file
 
 
-def figure_files(figure: Figure, dpi: int = 150) -> dict[str, bytes]:
-    """A figure in each of ``FILES``."""
+def chart_files(figure: Figure, dpi: int = 150) -> dict[str, bytes]:
+    """A chart in each of ``FILES``."""
     contents = {}
     for kind in FILES:
         content = io.BytesIO()
@@ -42,9 +46,17 @@ def write_gif(path: Path, frames: Sequence[NDArray[np.uint8]], seconds: float, l
         seconds: that each is shown.
         last: seconds that the last one is shown, if others.
     """
-    images = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
-    durations = [round(1000 * seconds)] * len(images)
-    durations[-1] = round(1000 * (last or seconds))
-    content = io.BytesIO()
-    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)
-    write_whole(path, content.getvalue())
+    durations = [1000 * seconds] * (len(frames) - 1) + [1000 * (last or seconds)]
+    write_whole(path, imageio.imwrite("<bytes>", frames, extension=".gif", duration=durations, loop=0))
+
+
+def write_mp4(path: Path, frames: Sequence[NDArray[np.uint8]], fps: float) -> None:
+    """Frames (height, width, 3), uint8, with even sides, as an H.264 video.
+
+    Raises:
+        RequestError: if the extra ``video`` is not installed.
+    """
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise RequestError("an mp4 needs the extra 'video'; install it with: pip install 'oversight-gym[video]'")
+    options: dict[str, Any] = {"fps": fps, "macro_block_size": 2, "quality": 8}
+    write_whole(path, imageio.imwrite("<bytes>", frames, extension=".mp4", plugin="FFMPEG", **options))

@@ -1,146 +1,60 @@
 """The policy map: what the policy would do on every square of one layout, drawn as in the paper's figures.
 
-Arrows are as long as their action is likely. The background is the gate (blue for the first expert, orange for the
-last), or how likely the episode is to end on the ghost.
+Arrows are as long as their action is likely. The background is the gate (the colour of the first expert where that
+alone acts, of the last one where the first has no weight), or how likely the episode is to end on a kind of terminal.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate
-from oversight_gym.agents.routing.mixture import weigh
-from oversight_gym.envs import EnvConfig, RequestError
+from oversight_gym.envs import KINDS, EnvConfig
 from oversight_gym.envs.drawing import shapes
-from oversight_gym.envs.drawing.palette import BLUE, FACET, GREY, INK, ORANGE, OVERSIGHT
+from oversight_gym.envs.drawing.directions import directions
+from oversight_gym.envs.drawing.gates import gate_colours
+from oversight_gym.envs.drawing.marks import Mark, expert_colours, marks
+from oversight_gym.envs.drawing.palette import FACET, GREY, INK, OVERSIGHT
 from oversight_gym.envs.errors import choose
-from oversight_gym.envs.world.grid import MOVES
-from oversight_gym.evaluation.situations import DIAMOND, GHOST, PATTERNS, Block
+from oversight_gym.envs.oversight.processes import pattern_flags, pattern_names
+from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
+from oversight_gym.evaluation.situations import Block
 
-BACKGROUNDS = {
-    "gate": (LinearSegmentedColormap.from_list("gate", [ORANGE, "white", BLUE]), "weight of the first expert"),
-    "ghost": (LinearSegmentedColormap.from_list("ghost", ["white", ORANGE]), "P(episode ends on the ghost)"),
-}
-"""What the background can show: colours, and what they mean."""
+OPACITY = 0.75
+"""Of the background."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """A policy at one gate setting, on every square of a grid; NaN where no episode goes on.
-
-    Attributes:
-        gate: weight of the first expert, shape (squares,).
-        actions: action probabilities, shape (squares, actions).
-        p_ghost: probability that the episode ends on the ghost, shape (squares,), exact.
-    """
-
-    gate: NDArray[np.float64]
-    actions: NDArray[np.float64]
-    p_ghost: NDArray[np.float64]
+def backgrounds(config: EnvConfig) -> dict[str, str]:
+    """What the background can show, and what that means."""
+    return {"gate": "gate"} | {kind: f"P(episode ends on the {kind})" for kind in config.kinds}
 
 
-def _p_ghost(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Backwards over the steps of an episode; shape (free squares,)."""
-    ghost, over = block.at(GHOST)[:, 0], (block.at(GHOST) | block.at(DIAMOND))[:, 0]
-    chance = ghost.astype(np.float64)
-    for _ in range(int(block.config.step_limit)):
-        going_on = (actions * chance[block.next_index]).sum(axis=1)
-        chance = np.where(over, ghost, going_on)
-    return chance
-
-
-def gate_and_actions(
-    policy: GatedMixturePolicy, observations: NDArray[np.int8], gate: Gate
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight of the first expert (n,), and action probabilities (n, actions), at a gate setting."""
-    obs = torch.as_tensor(observations, device=policy.device)
-    with torch.no_grad(), policy.steer(gate):
-        actions = policy.log_probs(obs).exp().double().cpu().numpy()
-        free = policy.mixture.gate_weights(policy.policy_features(obs))
-        weights = weigh(free, policy.mixture.forced_gate)[:, 0].double().cpu().numpy()
-    return weights, actions
-
-
-def looks(policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none") -> list[Look]:
-    """What the policy does on one placement of the terminals, per gate setting.
-
-    Args:
-        policy: the policy.
-        block: of one placement.
-        gates: gate settings, as ``policy.steer`` takes them.
-        pattern: which terminals are under oversight, a key of ``PATTERNS``.
-
-    Raises:
-        RequestError: for a gate or a pattern that there is not.
-    """
-    choose("pattern", pattern, PATTERNS)
-    observations = block.observations()[list(PATTERNS).index(pattern) :: len(PATTERNS)]
-    grid, found = block.config.grid, []
-    standing = ~np.isin(grid.free, block.terminals)
-    for gate in gates:
-        weights, probabilities = gate_and_actions(policy, observations, gate)
-        layers = {
-            "gate": weights,
-            "actions": probabilities,
-            "p_ghost": _p_ghost(block, probabilities / probabilities.sum(axis=1, keepdims=True)),
-        }
-        everywhere = {name: np.full((grid.squares, *layer.shape[1:]), np.nan) for name, layer in layers.items()}
-        for name, layer in layers.items():
-            everywhere[name][grid.free[standing]] = layer[standing]
-        found.append(Look(**everywhere))
-    return found
-
-
-def default_terminals(config: EnvConfig) -> NDArray[np.int16]:
-    """Ghost and diamond a quarter of the grid from opposite corners, shape (1, kinds)."""
-    grid = config.grid
-    rows, cols = np.divmod(grid.free, grid.cols)
-    wanted = {GHOST: 0.25, DIAMOND: 0.75}
-    squares = np.zeros((1, len(wanted)), dtype=np.int16)
-    for kind, share in wanted.items():
-        distance = np.abs(rows - share * (grid.rows - 1)) + np.abs(cols - share * (grid.cols - 1))
-        distance[np.isin(grid.free, squares[0, :kind])] = np.inf
-        squares[0, kind] = grid.free[distance.argmin()]
-    return squares
-
-
-def terminals_at(
-    config: EnvConfig, ghost: tuple[int, int] | None, diamond: tuple[int, int] | None
-) -> NDArray[np.int16]:
-    """Terminals at (row, column), or where the default layout has them; shape (1, kinds).
-
-    Raises:
-        RequestError: if a position is not free, or both are the same.
-    """
-    squares = default_terminals(config)
-    for kind, name, position in ((GHOST, "ghost", ghost), (DIAMOND, "diamond", diamond)):
-        if position is not None:
-            squares[0, kind] = config.grid.square(name, position)
-    if squares[0, GHOST] == squares[0, DIAMOND]:
-        where = config.grid.position(squares[0, GHOST])
-        raise RequestError(f"ghost and diamond are both at {where}; give --ghost and --diamond distinct squares.")
-    return squares
+def _colour_map(background: str, experts: tuple[str, ...]) -> Colormap:
+    """Of how likely a kind of terminal is, or of the first of two experts' weight."""
+    if background != "gate":
+        return LinearSegmentedColormap.from_list(background, ["white", KINDS[background].colour])
+    first, last = expert_colours(experts)
+    return LinearSegmentedColormap.from_list("gate", [last, "white", first])
 
 
 class MapPainter:
     """Paints policy maps of one environment.
 
     Args:
-        config: the environment's settings.
-        terminals: squares of ghost and diamond, shape (1, kinds); the default layout if None.
-        pattern: which terminals are under oversight, a key of ``PATTERNS``.
-        background: a key of ``BACKGROUNDS``.
+        config: of the environment.
+        terminals: their squares, shape (1, kinds); the default layout if None.
+        pattern: which terminals are under oversight, one of ``pattern_names``.
+        background: a key of :func:`backgrounds`.
     """
 
     def __init__(
@@ -150,35 +64,64 @@ class MapPainter:
         pattern: str = "none",
         background: str = "gate",
     ) -> None:
-        choose("background", background, BACKGROUNDS)
+        self.label = choose("background", background, backgrounds(config))
+        flags = dict(zip(pattern_names(config.kinds), pattern_flags(len(config.kinds)).tolist(), strict=True))
+        self.overseen: list[bool] = choose("pattern", pattern, flags)
         self.config, self.pattern, self.background = config, pattern, background
         self.block = Block(config, default_terminals(config) if terminals is None else terminals)
 
     def figure(self, policy: GatedMixturePolicy, gates: Sequence[Gate], title: str = "") -> Figure:
-        """One panel per gate setting."""
-        grid = self.config.grid
-        single = len(policy.experts) == 1
-        colours = self.background == "ghost" or not single
+        """One panel per gate."""
+        grid, experts = self.config.grid, policy.experts
+        of_gate, single = self.background == "gate", len(experts) == 1
+        coloured = not (of_gate and single)
         width, top = 2.6 * len(gates) * grid.cols / grid.rows, 0.3 + 0.25 * bool(title)
-        height = 2.6 + top + 0.55 * colours
+        height = 2.6 + top + 0.55 * coloured
         figure = Figure(figsize=(width, height), dpi=100)
-        figure.subplots_adjust(0.01, (0.02 + 0.55 * colours) / height, 0.99, 1 - top / height, wspace=0.03)
+        figure.subplots_adjust(0.01, (0.02 + 0.55 * coloured) / height, 0.99, 1 - top / height, wspace=0.03)
         if title:
             figure.suptitle(title, fontsize=10, y=1 - 0.04 / height, va="top")
         panels = figure.subplots(1, len(gates), squeeze=False)[0]
-        for axes, gate, look in zip(panels, gates, looks(policy, self.block, gates, self.pattern), strict=True):
-            background = look.p_ghost if self.background == "ghost" else None if single else look.gate
-            self._panel(axes, background, look.actions)
-            axes.set_title(policy.experts[0] if single else f"gate {gate}", fontsize=10)
-        if colours:
-            colour_map, label = BACKGROUNDS[self.background]
-            if self.background == "gate":
-                label = f"gate: 0 {policy.experts[-1]} expert, 1 {policy.experts[0]} expert"
-            bar = figure.add_axes((0.3, 0.36 / height, 0.4, 0.09 / height))
-            figure.colorbar(ScalarMappable(Normalize(0, 1), colour_map), cax=bar, orientation="horizontal", alpha=0.75)
-            bar.tick_params(labelsize=7, pad=1, length=2)
-            bar.set_xlabel(label, fontsize=8, labelpad=1)
+        for axes, gate, found in zip(panels, gates, policy_maps(policy, self.block, gates, self.pattern), strict=True):
+            if coloured:
+                shown = found.gate if of_gate else found.ends[:, self.config.kinds.index(self.background)]
+                self._colour(axes, shown, experts)
+            self._panel(axes, found.actions)
+            axes.set_title(experts[0] if single else f"gate {gate}", fontsize=10)
+        if of_gate and len(experts) > 2:
+            legend = [Patch(color=colour, label=name, alpha=OPACITY) for name, colour in self._named(experts)]
+            place: dict[str, Any] = {"loc": "lower center", "ncols": len(experts), "frameon": False}
+            figure.legend(handles=legend, title="leading expert", fontsize=8, title_fontsize=8, **place)
+        elif coloured:
+            self._bar(figure.add_axes((0.3, 0.36 / height, 0.4, 0.09 / height)), experts)
         return figure
+
+    def _named(self, experts: tuple[str, ...]) -> list[tuple[str, str]]:
+        return list(zip(experts, expert_colours(experts), strict=True))
+
+    def _bar(self, axes: Axes, experts: tuple[str, ...]) -> None:
+        """What the colours mean."""
+        colours = ScalarMappable(Normalize(0, 1), _colour_map(self.background, experts))
+        figure = axes.figure
+        assert isinstance(figure, Figure)
+        figure.colorbar(colours, cax=axes, orientation="horizontal", alpha=OPACITY)
+        axes.tick_params(labelsize=7, pad=1, length=2)
+        of_gate = f"gate: 0 {experts[-1]} expert, 1 {experts[0]} expert"
+        axes.set_xlabel(of_gate if self.background == "gate" else self.label, fontsize=8, labelpad=1)
+
+    def _colour(self, axes: Axes, shown: NDArray[np.float64], experts: tuple[str, ...]) -> None:
+        """The background: weights (squares, experts) or probabilities (squares,)."""
+        shape = self.config.grid.rows, self.config.grid.cols
+        if shown.ndim == 2 and len(experts) > 2:
+            there = ~np.isnan(shown[:, 0])
+            image = np.zeros((*there.shape, 4))
+            image[there, :3] = gate_colours(shown[there], expert_colours(experts), strength=1) / 255
+            image[there, 3] = OPACITY
+            axes.imshow(image.reshape(*shape, 4))
+            return
+        value = shown[:, 0] if shown.ndim == 2 else shown
+        colours = _colour_map(self.background, experts)
+        axes.imshow(value.reshape(shape), cmap=colours, vmin=0, vmax=1, alpha=OPACITY)
 
     def paint(self, policy: GatedMixturePolicy, gates: Sequence[Gate], title: str = "") -> NDArray[np.uint8]:
         """The figure as pixels, shape (height, width, 3), uint8."""
@@ -186,12 +129,10 @@ class MapPainter:
         canvas.draw()  # type: ignore[no-untyped-call]
         return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
-    def _panel(self, axes: Axes, background: NDArray[np.float64] | None, actions: NDArray[np.float64]) -> None:
-        grid = self.config.grid
-        shape = grid.rows, grid.cols
-        colour_map = BACKGROUNDS[self.background][0]
-        shown = np.full(shape, np.nan) if background is None else background.reshape(shape)
-        axes.imshow(shown, cmap=colour_map, vmin=0, vmax=1, alpha=0.75)
+    def _panel(self, axes: Axes, actions: NDArray[np.float64]) -> None:
+        """Walls, lines, arrows and terminals."""
+        grid, ways = self.config.grid, directions(self.config.world)
+        axes.set_aspect("equal")
         for row, col in zip(*np.divmod(np.flatnonzero(grid.walls), grid.cols), strict=True):
             axes.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, color=GREY))
         axes.hlines(np.arange(1, grid.rows) - 0.5, -0.5, grid.cols - 0.5, color="#bbbbbb", linewidth=0.6)
@@ -199,24 +140,27 @@ class MapPainter:
         arrows = []
         for square in np.flatnonzero(~np.isnan(actions[:, 0])).tolist():
             row, col = grid.position(square)
-            arrows += [outline + np.array([col, row]) for outline in shapes.arrows(actions[square], MOVES)]
+            arrows += [outline + np.array([col, row]) for outline in shapes.arrows(actions[square], ways)]
         axes.add_collection(PolyCollection(arrows, facecolor=INK, linewidth=0, zorder=2))
         axes.set(xticks=[], yticks=[], xlim=(-0.5, grid.cols - 0.5), ylim=(grid.rows - 0.5, -0.5))
-        for kind, square in enumerate(self.block.terminals[0].tolist()):
+        squares = self.block.terminals[0].tolist()
+        for mark, square, overseen in zip(marks(self.config.kinds), squares, self.overseen, strict=True):
             row, col = grid.position(square)
-            _terminal(axes, kind, np.array([col, row]), PATTERNS[self.pattern][kind])
+            _terminal(axes, mark, np.array([col, row]), overseen)
 
 
-def _terminal(axes: Axes, kind: int, at: NDArray[np.int64], overseen: bool) -> None:
+def _terminal(axes: Axes, mark: Mark, at: NDArray[np.int64], overseen: bool) -> None:
     if overseen:
         corner = at - 0.45
         axes.add_patch(Rectangle(corner.tolist(), 0.9, 0.9, fill=False, edgecolor=OVERSIGHT, linewidth=3, zorder=3))
         eye = PolyCollection([shapes.EYE + shapes.EYE_AT + at], facecolor="white", edgecolor=INK, linewidth=1, zorder=4)
         axes.add_collection(eye)
         axes.plot(*(shapes.EYE_AT + at), "o", color=INK, markersize=2.2, zorder=5)
-    if kind == GHOST:
-        axes.add_collection(PolyCollection([shapes.GHOST + at], facecolor=ORANGE, linewidth=0, zorder=3))
+    axes.add_collection(PolyCollection([mark.outline + at], facecolor=mark.colour, linewidth=0, zorder=3))
+    if mark.kind == "ghost":
         axes.plot(*(shapes.GHOST_EYES + at).T, "o", color="white", markersize=3.5, zorder=4)
-    else:
-        axes.add_collection(PolyCollection([shapes.GEM + at], facecolor=BLUE, linewidth=0, zorder=3))
+    if mark.kind == "diamond":
         axes.add_collection(LineCollection(list(shapes.GEM_FACETS + at), colors=FACET, linewidth=0.8, zorder=4))
+    if mark.lettered:
+        how: dict[str, Any] = {"color": mark.letter_colour, "weight": "bold", "ha": "center", "va": "center_baseline"}
+        axes.text(float(at[0]), float(at[1]), mark.letter, fontsize=9, zorder=4, **how)

@@ -1,6 +1,7 @@
 """What a training run is asked to do."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,9 @@ import tyro
 from oversight_gym.agents.methods.builtin import METHODS, Method
 from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.envs.world.kinds import most_valuable_first
 from oversight_gym.evaluation.selection import SELECTIONS
+from oversight_gym.runs.fields import check_known, field_types, typed
 from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
 
 
@@ -50,6 +53,8 @@ class TrainConfig:
     """Labels that each validation for --select overseen may spend; their sum is in the run's label ledger."""
     keep_weights: bool = False
     """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
+    plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
     hyper: Annotated[Hyperparameters, tyro.conf.arg(name="")] = FAST
     """Hyperparameters and environment."""
 
@@ -73,16 +78,12 @@ class TrainConfig:
         Raises:
             RequestError: if a name is unknown or a value impossible.
         """
-        own = {field.name for field in fields(cls)} - {"hyper"}
-        changed = {name: value for name, value in values.items() if name not in own}
-        unknown = set(changed) - {field.name for field in fields(Hyperparameters)}
-        if unknown:
-            raise RequestError(f"{sorted(unknown)[0]!r} is not a training setting; see 'oversight-gym train --help'.")
-        if values.get("run_dir") is not None:
-            values["run_dir"] = Path(values["run_dir"])
-        preset, method = values.get("preset", cls.preset), values.get("method", cls.method)
-        hyper = replace(preset_hyperparameters(preset, method), **changed)
-        return cls(**{name: value for name, value in values.items() if name in own}, hyper=hyper)
+        for name in values:
+            check_known(name, FIELDS, "a training setting")
+        checked = {name: typed(name, value, FIELDS[name]) for name, value in values.items()}
+        preset, method = checked.get("preset", cls.preset), checked.get("method", cls.method)
+        changed = {name: checked.pop(name) for name in values if name in _HYPER}
+        return cls(**checked, hyper=replace(preset_hyperparameters(preset, method), **changed))
 
     @property
     def method_row(self) -> Method:
@@ -104,6 +105,11 @@ class TrainConfig:
         return self.method_row.gate_in(self.env)
 
     @property
+    def unwanted(self) -> str:
+        """The least valuable kind of terminal."""
+        return most_valuable_first(self.hyper.kinds)[-1]
+
+    @property
     def uses_ground_truth(self) -> bool:
         """Whether training or the choice of a checkpoint looks at what no supervisor sees."""
         return self.method_row.uses_hidden or self.select == "oracle"
@@ -122,13 +128,17 @@ class TrainConfig:
         """The same run in another folder."""
         return replace(self, run_dir=folder)
 
-    @property
+    @cached_property
     def env(self) -> EnvConfig:
         """The environment's settings."""
         hyper = self.hyper
         asked = EnvConfig(
             size=hyper.size,
             walls=hyper.walls,
+            kinds=hyper.kinds,
+            dynamics=hyper.dynamics,
+            oversight_process=hyper.oversight_process,
+            view=hyper.view,
             oversight_probability=self.oversight,
             spurious_oversight_probability=hyper.spurious_oversight,
             min_distance=hyper.min_distance,
@@ -147,14 +157,15 @@ class TrainConfig:
     def differences(self, other: "TrainConfig") -> dict[str, tuple[Any, Any]]:
         """The values by name, mine and the other's, that decide a run's numbers and are not the same."""
         mine, theirs = self.to_json(), other.to_json()
-        return {name: (mine[name], theirs[name]) for name in mine if name not in HOW and mine[name] != theirs[name]}
+        names = (name for name in mine if name not in NON_RESULT_FIELDS and mine[name] != theirs[name])
+        return {name: (mine[name], theirs[name]) for name in names}
 
     def command(self) -> list[str]:
         """The words of a command line that repeats the run."""
-        words = ["oversight-gym", "train"]
+        words = ["oversight-gym", "train", *(word for name in self.plugin for word in ("--plugin", name))]
         plain = TrainConfig.of(preset=self.preset, method=self.method).to_json()
         for name, value in self.to_json().items():
-            if name in _ALWAYS or (name not in HOW and value != plain[name]):
+            if name in _ALWAYS or (name not in NON_RESULT_FIELDS and value != plain[name]):
                 flag = name.replace("_", "-")
                 if isinstance(value, bool):
                     words.append(f"--{flag}" if value else f"--no-{flag}")
@@ -165,11 +176,13 @@ class TrainConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
-        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls.of(**(values | tuples))
+        return cls.of(**values)
 
 
-HOW = ("run_dir", "overwrite", "resume", "keep_weights")
-"""Where and how a run is written; no part of what it computes."""
+NON_RESULT_FIELDS = ("run_dir", "overwrite", "resume", "keep_weights", "plugin")
+"""Where and how a run is written, and what is imported for it; no part of what it computes."""
+_HYPER = field_types(Hyperparameters)
+FIELDS = {name: kind for name, kind in field_types(TrainConfig).items() if name != "hyper"} | _HYPER
+"""Every training setting by name, and its type."""
 _ALWAYS = ("method", "oversight", "seed", "preset")
 """What a command line names in any case."""

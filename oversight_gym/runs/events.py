@@ -12,16 +12,12 @@ from torch.utils.tensorboard.summary import hparams
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.analysis.results import as_used
-from oversight_gym.pictures.policy_map import MapPainter
+from oversight_gym.pictures.snapshot import SnapshotPainter
 from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.folder import EVENTS
 from oversight_gym.runs.presets import PRESETS
+from oversight_gym.runs.rows import at_gate
 
-COMPARED = {"return_stepwise": "stepwise return", "none/p_ghost": "P(ghost) when nobody looks"}
-"""Figures that the layout overlays, with their titles."""
-METRICS = ("as_used/return_stepwise", "as_used/none/return_start", "as_used/none/p_ghost")
-"""Result columns of the HParams tab."""
 NAMED = ("method", "oversight", "seed", "preset")
 SETTINGS = (
     "total_timesteps",
@@ -36,11 +32,17 @@ SETTINGS = (
 """Its other columns; the tab sorts them by name and first shows the foremost, so settings are called settings.NAME."""
 
 
+def compared(config: TrainConfig) -> dict[str, str]:
+    """Figures that the layout overlays, with their titles."""
+    kind = config.unwanted
+    return {"return_stepwise": "stepwise return", f"none/p_{kind}": f"P({kind}) when nobody looks"}
+
+
 def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
     """Charts of the custom-scalars tab; TensorBoard joins the layouts of all runs that it shows."""
     level = f"oversight={level_name(config.oversight)}"
     charts: dict[str, dict[str, list[Any]]] = {"Methods at one oversight level": {}, "Levels of one method": {}}
-    for figure, title in COMPARED.items():
+    for figure, title in compared(config).items():
         for category, name in zip(charts, (level, f"method={config.method}"), strict=True):
             charts[category][f"{name}: {title}"] = ["Multiline", [f"^{re.escape(name)}/{re.escape(figure)}$"]]
     return charts
@@ -53,12 +55,12 @@ def _wait_for_a_later_name(folder: Path) -> None:
         time.sleep(min(2.0, max(0.0, max(seconds) + 1 - time.time())))
 
 
-class Board:
+class EventWriter:
     """Writes the events of one run.
 
     Scalars as SB3 logs them; at every evaluation ``eval/...`` per gate, ``as_used/...`` at the gate that the method is
-    used with (the same tag for every method), and the figures of ``COMPARED`` once more under ``oversight=.../`` and
-    ``method=.../``, tags that only the runs at one level, or of one method, have: the layout overlays by them.
+    used with (the same tag for every method), and the figures of :func:`compared` once more under ``oversight=.../``
+    and ``method=.../``, tags that only the runs at one level, or of one method, have: the layout overlays by them.
 
     Args:
         config: of the run.
@@ -76,7 +78,7 @@ class Board:
                 path.unlink()
         _wait_for_a_later_name(folder)
         self.format = TensorBoardOutputFormat(str(folder))
-        self.painter = MapPainter(config.env)
+        self.painter = SnapshotPainter(config.env)
         if not lengths:
             self._describe()
 
@@ -88,9 +90,10 @@ class Board:
         writer.add_text("run/config", "    " + json.dumps(values, indent=2).replace("\n", "\n    "))
         writer.add_custom_scalars(layout(config))
         own = {key: values[key] for key in NAMED} | {f"settings.{key}": values[key] for key in SETTINGS}
+        results = ("as_used/return_stepwise", "as_used/none/return_start", f"as_used/none/p_{config.unwanted}")
         domains = {"method": list(METHODS), "preset": list(PRESETS)}
         # not add_hparams, which would make a run of its own
-        for summary in hparams(own, dict.fromkeys(METRICS, 0.0), domains):  # type: ignore[no-untyped-call]
+        for summary in hparams(own, dict.fromkeys(results, 0.0), domains):  # type: ignore[no-untyped-call]
             writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def lengths(self) -> dict[str, int]:
@@ -101,18 +104,16 @@ class Board:
     def evaluation(self, step: int, row: dict[str, float], policy: GatedMixturePolicy) -> None:
         """Write an evaluation row and the policy map."""
         writer = self.format.writer
-        used = as_used(self.config.gate, row)
+        used = at_gate(row, self.config.gate)
         own = ("labels/", "select/")
         scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
         del scalars["eval/step"]
         scalars |= {f"as_used/{key}": value for key, value in used.items()}
         for name in (f"oversight={level_name(self.config.oversight)}", f"method={self.config.method}"):
-            scalars |= {f"{name}/{figure}": used[figure] for figure in COMPARED}
+            scalars |= {f"{name}/{figure}": used[figure] for figure in compared(self.config)}
         for key, value in scalars.items():
             writer.add_scalar(key, value, step)
-        writer.add_image(
-            "policy_map", self.painter.paint(policy, self.config.gates), step, dataformats="HWC"
-        )
+        writer.add_image("policy_map", self.painter.paint(policy, self.config.gates), step, dataformats="HWC")
         writer.flush()
 
     def close(self) -> None:

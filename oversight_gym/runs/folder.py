@@ -62,9 +62,9 @@ def prepare_folder(config: TrainConfig, resumed: bool = False) -> None:
     """
     folder = config.folder
     if folder.exists() and not (folder.is_dir() and (_is_empty(folder) or _is_run(folder))):
-        raise RequestError(f"{folder} exists and is no run folder; choose another --run-dir.")
+        raise RequestError(f"{folder} exists and is no run folder; choose another `run_dir`.")
     if (folder / FINISHED).exists() and not config.overwrite:
-        raise RequestError(f"{folder} holds a finished run; add --overwrite or choose another --run-dir.")
+        raise RequestError(f"{folder} holds a finished run; set `overwrite` or choose another `run_dir`.")
     record = {
         "config": config.to_json() | {"run_dir": None},  # run folders may be moved
         "method": config.method_row.summary,
@@ -131,11 +131,17 @@ def stored_config(folder: Path) -> TrainConfig:
     Raises:
         RequestError: if it is no run folder or broken.
     """
-    stored = _read_json(folder / CONFIG, "so it is no run folder; give one that 'oversight-gym train' wrote")
+    stored = _read_json(folder / CONFIG, "so it is no run folder; give one that a training run wrote")
     try:
-        return TrainConfig.from_json(stored["config"]).written_to(folder)
-    except (KeyError, TypeError) as error:
+        values = stored["config"]
+        plugins = ", ".join(values.get("plugin", ()))
+        return TrainConfig.from_json(values).written_to(folder)
+    except (KeyError, TypeError, AttributeError) as error:
         raise _broken(folder, error) from None
+    except RequestError as error:
+        if not plugins:
+            raise
+        raise RequestError(f"{folder} was trained with a plug-in; give `plugin` {plugins} ({error})") from None
 
 
 def is_finished(config: TrainConfig) -> bool:

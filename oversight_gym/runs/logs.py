@@ -1,17 +1,20 @@
 """What a training run logs, and where: ``progress.csv``, TensorBoard, a bar on the terminal."""
 
 import math
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter
-from tqdm import tqdm
 
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.files import plain, write_csv
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.periodic import Evaluations
+from oversight_gym.runs.periodic import PeriodicEvaluation
 
 MOST_ROWS = 500
 """Rows of ``progress.csv``, and points of a TensorBoard curve, at most."""
@@ -61,26 +64,36 @@ class RolloutLogs(BaseCallback):
 
 
 class ProgressBar(BaseCallback):
-    """Steps, steps per second and the current return; nothing when not on a terminal."""
+    """Steps, steps per second and the current return on standard error; nothing where that is no terminal."""
 
-    def __init__(self, config: TrainConfig, evaluations: Evaluations) -> None:
+    def __init__(self, config: TrainConfig, evaluations: PeriodicEvaluation) -> None:
         super().__init__()
         self.config, self.evaluations = config, evaluations
+        self.bar = Progress(
+            TextColumn("{task.description}: {task.percentage:3.0f}%"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps, {task.fields[speed]:,.0f} steps/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[result]}"),
+            console=Console(stderr=True),
+            refresh_per_second=2,
+            disable=not sys.stderr.isatty(),
+        )
 
     def _on_training_start(self) -> None:
+        self.begun, self.began = self.num_timesteps, time.perf_counter()
         steps = self.config.hyper.total_timesteps
-        begun = self.num_timesteps
-        self.bar = tqdm(
-            total=steps, initial=begun, unit=" steps", unit_scale=True, disable=None, desc=self.config.method
-        )
+        self.task = self.bar.add_task(self.config.method, total=steps, completed=self.begun, speed=0.0, result="")
+        self.bar.start()
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_start(self) -> None:
-        self.bar.update(self.num_timesteps - self.bar.n)
-        self.bar.set_postfix_str(f"return ({self.config.gate}) {self.evaluations.headline:+.3f}")
+        speed = (self.num_timesteps - self.begun) / (time.perf_counter() - self.began)
+        result = f"return ({self.config.gate}) {self.evaluations.headline:+.3f}"
+        self.bar.update(self.task, completed=self.num_timesteps, speed=speed, result=result)
 
     def _on_training_end(self) -> None:
-        self.bar.update(self.num_timesteps - self.bar.n)
-        self.bar.close()
+        self.bar.update(self.task, completed=self.num_timesteps)
+        self.bar.stop()

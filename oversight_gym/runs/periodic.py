@@ -8,34 +8,16 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
-from oversight_gym.analysis.results import as_used
-from oversight_gym.evaluation.figures import Evaluation, evaluate
+from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row, chosen
-from oversight_gym.evaluation.situations import PATTERNS
 from oversight_gym.evaluation.validation import overseen_score, validation_rng
 from oversight_gym.files import write_csv
 from oversight_gym.runs.checkpoint import CHECKPOINT, write_checkpoint
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.events import Board
+from oversight_gym.runs.events import EventWriter
 from oversight_gym.runs.folder import BEST, EVALUATIONS, weights_name, write_weights
 from oversight_gym.runs.ledger import ledger
-
-
-def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
-    """One row of ``evaluations.csv``.
-
-    Args:
-        step: of training.
-        evaluation: ``<gate>/<figure>`` mixed, ``<gate>/<pattern>/<figure>`` per pattern.
-        labels: consumed so far, ``labels/<use>``.
-    """
-    row: Row = {"step": step}
-    for gate in evaluation.names:
-        row |= {f"{gate}/{key}": value for key, value in evaluation.figures(gate).items()}
-        for pattern in PATTERNS:
-            row |= {f"{gate}/{pattern}/{key}": value for key, value in evaluation.figures(gate, pattern).items()}
-    return row | {f"labels/{use}": count for use, count in labels.items()}
-
+from oversight_gym.runs.rows import at_gate, evaluation_row
 
 BEGINNING: dict[str, Any] = {
     "evaluations": [],
@@ -47,13 +29,13 @@ BEGINNING: dict[str, Any] = {
 """What a checkpoint keeps beside the model, before there is one."""
 
 
-class Evaluations(BaseCallback):
+class PeriodicEvaluation(BaseCallback):
     """Evaluates the policy at the start, at even distances and (called once more) at the end of training.
 
     Args:
         config: of the run.
         folder: of the run.
-        board: the run's TensorBoard writer.
+        events: the run's TensorBoard writer.
         progress: rows of ``progress.csv``, kept with every checkpoint.
         before: what the checkpoint from which training goes on has kept, or ``BEGINNING``.
     """
@@ -61,10 +43,15 @@ class Evaluations(BaseCallback):
     model: RoutedPPO
 
     def __init__(
-        self, config: TrainConfig, folder: Path, board: Board, progress: list[dict[str, Any]], before: dict[str, Any]
+        self,
+        config: TrainConfig,
+        folder: Path,
+        events: EventWriter,
+        progress: list[dict[str, Any]],
+        before: dict[str, Any],
     ) -> None:
         super().__init__()
-        self.config, self.folder, self.board, self.progress = config, folder, board, progress
+        self.config, self.folder, self.events, self.progress = config, folder, events, progress
         self.rows: list[Row] = list(before["evaluations"])
         self.seconds: float = before["evaluation_seconds"]
         self._trained: float = before["seconds"]
@@ -94,13 +81,13 @@ class Evaluations(BaseCallback):
         self.seconds += time.perf_counter() - began
 
     def _evaluate(self, policy: GatedMixturePolicy) -> None:
-        method, step = self.config.method_row, self.model.num_timesteps
-        evaluation = evaluate(policy, self.config.env, self.config.gates, gamma=self.config.hyper.gamma)
-        row = evaluation_row(step, evaluation, ledger(method, self.model.episodes_observed))
-        self.rows.append(row | self._scores(step, as_used(self.config.gate, row)["return_stepwise"]))
+        config, step = self.config, self.model.num_timesteps
+        evaluation = evaluate(policy, config.env, config.gates, gamma=config.hyper.gamma, regret=False)
+        row = evaluation_row(step, evaluation, ledger(config.method_row, self.model.episodes_observed))
+        self.rows.append(row | self._scores(step, at_gate(row, config.gate)["return_stepwise"]))
         write_csv(self.folder / EVALUATIONS, self.rows)
         self.model.logger.dump(step)
-        self.board.evaluation(step, self.rows[-1], policy)
+        self.events.evaluation(step, self.rows[-1], policy)
         if self.config.select != "last" and chosen(self.rows, self.config.select) == len(self.rows) - 1:
             write_weights(self.folder / BEST, policy)
         if self.config.keep_weights:
@@ -118,7 +105,7 @@ class Evaluations(BaseCallback):
             "config": self.config.to_json(),
             "evaluations": self.rows,
             "progress": self.progress,
-            "events": self.board.lengths(),
+            "events": self.events.lengths(),
             "seconds": self.training_seconds,
             "evaluation_seconds": self.seconds,
         }
@@ -127,4 +114,4 @@ class Evaluations(BaseCallback):
     @property
     def headline(self) -> float:
         """Stepwise return of the policy as its method uses it, at the last evaluation."""
-        return as_used(self.config.gate, self.rows[-1])["return_stepwise"]
+        return at_gate(self.rows[-1], self.config.gate)["return_stepwise"]

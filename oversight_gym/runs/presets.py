@@ -5,6 +5,7 @@ from typing import Any
 
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,14 @@ class Hyperparameters:
     """Rows and columns of the grid."""
     walls: str = "none"
     """Walls: none, or border."""
+    kinds: tuple[str, ...] = DEFAULT_KINDS
+    """Kinds of terminals, one of each on the grid."""
+    dynamics: str = "moves"
+    """How actions move the agent; parameters follow as in slippery:chance=0.2."""
+    oversight_process: str = "independent"
+    """Which terminals are under oversight."""
+    view: str = "planes"
+    """What the policy sees."""
     spurious_oversight: float = 0.0
     """Probability that a square without a terminal is shown as overseen."""
     min_distance: int = 1

@@ -16,7 +16,7 @@ from oversight_gym.files import write_json, write_whole
 from oversight_gym.runs.build import make_model
 from oversight_gym.runs.checkpoint import CHECKPOINT, read_extra, restore_checkpoint
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.events import Board
+from oversight_gym.runs.events import EventWriter
 from oversight_gym.runs.folder import (
     BEST,
     FINISHED,
@@ -30,14 +30,14 @@ from oversight_gym.runs.folder import (
 )
 from oversight_gym.runs.ledger import ledger
 from oversight_gym.runs.logs import ProgressBar, ProgressFile, RolloutLogs
-from oversight_gym.runs.periodic import BEGINNING, Evaluations
+from oversight_gym.runs.periodic import BEGINNING, PeriodicEvaluation
 
 PATIENCE = 30.0
 """Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""
 
 
 @contextmanager
-def _to_itself(folder: Path) -> Iterator[None]:
+def _exclusive_lock(folder: Path) -> Iterator[None]:
     """Keep other processes from training into a run folder. The lock ends with the process, however that ends."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def _to_itself(folder: Path) -> Iterator[None]:
     except Timeout:
         raise RequestError(f"{folder} is being trained by another process; wait for it or choose another.") from None
     except OSError as error:
-        raise RequestError(f"{folder} cannot be written ({error.strerror}); choose another --run-dir.") from error
+        raise RequestError(f"{folder} cannot be written ({error.strerror}); choose another `run_dir`.") from error
 
 
 def train(config: TrainConfig) -> Run:
@@ -64,8 +64,8 @@ def train(config: TrainConfig) -> Run:
         RequestError: if the device is missing, or the folder may not be written or is of another config.
     """
     if config.device != "cpu" and not torch.cuda.is_available():
-        raise RequestError(f"device is {config.device!r}, but no CUDA device is available; use --device cpu.")
-    with _to_itself(config.folder):
+        raise RequestError(f"device is {config.device!r}, but no CUDA device is available; set `device` to cpu.")
+    with _exclusive_lock(config.folder):
         _train(config)
     return load_run(config.folder)
 
@@ -80,10 +80,10 @@ def _train(config: TrainConfig) -> None:
     prepare_folder(config, resumed)
     torch.set_num_threads(config.threads)
     model = make_model(config)
-    board = Board(config, folder, before["events"])
+    events = EventWriter(config, folder, before["events"])
     progress = ProgressFile(folder / "progress.csv", list(before["progress"]))
-    model.set_logger(Logger(str(folder), [progress, board.format]))
-    evaluations = Evaluations(config, folder, board, progress.rows, before)
+    model.set_logger(Logger(str(folder), [progress, events.format]))
+    evaluations = PeriodicEvaluation(config, folder, events, progress.rows, before)
     if resumed:
         restore_checkpoint(checkpoint, model)
     model.learn(
@@ -93,7 +93,7 @@ def _train(config: TrainConfig) -> None:
         reset_num_timesteps=False,
     )
     evaluations.evaluate()
-    board.close()
+    events.close()
     seconds = evaluations.training_seconds
     rows, select = evaluations.rows, config.select
     if select == "last":

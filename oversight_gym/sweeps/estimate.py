@@ -47,7 +47,7 @@ def _cost(folder: Path, config: TrainConfig, seconds: float | None = None) -> Co
     fixed = 2.0 if seconds is None else max(0.0, seconds - record["seconds"])
     return Cost(
         fixed,
-        (record["seconds"] - record["evaluation_seconds"]) / record["steps"],
+        max(0.0, record["seconds"] - record["evaluation_seconds"]) / record["steps"],
         record["evaluation_seconds"] / evaluations,
         model,
         (size - model) / evaluations,

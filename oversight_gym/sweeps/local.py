@@ -35,11 +35,13 @@ class Attempt(NamedTuple):
         job: the job.
         succeeded: whether its run finished.
         where: the node it ran on, empty for this machine.
+        reason: why it failed, where its log does not say.
     """
 
     job: Job
     succeeded: bool
     where: str = ""
+    reason: str = ""
 
 
 def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
@@ -54,8 +56,12 @@ def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
             process.kill()
 
     def run(job: Job) -> None:
-        succeeded = not stopping.is_set() and run_in_process(job.config.to_json(), job.log, started)
-        ended.put(Attempt(job, succeeded))
+        succeeded, reason = False, ""
+        try:
+            succeeded = not stopping.is_set() and run_in_process(job.config.to_json(), job.log, started)
+        except Exception as error:  # whoever waits for the attempt must hear of it
+            reason = f"{type(error).__name__}: {error}"
+        ended.put(Attempt(job, succeeded, reason=reason))
 
     with ThreadPoolExecutor(workers) as pool:
         for job in jobs:

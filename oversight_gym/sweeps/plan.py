@@ -3,17 +3,19 @@
 import itertools
 import json
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tyro
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer, choose
-from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.presets import PRESETS, Hyperparameters
+from oversight_gym.envs.registry import load_plugin
+from oversight_gym.runs.config import FIELDS, TrainConfig
+from oversight_gym.runs.fields import check_known, field_types, typed, typed_text
+from oversight_gym.runs.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ class SweepConfig:
     """Seeds 0 to this minus one."""
     preset: Annotated[str, tyro.conf.arg(help=f"Where settings start from: {', '.join(PRESETS)}.")] = "fast"
     set: tuple[str, ...] = ()
-    """Further fields of 'oversight-gym train': NAME=VALUE, or NAME=VALUE,VALUE to sweep over them."""
+    """Further settings of a training run: NAME=VALUE, or NAME=VALUE,VALUE to sweep over them."""
     config: Path | None = None
     """TOML file with fields of this command; options given on the command line go first."""
     workers: int = 2
     """Runs side by side, each on one torch thread."""
+    plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
     executor: Literal["local", "ray"] = "local"
     """Where runs are executed: on this machine, or as tasks of a Ray cluster (extra 'ray')."""
     address: str | None = None
@@ -63,7 +67,7 @@ class SweepConfig:
 
     @classmethod
     def from_toml(cls, path: Path) -> "SweepConfig":
-        """The config of a TOML file; its table ``set`` holds training fields.
+        """The config of a TOML file; its table ``set`` holds training settings. Its plug-ins are imported.
 
         Raises:
             RequestError: if the file cannot be read, or holds what no sweep has.
@@ -72,32 +76,19 @@ class SweepConfig:
             values = tomllib.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise RequestError(f"{path} cannot be read ({error}); give a TOML file.") from None
-        unknown = sorted(values.keys() - {field.name for field in fields(cls)})
-        if unknown:
-            raise RequestError(f"{path} holds {unknown[0]!r}, which is no option of 'oversight-gym sweep'; see --help.")
+        kinds = field_types(cls) | {"set": dict[str, Any]}
+        for name in values:
+            check_known(name, kinds, f"a setting of a sweep ({path})")
+        values = {name: typed(name, value, kinds[name]) for name, value in values.items()}
+        for plugin in values.get("plugin", ()):
+            load_plugin(plugin)
         changed = values.pop("set", {})
-        if not isinstance(changed, dict):
-            raise RequestError(f"{path}: set is {changed!r}; make it a table, for example [set].")
-        try:
-            values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            values["out"] = Path(values.get("out", cls.out))
-            return cls(set=tuple(f"{name}={json.dumps(value)}" for name, value in changed.items()), **values)
-        except TypeError as error:
-            raise RequestError(
-                f"{path} holds a value of the wrong kind ({error}); see 'oversight-gym sweep --help'."
-            ) from None
+        return cls(set=tuple(f"{name}={json.dumps(value)}" for name, value in changed.items()), **values)
 
 
-_TUPLES = {field.name for field in fields(Hyperparameters) if "tuple" in str(field.type)}
-_FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "hyper"}
-_NAMES = {field.name for field in (*fields(TrainConfig), *fields(Hyperparameters))} - _FIXED
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+_FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin"}
+_SETTINGS = {name: kind for name, kind in FIELDS.items() if name not in _FIXED}
+"""What ``set`` can name, and its type."""
 
 
 def options_of(assignment: str) -> tuple[str, list[Any]]:
@@ -107,21 +98,33 @@ def options_of(assignment: str) -> tuple[str, list[Any]]:
     flat list is one value, a list of lists several.
 
     Raises:
-        RequestError: if it is no assignment or names no training field.
+        RequestError: if it is no assignment, names no training setting, or a value is of the wrong type.
     """
     name, equals, text = assignment.partition("=")
     name = name.strip().replace("-", "_")
     if not equals:
         raise RequestError(f"set is {assignment!r}; write NAME=VALUE, for example learning_rate=0.001.")
-    if name not in _NAMES:
-        raise RequestError(f"set names {name!r}; choose a field of 'oversight-gym train' such as learning_rate.")
-    value = _value(text) if not ("," in text and "[" not in text) else [_value(part) for part in text.split(",")]
-    if name not in _TUPLES:
-        return name, value if isinstance(value, list) else [value]
-    if not isinstance(value, list):
-        value = [value]
-    nested = any(isinstance(part, list) for part in value)
-    return name, [tuple(part) if isinstance(part, list) else (part,) for part in value] if nested else [tuple(value)]
+    check_known(name, _SETTINGS, "a training setting that `set` can change")
+    kind = _SETTINGS[name]
+    values = _listed(text)
+    if get_origin(kind) is not tuple:
+        return name, [_typed(name, value, kind) for value in values]
+    if any(isinstance(value, list) for value in values):
+        return name, [typed(name, value if isinstance(value, list) else [value], kind) for value in values]
+    return name, [typed(name, [_typed(name, value, get_args(kind)[0]) for value in values], kind)]
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    return typed_text(name, value.strip(), kind) if isinstance(value, str) else typed(name, value, kind)
+
+
+def _listed(text: str) -> list[Any]:
+    """The values of an assignment: of a list in JSON, one value in JSON, or the words between commas."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return text.split(",")
+    return values if isinstance(values, list) else [text]
 
 
 def _text(value: Any) -> str:
@@ -137,17 +140,21 @@ def runs_of(sweep: SweepConfig) -> dict[str, TrainConfig]:
         RequestError: if a setting is impossible.
     """
     options = dict(map(options_of, sweep.set))
+    plugins = tuple(str(Path(name).resolve()) if name.endswith(".py") else name for name in sweep.plugin)
     swept = [name for name, values in options.items() if len(values) > 1]
     runs: dict[str, TrainConfig] = {}
     for seed, oversight, method in itertools.product(range(sweep.seeds), sweep.oversight, sweep.methods):
         for values in itertools.product(*options.values()):
             chosen = dict(zip(options, values, strict=True))
-            try:
-                run = TrainConfig.of(
-                    method=method, oversight=oversight, seed=seed, preset=sweep.preset, resume=True, **chosen
-                )
-            except TypeError as error:
-                raise RequestError(f"set is {sweep.set}, with a value of the wrong kind ({error}).") from None
+            run = TrainConfig.of(
+                method=method,
+                oversight=oversight,
+                seed=seed,
+                preset=sweep.preset,
+                resume=True,
+                plugin=plugins,
+                **chosen,
+            )
             level, _, rest = run.name.rpartition("/seed=")
             name = "/".join([level, *(f"{key}={_text(chosen[key])}" for key in swept), f"seed={rest}"])
             runs[name] = run.written_to(sweep.out / name)

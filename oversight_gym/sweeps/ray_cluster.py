@@ -106,13 +106,12 @@ def run_on_ray(jobs: list[Job], storage: str, gpus: float) -> Iterator[Attempt]:
 def _take(job: Job, ready: Any) -> Attempt:
     import ray
 
-    job.log.parent.mkdir(parents=True, exist_ok=True)
     try:
         returned: _Returned = ray.get(ready)
-    except ray.exceptions.RayError as error:
-        job.log.write_text(str(error))
-        return Attempt(job, False)
-    job.log.write_text(returned.log)
-    if returned.succeeded and returned.files:
-        _write_files(job.config.folder, returned.files)
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        job.log.write_text(returned.log)
+        if returned.succeeded and returned.files:
+            _write_files(job.config.folder, returned.files)
+    except (ray.exceptions.RayError, OSError) as error:
+        return Attempt(job, False, reason=str(error))
     return Attempt(job, returned.succeeded, returned.node)

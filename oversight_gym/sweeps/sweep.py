@@ -16,29 +16,13 @@ from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import is_finished
 from oversight_gym.sweeps.estimate import Cost, costs_of
 from oversight_gym.sweeps.local import Attempt, Job, run_locally
+from oversight_gym.sweeps.observer import Observer, Plan
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
-from oversight_gym.sweeps.progress import Progress, duration
+from oversight_gym.sweeps.progress import Progress
 from oversight_gym.sweeps.ray_cluster import connect, run_on_ray
 
 PLAN, LOGS = "sweep.json", "logs"
-TAIL = 6
-"""Lines of a failed run's log that are shown."""
-
-
-def _print_plan(sweep: SweepConfig, runs: int, todo: list[TrainConfig], costs: dict[str, Cost], slots: int) -> None:
-    steps = sum(run.hyper.total_timesteps for run in todo)
-    print(f"Sweep {sweep.out}: {runs} runs, {runs - len(todo)} of them finished; {steps:,} steps to train")
-    print(f"  methods   {', '.join(sweep.methods)}")
-    print(f"  oversight {', '.join(f'{level:g}' for level in sweep.oversight)}")
-    print(f"  seeds     0 to {sweep.seeds - 1}, preset {sweep.preset}" + "".join(f", {text}" for text in sweep.set))
-    if not todo or any(run.method not in costs for run in todo):
-        return
-    took = duration(sum(costs[run.method].seconds(run) for run in todo) / slots)
-    needed = sum(costs[run.method].bytes(run) for run in todo) / 1e6
-    free = shutil.disk_usage(sweep.out).free / 1e6
-    print(f"  estimate  {took} on {slots} at a time, {needed:,.0f} MB of {free / 1e3:,.0f} GB free disk", flush=True)
-    if needed > free:
-        raise RequestError(f"{sweep.out} has {free:,.0f} MB free, but the sweep needs {needed:,.0f}; make room.")
+SILENT = Observer()
 
 
 def _plain(sweep: SweepConfig) -> dict[str, Any]:
@@ -61,22 +45,18 @@ def _execute(sweep: SweepConfig, jobs: list[Job]) -> Iterator[Attempt]:
     return run_locally(jobs, sweep.workers)
 
 
-def _tail(job: Job) -> str:
-    lines = job.log.read_text().splitlines() if job.log.exists() else []
-    return "\n".join(f"    {line}" for line in lines[-TAIL:])
-
-
-def sweep(config: SweepConfig) -> list[str]:
-    """Train every run of a sweep that has not finished yet; print plan and progress.
+def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
+    """Train every run of a sweep that has not finished yet.
 
     A failed run is retried once. Killed at any moment, a sweep loses no finished run and at most the steps since
     each run's last checkpoint.
 
     Args:
         config: what to sweep over.
+        observer: hears of the plan and of every run that ends.
 
     Returns:
-        Names of the runs that failed twice.
+        The second attempts of the runs that failed twice.
 
     Raises:
         RequestError: if the folder holds other runs or is in use, the disk too small, or Ray missing.
@@ -85,42 +65,55 @@ def sweep(config: SweepConfig) -> list[str]:
     try:
         config.out.mkdir(parents=True, exist_ok=True)
         with FileLock(config.out / ".lock", timeout=0):
-            return _sweep(config, runs)
+            return _sweep(config, runs, observer)
     except Timeout:
         raise RequestError(f"{config.out} is being swept by another process; wait for it.") from None
     except OSError as error:
-        raise RequestError(f"{config.out} cannot be written ({error.strerror}); choose another --out.") from error
+        raise RequestError(f"{config.out} cannot be written ({error.strerror}); choose another `out`.") from error
 
 
-def _sweep(config: SweepConfig, runs: dict[str, TrainConfig]) -> list[str]:
+def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], observer: Observer) -> list[Attempt]:
+    plan = _plan(config, runs)
+    observer.planned(plan)
+    if plan.estimated and plan.bytes > (free := shutil.disk_usage(config.out).free):
+        needed = f"{plan.bytes / 1e6:,.0f}"
+        raise RequestError(f"{config.out} has {free / 1e6:,.0f} MB free, but the sweep needs {needed}; make room.")
+    if config.dry_run:
+        return []
+    costs = {method: asdict(cost) for method, cost in plan.costs.items()}
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(config.out / PLAN, {"sweep": _plain(config), "begun": begun, "costs": costs})
+    known = plan.costs
+    weights = {name: known[run.method].seconds(run) if run.method in known else 1.0 for name, run in plan.todo.items()}
+    jobs = [Job(name, run, config.out / LOGS / f"{name.replace('/', ' ')}.log") for name, run in plan.todo.items()]
+    progress = Progress(weights, len(runs) - len(jobs), plan.slots)
+    observer.began(progress)
+    try:
+        failed = _attempt(config, jobs, progress, observer, again=True)
+        return _attempt(config, [attempt.job for attempt in failed], progress, observer, again=False)
+    finally:
+        observer.ended()
+
+
+def _plan(config: SweepConfig, runs: dict[str, TrainConfig]) -> Plan:
     slots = connect(config.address, config.workers) if config.executor == "ray" else config.workers
     todo = {name: run for name, run in runs.items() if not is_finished(run)}
     finished = [run for name, run in runs.items() if name not in todo]
     known = _remembered(config)
-    costs = known | costs_of(finished, [run for run in todo.values() if run.method not in known], config.workers)
-    _print_plan(config, len(runs), list(todo.values()), costs, slots)
-    if config.dry_run:
-        return []
-    record = {"sweep": _plain(config), "begun": datetime.now(UTC).isoformat(timespec="seconds")}
-    write_json(config.out / PLAN, record | {"costs": {method: asdict(cost) for method, cost in costs.items()}})
-    weights = {name: costs[run.method].seconds(run) if run.method in costs else 1.0 for name, run in todo.items()}
-    jobs = [Job(name, run, config.out / LOGS / f"{name.replace('/', ' ')}.log") for name, run in todo.items()]
-    with Progress(weights, len(finished), slots) as progress:
-        failed = _attempt(config, jobs, progress, "failed, to be tried once more")
-        failed = _attempt(config, failed, progress, "failed")
-    for job in failed:
-        print(f"\n{job.name} failed; the end of {job.log}:\n{_tail(job)}")
-    if failed:
-        print(f"\n{len(failed)} of {len(runs)} runs failed.")
-    return [job.name for job in failed]
+    found = costs_of(finished, [run for run in todo.values() if run.method not in known], config.workers)
+    return Plan(config, runs, todo, known | found, slots)
 
 
-def _attempt(config: SweepConfig, jobs: list[Job], progress: Progress, word: str) -> list[Job]:
+def _attempt(
+    config: SweepConfig, jobs: list[Job], progress: Progress, observer: Observer, again: bool
+) -> list[Attempt]:
+    """Try every job once; returns the attempts that failed."""
     failed = []
     for attempt in _execute(config, jobs) if jobs else ():
         if attempt.succeeded:
-            progress.finished(attempt.job.name, attempt.where)
+            progress.finished(attempt.job.name)
         else:
-            failed.append(attempt.job)
-            progress.failed(attempt.job.name, word)
+            failed.append(attempt)
+            progress.failed(attempt.job.name)
+        observer.tried(attempt, progress, again and not attempt.succeeded)
     return failed

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import TrainConfig
 
 Started = Callable[["subprocess.Popen[str]"], None]
@@ -57,12 +58,14 @@ def _die_with(parent: TextIO) -> None:
 
 def main() -> None:
     """Train the run, and end in one sentence where it cannot be."""
-    config = TrainConfig.from_json(json.loads(sys.stdin.readline()))
+    values = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with, args=[sys.stdin], daemon=True).start()
     from oversight_gym.runs.train import finished_run
 
     try:
-        finished_run(config)
+        for plugin in values.get("plugin", ()):
+            load_plugin(plugin)
+        finished_run(TrainConfig.from_json(values))
     except RequestError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pygame
 
-from oversight_gym.envs.drawing.board import COLOURS
+from oversight_gym.envs.drawing.palette import BLUE, rgb
 from oversight_gym.envs.drawing.window import open_display
 from oversight_gym.files import write_whole
-from oversight_gym.viewer.controls import CONTROLS
-from oversight_gym.viewer.scene import BACKGROUND, FAINT, MARGIN, TEXT, TRACK, Scene, font, write
+from oversight_gym.viewer.controls import make_controls
+from oversight_gym.viewer.scene import MARGIN, GateBar, Scene
 from oversight_gym.viewer.session import Session
+from oversight_gym.viewer.text import BACKGROUND, FAINT, TEXT, TRACK, font, write
 
 FPS = 60
 AFTERWARDS = 1.2
@@ -45,12 +46,13 @@ class App:
         self.session, self.playing, self.speed, self.report, self.pictures = session, playing, speed, report, pictures
         self.paused = self.editing = self.helping = self.overlay = False
         self.scene = Scene(session)
-        self.controls = [c for c in CONTROLS if (c.playing if playing else c.watching)]
+        self.controls = make_controls(session, playing)
         self._arrange_buttons()
         self.surface = open_display(self.size, title)
         self.clock = pygame.time.Clock()
         self.running, self.saved, self.selected = True, "", "agent"
         self._due, self._dragging, self._reported = 0.0, "", ""
+        self._held: GateBar | None = None
         self._frames, self._began = 0, time.perf_counter()
 
     def _arrange_buttons(self) -> None:
@@ -93,8 +95,8 @@ class App:
             self._press_mouse(event.pos)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._release_mouse(event.pos)
-        elif event.type == pygame.MOUSEMOTION and self._dragging == "gate":
-            self._drag_gate(event.pos)
+        elif event.type == pygame.MOUSEMOTION and self._held is not None:
+            self._drag_gate(self._held, event.pos)
 
     def _press(self, event: pygame.event.Event) -> None:
         names = {
@@ -112,10 +114,11 @@ class App:
             if rect.collidepoint(point):
                 control.act(self)
                 return
-        if any(rect.inflate(10, 16).collidepoint(point) for rect in self.scene.gate_bars):
-            self._dragging = "gate"
-            self._drag_gate(point)
-            return
+        for bar in self.scene.gate_bars:
+            if bar.rect.inflate(10, 8).collidepoint(point):
+                self._held = bar
+                self._drag_gate(bar, point)
+                return
         square = self.scene.square_at(point)
         if square is None:
             return
@@ -131,11 +134,11 @@ class App:
         square = self.scene.square_at(point)
         if self._dragging in self.session.pieces and square is not None and self._piece_at(square) != self._dragging:
             self.session.place(self._dragging, square)
-        self._dragging = ""
+        self._dragging, self._held = "", None
 
-    def _drag_gate(self, point: tuple[int, int]) -> None:
-        rect = min(self.scene.gate_bars, key=lambda bar: abs(bar.centerx - point[0]))
-        self.session.set_gate(round(min(1.0, max(0.0, (point[0] - rect.x) / rect.w)), 2))
+    def _drag_gate(self, bar: GateBar, point: tuple[int, int]) -> None:
+        share = (point[0] - bar.rect.x) / bar.rect.w
+        self.session.set_weight(bar.expert, round(min(1.0, max(0.0, share)), 2))
 
     def _piece_at(self, square: int) -> str:
         position = self.session.config.grid.position(square)
@@ -178,7 +181,7 @@ class App:
         for line, control in enumerate(self.controls):
             column, row = divmod(line, 14)
             x, y = 40 + 400 * column, 40 + 28 * row
-            write(self.surface, control.key, (x, y), 15, COLOURS["diamond"], bold=True)
+            write(self.surface, control.key, (x, y), 15, rgb(BLUE), bold=True)
             write(self.surface, control.help, (x + 80, y), 15)
         write(self.surface, f"{self.speed:g} steps a second; {self.rate():.0f} frames a second", (40, 14), 13, FAINT)
 
@@ -189,7 +192,7 @@ class App:
     def describe(self) -> dict[str, Any]:
         """The application's state as plain JSON."""
         names = ("paused", "speed", "overlay", "editing", "helping", "saved", "selected")
-        bars = [tuple(bar) for bar in self.scene.gate_bars]
+        bars = [tuple(bar.rect) for bar in self.scene.gate_bars]
         where = {"boards": [tuple(board) for board in self.scene.boards], "tile": self.scene.tile, "gate_bars": bars}
         where["buttons"] = {control.label: rect.center for rect, control in self.buttons}
         return {name: getattr(self, name) for name in names} | self.session.describe() | {"where": where}
@@ -212,5 +215,5 @@ class App:
             self._write_report()
             self.clock.tick(FPS)
         rate = self.rate()
-        pygame.quit()
+        pygame.display.quit()
         return rate

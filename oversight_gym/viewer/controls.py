@@ -1,13 +1,15 @@
-"""Everything that a key or a button does, as a table."""
+"""Everything that a key or a button does, as a table made for what is watched."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oversight_gym.envs.drawing.marks import letters
 from oversight_gym.envs.world.grid import ACTIONS
 
 if TYPE_CHECKING:
     from oversight_gym.viewer.app import App
+    from oversight_gym.viewer.session import Session
 
 GATE_STEP = 0.05
 
@@ -21,31 +23,27 @@ class Control:
         label: of its button; empty for none.
         help: for the list on the screen.
         act: what it does.
-        watching, playing: where it is offered.
     """
 
     key: str
     label: str
     help: str
     act: "Callable[[App], None]"
-    watching: bool = True
-    playing: bool = True
 
 
 def _cycle_gate(app: "App") -> None:
     pane = app.session.gated
     if pane is not None:
         gates = ("free", *pane.experts)
-        gate = pane.gate or "free"
+        gate = "free" if pane.gate is None else pane.gate
         app.session.set_gate(gates[(gates.index(gate) + 1) % len(gates)] if gate in gates else gates[0])
 
 
 def _move_gate(change: float) -> "Callable[[App], None]":
     def act(app: "App") -> None:
-        pane = app.session.gated
-        weight = pane.situation()[0] if pane is not None else None
-        if weight is not None:
-            app.session.set_gate(round(min(1.0, max(0.0, weight + change)), 2))
+        weights = app.session.gated.decision().gate if app.session.gated is not None else None
+        if weights is not None:
+            app.session.set_weight(0, round(min(1.0, max(0.0, float(weights[0]) + change)), 2))
 
     return act
 
@@ -84,28 +82,67 @@ def _move(action: int) -> "Callable[[App], None]":
     return lambda app: app.session.step(action)
 
 
-CONTROLS = (
-    Control("space", "pause", "pause and go on", _toggle("paused"), playing=False),
-    Control("n", "step", "one step", lambda app: app.single_step(), playing=False),
-    Control("+", "faster", "faster", _faster(2.0), playing=False),
-    Control("-", "slower", "slower", _faster(0.5), playing=False),
+_WATCHING = (
+    Control("space", "pause", "pause and go on", _toggle("paused")),
+    Control("n", "step", "one step", lambda app: app.single_step()),
+    Control("+", "faster", "faster", _faster(2.0)),
+    Control("-", "slower", "slower", _faster(0.5)),
+)
+_ALWAYS = (
     Control("r", "restart", "the same layout again", _restart),
     Control("return", "next", "next episode", _next),
-    Control("g", "gate", "gate: free, diamond expert, ghost expert", _cycle_gate, playing=False),
-    Control("left", "", "gate towards the ghost expert; or drag its bar", _move_gate(-GATE_STEP), playing=False),
-    Control("right", "", "gate towards the diamond expert", _move_gate(GATE_STEP), playing=False),
-    Control("1", "ghost eye", "oversight of the ghost; or click on it", _watch("ghost")),
-    Control(
-        "2",
-        "diamond eye",
-        "oversight of the diamond; or click on it",
-        _watch("diamond"),
-    ),
-    Control("p", "policy", "overlay: arrows by probability, gate behind", _toggle("overlay"), playing=False),
-    Control("m", "greedy", "greedy or sampled actions", _greedy, playing=False),
+)
+_POLICY = (
+    Control("p", "policy", "overlay: arrows by probability, gate behind", _toggle("overlay")),
+    Control("m", "greedy", "greedy or sampled actions", _greedy),
+)
+_LAST = (
     Control("e", "edit", "edit: drag pieces, or click a square", _toggle("editing")),
     Control("c", "picture", "save a screenshot", lambda app: app.save_screenshot()),
     Control("h", "help", "this list", _toggle("helping")),
     Control("q", "quit", "quit", lambda app: app.quit()),
-    *(Control(name, "", f"move {name}", _move(action), watching=False) for action, name in enumerate(ACTIONS)),
 )
+
+
+def _gate(experts: tuple[str, ...]) -> tuple[Control, ...]:
+    first, rest = experts[0], f"the {experts[1]} expert" if len(experts) == 2 else "the other experts"
+    named = ", ".join(f"{name} expert" for name in experts)
+    return (
+        Control("g", "gate", f"gate: free, {named}", _cycle_gate),
+        Control("left", "", f"gate towards {rest}; or drag its bar", _move_gate(-GATE_STEP)),
+        Control("right", "", f"gate towards the {first} expert", _move_gate(GATE_STEP)),
+    )
+
+
+def _eyes(kinds: tuple[str, ...]) -> tuple[Control, ...]:
+    numbered = enumerate(kinds, start=1)
+    return tuple(
+        Control(str(number), f"{kind} eye", f"oversight of the {kind}; or click on it", _watch(kind))
+        for number, kind in numbered
+    )
+
+
+def _moves(actions: tuple[str, ...], taken: str) -> tuple[Control, ...]:
+    """Arrow keys for the moves of their names; a letter and a button for every other action."""
+    others = [name for name in actions if name not in ACTIONS]
+    keys = dict(zip(others, letters(others, taken), strict=True))
+    return tuple(
+        Control(
+            keys.get(name, name), name if name in keys else "", f"move {name}" if name in ACTIONS else name, _move(i)
+        )
+        for i, name in enumerate(actions)
+    )
+
+
+def make_controls(session: "Session", playing: bool) -> tuple[Control, ...]:
+    """What can be done with a session.
+
+    Args:
+        session: what is watched or played.
+        playing: whether a person moves.
+    """
+    eyes, gated = _eyes(session.config.kinds), session.gated
+    if playing:
+        offered = (*_ALWAYS, *eyes, *_LAST)
+        return (*offered, *_moves(session.config.world.actions, "".join(c.key for c in offered if len(c.key) == 1)))
+    return (*_WATCHING, *_ALWAYS, *(_gate(gated.experts) if gated else ()), *eyes, *_POLICY, *_LAST)

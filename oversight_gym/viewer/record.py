@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.drawing.board import pixels
 from oversight_gym.files import write_whole
-from oversight_gym.pictures.files import png, write_gif
-from oversight_gym.viewer.scene import BACKGROUND, Scene
+from oversight_gym.pictures.files import png, write_gif, write_mp4
+from oversight_gym.viewer.scene import Scene
 from oversight_gym.viewer.session import Session
+from oversight_gym.viewer.text import BACKGROUND
 
 FPS = 4
 LAST = 5
@@ -33,28 +34,6 @@ def episode_frames(session: Session, overlay: bool) -> Iterator[NDArray[np.uint8
     while not session.ended:
         session.step()
         yield frame()
-
-
-def write_mp4(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:
-    """Frames as an H.264 video.
-
-    Raises:
-        RequestError: if the extra ``video`` is not installed.
-    """
-    try:
-        import imageio_ffmpeg
-    except ImportError:
-        raise RequestError(
-            "an mp4 needs the extra 'video'; install it with: pip install 'oversight-gym[video]'"
-        ) from None
-    height, width, _ = frames[0].shape
-    aside = path.with_name(f".{path.stem}.part{path.suffix}")
-    writer = imageio_ffmpeg.write_frames(str(aside), (width, height), fps=fps, macro_block_size=2, quality=8)
-    writer.send(None)
-    for frame in frames:
-        writer.send(frame.tobytes())
-    writer.close()
-    aside.replace(path)
 
 
 def record(session: Session, path: Path, episodes: int, overlay: bool) -> int:

@@ -1,154 +1,33 @@
 """What is being watched: policies (or a person) on the same layouts, in step. Nothing here draws."""
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate
-from oversight_gym.envs import EnvConfig, Outcome, RequestError
-from oversight_gym.envs.core import Core
-from oversight_gym.envs.drawing.board import Board
+from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_probability
 from oversight_gym.envs.world.state import draw_state, layout_of
-from oversight_gym.evaluation.probabilities import greedy, sample_actions
-from oversight_gym.evaluation.situations import PATTERNS, Block
-from oversight_gym.pictures.policy_map import Look, gate_and_actions, looks
-
-Layout = dict[str, Any]
+from oversight_gym.viewer.pane import Pane
 
 
-@dataclass
-class Pane:
-    """One policy, or a person, in one episode.
-
-    Attributes:
-        name: for people.
-        config: the environment's settings.
-        policy: None for a person.
-        gate: how the policy's gate is set.
-        path: squares walked.
-        observed, outcome: how the episode ended, as the supervisor saw it and in truth; None while it goes on.
-        counts: episodes ended, by truth and ``watched`` or ``unwatched``; timeouts by truth alone.
-    """
-
-    name: str
-    config: EnvConfig
-    policy: GatedMixturePolicy | None
-    gate: Gate = None
-    path: list[int] = field(default_factory=list)
-    observed: Outcome | None = None
-    outcome: Outcome | None = None
-    counts: Counter[str] = field(default_factory=Counter)
-    _look: tuple[Any, Look] | None = None
-    _situation: tuple[Any, tuple[float | None, NDArray[np.float64] | None]] | None = None
-
-    def __post_init__(self) -> None:
-        self.core = Core(self.config, 1, np.random.default_rng(0))
-        if self.policy is not None:
-            self.policy.gate_vector(self.gate)  # refuse a wrong gate now
-
-    @property
-    def experts(self) -> tuple[str, ...]:
-        """The experts that a gate chooses between; none without a gate."""
-        return self.policy.experts if self.policy is not None and len(self.policy.experts) > 1 else ()
-
-    @property
-    def title(self) -> str:
-        return f"{self.name}, gate {self.gate or 'free'}" if self.experts else self.name
-
-    @property
-    def ended(self) -> bool:
-        return self.outcome is not None
-
-    @property
-    def square(self) -> int:
-        """Where the agent stands."""
-        return int(self.config.world.square[self.core.state.dynamic[0]])
-
-    @property
-    def steps(self) -> int:
-        return int(self.core.state.steps[0])
-
-    def begin(self, layout: Layout, seed: int) -> None:
-        """A fresh episode; ``seed`` decides the draws of its actions."""
-        self.core.place(0, layout)
-        self.rng = np.random.default_rng(seed)
-        self.path = [self.square]
-        self.observed = self.outcome = None
-
-    def rearrange(self, layout: Layout) -> None:
-        """Change the layout under a running episode, but for the agent."""
-        steps = self.steps
-        here = self.config.grid.position(self.square)
-        self.core.place(0, layout | {"agent": here})
-        self.core.state.steps[0] = steps
-
-    def situation(self) -> tuple[float | None, NDArray[np.float64] | None]:
-        """Weight of the first expert, and action probabilities (actions,), where the agent stands now."""
-        if self.policy is None:
-            return None, None
-        observation = self.core.observe()
-        key = observation.tobytes(), self.gate
-        if self._situation is None or self._situation[0] != key:
-            weights, actions = gate_and_actions(self.policy, observation, self.gate)
-            self._situation = key, (float(weights[0]) if self.experts else None, actions[0])
-        return self._situation[1]
-
-    def choose(self, deterministic: bool) -> int:
-        """An action of the policy."""
-        _, actions = self.situation()
-        assert actions is not None
-        if deterministic:
-            return int(greedy(actions).argmax())
-        return int(sample_actions(actions[None], self.rng)[0])
-
-    def step(self, action: int) -> None:
-        """Move, unless the episode has ended."""
-        if self.ended:
-            return
-        seen, outcome = self.core.step(np.array([action]))
-        self.path.append(self.square)
-        if seen.terminated[0] or seen.truncated[0]:
-            self.observed, self.outcome = Outcome(seen.observed[0]), Outcome(outcome[0])
-            watched = "watched" if self.observed == self.outcome else "unwatched"
-            self.counts["timeout" if seen.truncated[0] else f"{self.outcome.name.lower()} {watched}"] += 1
-
-    def look(self) -> Look | None:
-        """What the policy would do everywhere, for the overlay; found anew only when layout or gate have changed."""
-        if self.policy is None:
-            return None
-        state = self.core.state
-        pattern = next(name for name, watched in PATTERNS.items() if tuple(state.displayed[0].tolist()) == watched)
-        marks = None if state.marked is None else state.marked.copy()
-        key = tuple(state.terminals[0].tolist()), pattern, self.gate, None if marks is None else marks.tobytes()
-        if self._look is None or self._look[0] != key:
-            block = Block(self.config, state.terminals.copy(), marks)
-            self._look = key, looks(self.policy, block, [self.gate], pattern)[0]
-        return self._look[1]
-
-    def board(self, overlay: bool) -> Board:
-        """What there is to draw."""
-        look = self.look() if overlay else None
-        layers: dict[str, Any] = (
-            {} if look is None else {"gate": look.gate if self.experts else None, "actions": look.actions}
-        )
-        return Board.of(self.config, self.core.state, path=tuple(self.path), **layers)
+def _layouts_of(config: EnvConfig) -> tuple[Any, ...]:
+    """What two environments have in common that share their layouts."""
+    grid = config.grid
+    return config.kinds, grid.rows, grid.cols, grid.walls.tobytes(), config.spurious_oversight_probability > 0
 
 
 class Session:
     """Panes on the same layouts.
 
     Args:
-        panes: at least one; all on grids of one size.
+        panes: at least one; all on one grid with the same kinds of terminals.
         seed: of layouts and actions.
         oversight: probability of oversight in the layouts; the first pane's if None.
 
     Raises:
-        RequestError: if the grids differ, or that is no probability.
+        RequestError: if grids or kinds differ, or that is no probability.
     """
 
     def __init__(self, panes: list[Pane], seed: int = 0, oversight: float | None = None) -> None:
@@ -157,8 +36,10 @@ class Session:
         if oversight is not None:
             self.config = replace(self.config, oversight_probability=check_probability("oversight", oversight))
         for pane in panes[1:]:
-            if pane.core.batch_shape != panes[0].core.batch_shape:
-                raise RequestError(f"{panes[0].title} and {pane.title} were trained on other grids; watch them apart.")
+            if _layouts_of(pane.config) != _layouts_of(panes[0].config):
+                raise RequestError(
+                    f"{panes[0].title} and {pane.title} were trained on other grids or kinds; watch them apart."
+                )
         self.rng = np.random.default_rng(seed)
         self.episode = 0
         self.greedy = False
@@ -202,7 +83,7 @@ class Session:
     def place(self, piece: str, square: int) -> bool:
         """Put a piece on a square and begin the episode again; whether the square was free for it."""
         position = self.config.grid.position(square)
-        others = [self.layout[name] for name in ("agent", *self.config.kinds) if name != piece]
+        others = [self.layout[name] for name in self.pieces if name != piece]
         if self.config.grid.walls[square] or position in [tuple(other) for other in others]:
             return False
         marked = [mark for mark in self.layout.get("marked", []) if tuple(mark) != position]
@@ -211,10 +92,27 @@ class Session:
         return True
 
     def set_gate(self, gate: Gate) -> None:
-        """Set the gate of every pane that has one."""
+        """Set the gate of every pane whose gate can be set so."""
         for pane in self.panes:
-            if pane.experts:
+            if pane.takes(gate):
                 pane.gate = gate
+
+    def set_weight(self, expert: int, weight: float) -> None:
+        """Force the gate of the panes that have one: one expert's weight; the others share the rest as they did."""
+        pane = self.gated
+        if pane is None:
+            return
+        if len(pane.experts) == 2:
+            self.set_gate(weight if expert == 0 else 1 - weight)
+            return
+        gate = pane.decision().gate
+        others = np.ones(len(pane.experts)) if gate is None else gate.copy()
+        others[expert] = 0
+        if others.sum() == 0:
+            others[:] = np.arange(len(others)) != expert
+        weights = (1 - weight) * others / others.sum()
+        weights[expert] = weight
+        self.set_gate(tuple(weights.tolist()))
 
     @property
     def gated(self) -> Pane | None:
@@ -236,6 +134,7 @@ class Session:
                     "observed": None if pane.observed is None else pane.observed.name,
                     "outcome": None if pane.outcome is None else pane.outcome.name,
                     "counts": dict(pane.counts),
+                    "monitor": None if pane.monitor is None else pane.monitor[0],
                 }
                 for pane in self.panes
             ],

@@ -4,24 +4,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.envs import RequestError
 from oversight_gym.runs.folder import load_run
-from oversight_gym.viewer.session import Pane
+from oversight_gym.viewer.pane import Pane
 
 
 def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gate: bool = False) -> list[Pane]:
-    """Panes for runs; errors as in ``load_run`` and ``policy.gate_vector``.
+    """Panes for runs.
 
     Args:
         folders: at least one run.
-        gates: settings to show of each run that has a gate; empty for the one its method is used with.
-        every_gate: with one run and no ``gates``, a pane for each of its gate settings.
+        gates: to show of each run that has a gate; empty for the one its method is used with.
+        every_gate: with one run and no ``gates``, a pane for each of its gates.
+
+    Raises:
+        RequestError: if there is no run; otherwise as ``load_run`` and ``policy.gate_vector`` do.
     """
+    if not folders:
+        raise RequestError("there is nothing to watch; give at least one run folder, for example runs/demo.")
     runs = [load_run(folder) for folder in folders]
     panes = []
     for run in runs:
-        config, gated = run.config, len(run.policy.experts) > 1
-        shown: Sequence[Gate] = gates or (config.gates if every_gate and len(runs) == 1 else [config.gate])
-        for gate in shown if gated else [None]:
+        shown: Sequence[Gate] = gates or (run.config.gates if every_gate and len(runs) == 1 else [run.config.gate])
+        for gate in shown if len(run.policy.experts) > 1 else [None]:
             name = run.config.method
             if len(runs) > 1:
                 name += f" {run.config.oversight:g}, seed {run.config.seed}"

@@ -1,0 +1,73 @@
+"""How each kind of terminal is marked in every picture: by a letter, a colour and a shape of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from string import ascii_lowercase
+
+from oversight_gym.envs.drawing import shapes
+from oversight_gym.envs.drawing.palette import INK, SERIES, rgb
+from oversight_gym.envs.world.kinds import KINDS
+
+_AGENT = "a"
+_SHAPED = {"ghost": shapes.GHOST, "diamond": shapes.GEM}
+_FEWEST_SIDES = 3
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one kind is drawn.
+
+    Attributes:
+        kind: its name.
+        letter: one capital letter, no two kinds of a world have the same.
+        colour: ``#rrggbb``.
+        sides: of its polygon, where it has no sprite of its own.
+    """
+
+    kind: str
+    letter: str
+    colour: str
+    sides: int
+
+    @property
+    def outline(self) -> shapes.Outline:
+        return _SHAPED[self.kind] if self.kind in _SHAPED else shapes.polygon(self.sides)
+
+    @property
+    def lettered(self) -> bool:
+        """Whether its letter stands on its shape."""
+        return self.kind not in _SHAPED
+
+    @property
+    def letter_colour(self) -> str:
+        """Dark on a light shape, white on a dark one."""
+        red, green, blue = rgb(self.colour)
+        return INK if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "#ffffff"
+
+
+def letters(names: Sequence[str], taken: str = "") -> list[str]:
+    """One lower-case letter per name: its first one that is not taken yet, or else the first of the alphabet."""
+    chosen: list[str] = []
+    for name in names:
+        wanted = (c for c in (*name.lower(), *ascii_lowercase) if c in ascii_lowercase)
+        chosen.append(next((c for c in wanted if c not in (*taken, *chosen)), "?"))
+    return chosen
+
+
+@lru_cache(maxsize=64)
+def marks(kinds: tuple[str, ...]) -> tuple[Mark, ...]:
+    """The mark of each kind of a world, in their order."""
+    lettered = zip(kinds, letters(kinds, _AGENT), strict=True)
+    return tuple(
+        Mark(kind, letter.upper(), KINDS[kind].colour, _FEWEST_SIDES + place)
+        for place, (kind, letter) in enumerate(lettered)
+    )
+
+
+@lru_cache(maxsize=64)
+def expert_colours(experts: tuple[str, ...]) -> tuple[str, ...]:
+    """The colour of each expert, ``#rrggbb``: that of the kind it is named after, or else one that no other has."""
+    known = {name: KINDS[name].colour for name in experts if name in KINDS}
+    spare = iter([colour for colour in SERIES if colour not in known.values()] * len(experts))
+    return tuple(known.get(name) or next(spare) for name in experts)

@@ -1,0 +1,70 @@
+"""Sprites with pygame: the agent, the terminals, the eye of oversight. No window."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pygame
+
+from oversight_gym.envs.drawing import shapes
+from oversight_gym.envs.drawing.marks import Mark
+from oversight_gym.envs.drawing.palette import FACET, INK, OVERSIGHT, WHITE, Rgb, rgb
+
+_SMOOTH = 4
+"""Sprites are drawn so many times larger and scaled down, for smooth edges."""
+
+
+def _canvas(size: int, colour: Rgb) -> pygame.Surface:
+    """Transparent, but of a colour, so that scaling it down does not darken the edges."""
+    canvas = pygame.Surface((size * _SMOOTH, size * _SMOOTH), pygame.SRCALPHA)
+    canvas.fill((*colour, 0))
+    return canvas
+
+
+def _scaled(outline: Any, tile: int) -> Any:
+    return (np.asarray(outline) + 0.5) * tile * _SMOOTH
+
+
+def _circle(canvas: pygame.Surface, colour: str, at: Any, radius: float, tile: int) -> None:
+    pygame.draw.circle(canvas, rgb(colour), _scaled(at, tile), radius * tile * _SMOOTH)
+
+
+@lru_cache(maxsize=16)
+def agent(tile: int) -> pygame.Surface:
+    """The agent on a transparent square of ``tile`` pixels."""
+    canvas = _canvas(tile, rgb(INK))
+    _circle(canvas, INK, (0, 0), 0.25, tile)
+    for x in (-0.09, 0.09):
+        _circle(canvas, WHITE, (x, -0.04), 0.07, tile)
+        _circle(canvas, INK, (x, -0.03), 0.033, tile)
+    return pygame.transform.smoothscale(canvas, (tile, tile))
+
+
+@lru_cache(maxsize=16)
+def eye(tile: int) -> pygame.Surface:
+    """The sign of oversight on a transparent square of ``tile`` pixels."""
+    canvas = _canvas(tile, rgb(OVERSIGHT))
+    outline = _scaled(shapes.EYE + shapes.EYE_AT, tile)
+    pygame.draw.polygon(canvas, rgb(WHITE), outline)
+    pygame.draw.polygon(canvas, rgb(INK), outline, max(1, round(0.02 * tile * _SMOOTH)))
+    _circle(canvas, INK, shapes.EYE_AT, 0.05, tile)
+    return pygame.transform.smoothscale(canvas, (tile, tile))
+
+
+@lru_cache(maxsize=64)
+def terminal(mark: Mark, tile: int) -> pygame.Surface:
+    """A terminal on a transparent square of ``tile`` pixels."""
+    canvas = _canvas(tile, rgb(mark.colour))
+    pygame.draw.polygon(canvas, rgb(mark.colour), _scaled(mark.outline, tile))
+    if mark.kind == "ghost":
+        for at in shapes.GHOST_EYES:
+            _circle(canvas, WHITE, at, 0.065, tile)
+            _circle(canvas, INK, at + 0.015, 0.03, tile)
+    if mark.kind == "diamond":
+        for line in _scaled(shapes.GEM_FACETS, tile):
+            pygame.draw.line(canvas, rgb(FACET), line[0], line[1], max(1, round(0.016 * tile * _SMOOTH)))
+    if mark.lettered:
+        pygame.font.init()
+        letter = pygame.font.Font(None, round(0.42 * tile * _SMOOTH)).render(mark.letter, True, rgb(mark.letter_colour))
+        canvas.blit(letter, letter.get_rect(center=_scaled((0, 0.01), tile)))
+    return pygame.transform.smoothscale(canvas, (tile, tile))

@@ -1,0 +1,141 @@
+"""Results as tables, for a terminal and as Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from oversight_gym.analysis.compare import Comparison, compared
+from oversight_gym.analysis.statistics import Summary
+from oversight_gym.evaluation.figures import Evaluation
+from oversight_gym.evaluation.steering import Steering
+from oversight_gym.runs.config import level_name
+
+_HEADINGS = {"return_start": "return\nstart", "return_stepwise": "return\nstepwise", "detours": "detour"}
+
+
+def _heading(key: str) -> str:
+    """Of a figure or a part of the regret: two short lines."""
+    return _HEADINGS.get(key, key.replace("through_", "via_").replace("p_", "P_", 1).replace("_", "\n", 1))
+
+
+def _number(value: float, key: str) -> str:
+    return f"{value:.1f}" if key == "length" else f"{value + 0.0:.3f}".replace("-0.000", "0.000")
+
+
+def _table(title: str, first: str = "policy") -> Table:
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold", pad_edge=False
+    )
+    table.add_column(first, no_wrap=True, min_width=16)
+    return table
+
+
+def figure_tables(title: str, pattern: str | None, evaluations: Mapping[str, tuple[Evaluation, str]]) -> list[Table]:
+    """Every figure and the regret's parts, one row per evaluation; the ceilings, which follow the gates, are dimmed.
+
+    Args:
+        title: above the table.
+        pattern: of oversight; None for the mixture.
+        evaluations: by label: the evaluation, and the name of its variant.
+
+    Returns:
+        one table, or with more than two kinds of terminals, a second one for the regret.
+    """
+    quantities = next(iter(evaluations.values()))[0].quantities
+    figures, parts = _table(title), list(quantities.of_regret)
+    for key in quantities.of_figures:
+        figures.add_column(_heading(key), justify="right", no_wrap=True)
+    regret = figures if len(quantities.kinds) <= 2 else _table("")
+    for key in parts:
+        regret.add_column(_heading(key), justify="right", no_wrap=True, style="cyan")
+    for label, (evaluation, name) in evaluations.items():
+        values = [_number(value, key) for key, value in evaluation.figures(name, pattern).items()]
+        lost = [_number(value, key) for key, value in evaluation.regret(name, pattern).items()]
+        style = "dim" if not label.startswith("gate") else ""
+        if regret is figures:
+            figures.add_row(label, *values, *lost, style=style)
+        else:
+            figures.add_row(label, *values, style=style)
+            regret.add_row(label, *lost, style=style)
+    return [figures] if regret is figures else [figures, regret]
+
+
+def pattern_table(evaluation: Evaluation) -> Table:
+    """Return and probability of the least valuable kind at each gate, under each oversight pattern."""
+    table, unwanted = _table("By which terminals are watched", "watched"), evaluation.quantities.ranked[-1]
+    columns = [(key, name) for key in ("return_start", f"p_{unwanted}") for name in evaluation.names]
+    for key, name in columns:
+        table.add_column(f"{'return' if key == 'return_start' else f'P {unwanted}'}\n{name}", justify="right")
+    for pattern in evaluation.patterns:
+        table.add_row(pattern, *(_number(evaluation.figures(name, pattern)[key], key) for key, name in columns))
+    return table
+
+
+def gate_table(title: str, evaluation: Evaluation) -> Table:
+    """The mixed figures at each gate."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    table.add_column("policy")
+    keys = [key for key in evaluation.quantities.of_figures if key != "return_start"]
+    for key in keys:
+        table.add_column(_heading(key).replace("\n", " "), justify="right")
+    for name in evaluation.names:
+        figures = evaluation.figures(name)
+        table.add_row(f"gate {name}", *(_number(figures[key], key) for key in keys))
+    return table
+
+
+def steering_table(steering: Steering) -> Table:
+    """Returns and ends at each value of what is swept, the first kind's probability as a bar."""
+    table = Table(title=f"setting: {steering.swept}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    kinds = [key.removeprefix("p_") for key in (*steering.ends, "p_timeout")]
+    for heading in ("setting", "return none", "return mixed", *(f"P({kind})" for kind in kinds)):
+        table.add_column(heading, justify="right")
+    table.add_column(f"P({kinds[0]}) as a bar", no_wrap=True)
+    for name in steering.evaluation.names:
+        mixed, none = steering.evaluation.figures(name), steering.evaluation.figures(name, "none")
+        values = [none["return_start"], mixed["return_start"], *(mixed[f"p_{kind}"] for kind in kinds)]
+        bar = "#" * round(20 * mixed[f"p_{kinds[0]}"])
+        table.add_row(name, *(f"{value:.3f}" for value in values), bar)
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """One row per series and oversight level."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for index, heading in enumerate(_comparison_headings(comparison)):
+        table.add_column(heading, justify="left" if index == 0 else "right")
+    for row in comparison.rows:
+        table.add_row(*_comparison_cells(row, comparison))
+    return table
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """The same as Markdown."""
+    cells = (_comparison_cells(row, comparison) for row in comparison.rows)
+    return markdown(_comparison_headings(comparison), cells)
+
+
+def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *lines)) + "\n"
+
+
+def _comparison_headings(comparison: Comparison) -> list[str]:
+    figures = "stepwise return, mixed", "stepwise return, nobody looks", f"P({comparison.unwanted}), nobody looks"
+    paired = [f"minus {comparison.baseline}, seed by seed"] if comparison.baseline else []
+    return ["method", "oversight", "seeds", *figures, *paired, "labels"]
+
+
+def _comparison_cells(row: dict[str, Any], comparison: Comparison) -> list[str]:
+    paired = [f"return_stepwise minus {comparison.baseline}"] if comparison.baseline else []
+    figures = (_summary(row, name) for name in (*compared(comparison.unwanted), *paired))
+    series = row["series"] + (" (ground truth)" if row["uses_ground_truth"] else "")
+    return [series, level_name(row["oversight"]), str(row["seeds"]), *figures, f"{row['labels_used']:,.0f}"]
+
+
+def _summary(row: dict[str, Any], name: str) -> str:
+    if f"{name}/iqm" not in row:
+        return ""
+    return str(Summary(row["seeds"], row[f"{name}/iqm"], row[f"{name}/low"], row[f"{name}/high"]))

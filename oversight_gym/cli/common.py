@@ -1,0 +1,74 @@
+"""What the commands share."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from oversight_gym.envs import RequestError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 100
+"""Columns of what is printed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginOptions:
+    """What every command that reads runs or methods can be asked."""
+
+    plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
+
+
+def console() -> "Console":
+    """Standard output, at a width that fits."""
+    from rich.console import Console
+
+    return Console(width=WIDTH, highlight=False)
+
+
+def parse_gate(text: str) -> str | float:
+    """A gate: a weight where it is a number, else a name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def tool(name: str) -> str:
+    """What to type for a command of this environment: its name, or its path where the name is not found."""
+    path = Path(sys.executable).with_name(name)
+    if shutil.which(name) or not path.exists():
+        return name
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+
+
+def set_threads(threads: int) -> None:
+    """Let torch use so many threads."""
+    import torch
+
+    from oversight_gym.envs.errors import check_integer
+
+    torch.set_num_threads(check_integer("threads", threads, 1))
+
+
+@contextmanager
+def writing_to(out: Path) -> Iterator[Path]:
+    """A folder to write to, made if need be.
+
+    Raises:
+        RequestError: if something cannot be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield out
+    except OSError as error:
+        raise RequestError(f"{out} cannot be written ({error.strerror}); choose another `out`.") from error

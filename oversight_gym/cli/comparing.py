@@ -1,0 +1,72 @@
+"""``compare``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from oversight_gym.cli.common import PluginOptions, writing_to
+
+if TYPE_CHECKING:
+    from oversight_gym.analysis.compare import Comparison
+
+
+@dataclass(frozen=True)
+class CompareOptions(PluginOptions):
+    """Compare the finished runs below a folder: tables and charts over methods, oversight levels and seeds."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder of runs, for example of a sweep."""
+    out: Path | None = None
+    """Folder for tables and charts; default: compare/ below the folder."""
+    baseline: str | None = None
+    """Method that the others are compared with, seed by seed."""
+    select: str | None = None
+    """Which checkpoint counts: last, overseen or oracle (cheating); default: as each run was trained."""
+    paper: Path | None = None
+    """CSV of published returns by oversight_probability and method, shown as faint markers."""
+
+
+def compare(options: CompareOptions) -> None:
+    """Compare, write tables and charts, and print the table."""
+    from oversight_gym.analysis.compare import compare
+
+    found = compare(options.folder, options.baseline, options.paper, options.select)
+    out = options.out or options.folder / "compare"
+    write_comparison(found, out)
+    print_comparison(found, out)
+
+
+def write_comparison(comparison: "Comparison", out: Path) -> None:
+    """Write ``compare.csv``, ``.json``, ``.md`` and every chart.
+
+    Raises:
+        RequestError: if they cannot be written.
+    """
+    from oversight_gym.analysis.charts import CHARTS, draw
+    from oversight_gym.analysis.tables import comparison_markdown
+    from oversight_gym.files import write_csv, write_json, write_whole
+
+    with writing_to(out):
+        write_csv(out / "compare.csv", comparison.rows)
+        write_json(out / "compare.json", comparison.to_json())
+        write_whole(out / "compare.md", comparison_markdown(comparison))
+        for name in CHARTS:
+            for kind, picture in draw(name, comparison).items():
+                write_whole(out / f"{name}.{kind}", picture)
+
+
+def print_comparison(comparison: "Comparison", out: Path) -> None:
+    """Print the table, the notes and where everything was written."""
+    from rich.console import Console
+
+    from oversight_gym.analysis.charts import CHARTS
+    from oversight_gym.analysis.tables import comparison_table
+    from oversight_gym.pictures.files import FILES
+
+    Console(width=None if Console().is_terminal else 140, highlight=False).print(comparison_table(comparison))
+    print("Interquartile mean over seeds [95 % bootstrap interval], each method at the gate it is used with.")
+    for note in comparison.notes:
+        print(note)
+    print(f"Written to {out}: compare.csv, .json, .md; {', '.join(CHARTS)} as {' and '.join(FILES)}")

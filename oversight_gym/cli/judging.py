@@ -1,0 +1,143 @@
+"""``evaluate`` and ``steer``."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from oversight_gym.cli.common import PluginOptions, console, set_threads, writing_to
+
+if TYPE_CHECKING:
+    from oversight_gym.evaluation.figures import Evaluation
+    from oversight_gym.runs.folder import Run
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(PluginOptions):
+    """Judge a trained run by the ground truth, gate free and forced to each expert."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    json: bool = False
+    """Print JSON instead of tables."""
+    oversight: float | None = None
+    """Oversight probability of the mixed figures; default: the run's own."""
+    greedy: bool = False
+    """Judge the greedy policy instead of the stochastic one."""
+    paper_metric: bool = False
+    """Add the paper's own sampled figure, as its released code computes it."""
+    seed: int = 0
+    """Seed of whatever is sampled."""
+    threads: int = 1
+    """Torch threads."""
+
+
+def evaluate(options: EvaluateOptions) -> None:
+    """Evaluate a run, and print the figures as tables or JSON."""
+    from oversight_gym.evaluation.figures import ceilings, evaluate
+    from oversight_gym.evaluation.paper_metric import paper_metric
+    from oversight_gym.runs.folder import load_run
+
+    set_threads(options.threads)
+    run = load_run(options.run)
+    env, gates, gamma = run.config.env, run.config.gates, run.config.hyper.gamma
+    how: dict[str, Any] = {"gamma": gamma, "oversight": options.oversight, "seed": options.seed}
+    evaluation = evaluate(run.policy, env, gates, deterministic=options.greedy, **how)
+    references = ceilings(env, **how)
+    paper = {}
+    if options.paper_metric:
+        paper = {gate: paper_metric(run.policy, env, gate, gamma, options.seed) for gate in gates}
+    if options.json:
+        data = _json(run, evaluation, references) | {"greedy": options.greedy}
+        print(json.dumps(data | ({"paper_metric": paper} if paper else {}), indent=2))
+        return
+    _print(run, evaluation, references)
+    for gate, value in paper.items():
+        print(f"Paper's metric, gate {gate}: {value:+.3f} (one sample of 512 windows of 32 steps)")
+
+
+def _json(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"]) -> dict[str, Any]:
+    return evaluation.to_json() | {
+        "run": str(run.folder),
+        "method": run.config.method,
+        "uses_ground_truth": run.config.uses_ground_truth,
+        "select": run.config.select,
+        "selected_step": run.record.get("selected_step", run.record["steps"]),
+        "labels": run.record["labels"],
+        "ceilings": {name: reference.figures(name) for name, reference in references.items()},
+    }
+
+
+def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"]) -> None:
+    """What a run's policy does at each gate, the ceilings beside it, and the labels it cost."""
+    from oversight_gym.analysis.tables import figure_tables, pattern_table
+
+    rows = {f"gate {name}": (evaluation, name) for name in evaluation.names}
+    rows |= {name: (reference, name) for name, reference in references.items()}
+    out = console()
+    out.print(f"[bold]{run.title}[/bold]   {run.record['steps']:,} steps")
+    out.print(*figure_tables("When nobody looks (oversight pattern: none)", "none", rows))
+    mix = f"{1 - evaluation.weights[0]:.1%} of episodes with some oversight"
+    out.print(*figure_tables(f"Mixed at the evaluation's oversight probability ({mix})", None, rows))
+    out.print(pattern_table(evaluation))
+    if evaluation.exact:
+        out.print(f"Exact: all {evaluation.episodes:,} starting layouts, every path.")
+    else:
+        worst = max(evaluation.errors(name)["return_start"] for name in evaluation.names)
+        out.print(f"Sampled: {evaluation.episodes:,} starting layouts; standard error of the return {worst:.4f}.")
+    out.print("Cyan columns split the distance to the optimal start return by how episodes end.")
+    labels = (f"{use.replace('_', ' ')} {count:,}" for use, count in run.record["labels"].items())
+    out.print(f"Labels consumed: {', '.join(labels)}")
+
+
+@dataclass(frozen=True)
+class SteerOptions(PluginOptions):
+    """Sweep the gate of a trained run from one expert to the other."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    out: Path | None = None
+    """Folder for steering.csv, .json and .png; default: the run folder."""
+    expert_scale: str | None = None
+    """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
+    points: int = 21
+    """Number of values from 0 to 1."""
+    threads: int = 1
+    """Torch threads."""
+
+
+def steer(options: SteerOptions) -> None:
+    """Sweep the gate, write ``steering.csv``, ``.json`` and ``.png``, and print the table."""
+    from oversight_gym.analysis.steering_chart import steering_chart
+    from oversight_gym.analysis.tables import steering_table
+    from oversight_gym.evaluation.figures import ceilings
+    from oversight_gym.evaluation.steering import steer
+    from oversight_gym.files import write_csv, write_json, write_whole
+    from oversight_gym.pictures.files import chart_files
+    from oversight_gym.runs.folder import load_run
+
+    set_threads(options.threads)
+    run = load_run(options.run)
+    env, gamma = run.config.env, run.config.hyper.gamma
+    steering = steer(run.policy, env, options.expert_scale, options.points, gamma=gamma)
+    references = ceilings(env, gamma=gamma)
+    stem = "steering" if options.expert_scale is None else f"steering-scale-{options.expert_scale}"
+    data = {"run": str(run.folder), "uses_ground_truth": run.config.uses_ground_truth, **steering.to_json()}
+    data["ceilings"] = {name: reference.figures(name) for name, reference in references.items()}
+    with writing_to(options.out or options.run) as out:
+        write_csv(out / f"{stem}.csv", steering.rows())
+        write_json(out / f"{stem}.json", data)
+        write_whole(out / f"{stem}.png", chart_files(steering_chart(steering, references, run.title))["png"])
+    shown = console()
+    shown.print(f"[bold]{run.title}[/bold]")
+    shown.print(steering_table(steering))
+    moved = steering.localisation()
+    ends = (
+        f"P({end.removeprefix('p_')}) moves by {moved[end]:+.3f} (monotone {moved[f'{end}_monotone']:.2f})"
+        for end in steering.ends
+    )
+    shown.print(f"Localisation: {', '.join(ends)}.")
+    shown.print(f"Written: {out / stem}.csv, .json, .png", soft_wrap=True)

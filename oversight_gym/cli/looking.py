@@ -1,0 +1,158 @@
+"""``map``, ``watch`` and ``play``."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from oversight_gym.cli.common import PluginOptions, parse_gate, writing_to
+from oversight_gym.envs import RequestError
+
+
+@dataclass(frozen=True)
+class MapOptions(PluginOptions):
+    """Draw what a trained policy would do on every square, as PNG and SVG, or over its training as a GIF."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    out: Path | None = None
+    """Folder for map.png and map.svg, or map.gif; default: the run folder."""
+    gates: tuple[str, ...] = ()
+    """Gates side by side: free, experts' names, weights from 0 to 1; default: all that the run has."""
+    ghost: tuple[int, int] | None = None
+    """Row and column of the ghost."""
+    diamond: tuple[int, int] | None = None
+    """Row and column of the diamond."""
+    place: tuple[str, ...] = ()
+    """Where terminals of other kinds are, for example coin=1,3."""
+    watched: str = "none"
+    """Terminals under oversight: none, kinds joined by +, or both (all, where there are more than two)."""
+    background: str = "gate"
+    """Behind the arrows: gate, or a kind (how likely the episode is to end there, exact)."""
+    training: bool = False
+    """Draw the weights kept in training, with --keep-weights, as a GIF."""
+
+
+def map_(options: MapOptions) -> None:
+    """Draw the map of a run, write it and print the names of the files."""
+    from oversight_gym.envs.errors import choose
+    from oversight_gym.envs.oversight.processes import pattern_names
+    from oversight_gym.evaluation.policy_map import terminals_at
+    from oversight_gym.files import write_whole
+    from oversight_gym.pictures.files import chart_files, write_gif
+    from oversight_gym.pictures.policy_map import MapPainter
+    from oversight_gym.runs.folder import kept_weights, load_run
+
+    run = load_run(options.run)
+    choose("watched", options.watched, dict.fromkeys(pattern_names(run.config.env.kinds)))
+    gates = [parse_gate(gate) for gate in options.gates] or list(run.config.gates)
+    terminals = terminals_at(run.config.env, _places(options))
+    painter = MapPainter(run.config.env, terminals, options.watched, options.background)
+    if options.training:
+        frames = [painter.paint(policy, gates, f"{run.title}: {step:,} steps") for step, policy in kept_weights(run)]
+        if not frames:
+            raise RequestError(f"{run.folder} has kept no weights; train it with `keep_weights`.")
+        with writing_to(options.out or options.run) as out:
+            write_gif(out / "map.gif", frames, 0.7, last=2.5)
+        print(out / "map.gif")
+        return
+    pictures = chart_files(painter.figure(run.policy, gates, run.title), dpi=160)
+    with writing_to(options.out or options.run) as out:
+        for kind, picture in pictures.items():
+            write_whole(out / f"map.{kind}", picture)
+            print(out / f"map.{kind}")
+
+
+def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
+    """Where the options put terminals, by kind."""
+    named = {"ghost": options.ghost, "diamond": options.diamond}
+    places = {kind: place for kind, place in named.items() if place is not None}
+    for text in options.place:
+        found = re.fullmatch(r"(\w+)=(\d+),(\d+)", text)
+        if found is None:
+            raise RequestError(f"place is {text!r}; write KIND=ROW,COLUMN, for example coin=1,3.")
+        places[found[1]] = int(found[2]), int(found[3])
+    return places
+
+
+@dataclass(frozen=True)
+class WatchOptions(PluginOptions):
+    """Watch trained policies walk, in a window, or record them; press H in the window for what can be done."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders, side by side on the same layouts."""
+    gates: tuple[str, ...] = ()
+    """Gates, side by side: free, experts' names, weights from 0 to 1; default: as the method is used."""
+    oversight: float | None = None
+    """Oversight probability of the layouts; default: the first run's own."""
+    layout_seed: int = 0
+    """Seed of layouts and actions."""
+    speed: float = 4.0
+    """Steps per second."""
+    greedy: bool = False
+    """The likeliest action instead of a sampled one."""
+    policy: bool = False
+    """Show the policy on every square: arrows by probability, the gate behind."""
+    record: Path | None = None
+    """Write a GIF or MP4 instead of opening a window; of one run, all its gates side by side."""
+    sheet: Path | None = None
+    """Write one episode as a PNG instead, every step beside the next."""
+    episodes: int = 3
+    """Episodes to record."""
+    report: Path | None = None
+    """Keep the window's state in this JSON file, for scripts."""
+
+
+def watch(options: WatchOptions) -> None:
+    """Open a window, or write a recording or a contact sheet."""
+    from oversight_gym.envs.errors import check_integer
+    from oversight_gym.viewer.session import Session
+    from oversight_gym.viewer.start import watched_panes
+
+    recorded = options.record or options.sheet
+    gates = [parse_gate(gate) for gate in options.gates]
+    panes = watched_panes(options.runs, gates, every_gate=recorded is not None)
+    session = Session(panes, check_integer("layout_seed", options.layout_seed, 0), options.oversight)
+    session.greedy = options.greedy
+    if recorded is None:
+        from oversight_gym.viewer.app import App
+
+        app = App(session, "oversight-gym watch", speed=options.speed, report=options.report)
+        app.overlay = options.policy
+        print(f"{app.run():.1f} frames a second")
+        return
+    from oversight_gym.viewer.record import contact_sheet, record
+
+    if options.sheet:
+        print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy)} steps")
+    if options.record:
+        frames = record(session, options.record, check_integer("episodes", options.episodes, 1), options.policy)
+        print(f"{options.record}: {frames} frames")
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """Play yourself, with the arrow keys, and see what your supervisor sees."""
+
+    oversight: float = 0.1
+    """Probability that a terminal square is under oversight."""
+    size: tuple[int, int] = (5, 5)
+    """Rows and columns of the grid."""
+    seed: int = 0
+    """Seed of the layouts."""
+    report: Path | None = None
+    """Keep the window's state in this JSON file, for scripts."""
+
+
+def play(options: PlayOptions) -> None:
+    """Open a window in which a person walks."""
+    from oversight_gym.envs import EnvConfig
+    from oversight_gym.envs.errors import check_integer
+    from oversight_gym.viewer.app import App
+    from oversight_gym.viewer.pane import Pane
+    from oversight_gym.viewer.session import Session
+
+    config = EnvConfig(size=options.size, oversight_probability=options.oversight)
+    session = Session([Pane("you: reach a terminal square", config, None)], check_integer("seed", options.seed, 0))
+    App(session, "oversight-gym play", playing=True, report=options.report).run()

@@ -1,0 +1,105 @@
+"""``sweep``: its plan, its progress and what failed, on the terminal."""
+
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from oversight_gym.sweeps.observer import Observer, Plan
+from oversight_gym.sweeps.plan import SweepConfig
+
+if TYPE_CHECKING:
+    from oversight_gym.sweeps.local import Attempt
+    from oversight_gym.sweeps.progress import Progress
+
+TAIL = 6
+"""Lines of a failed run's log that are shown."""
+
+
+def sweep(config: SweepConfig) -> None:
+    """Sweep; exits with status 1 if a run failed, 130 if interrupted."""
+    try:
+        failed = run_sweep(config)
+    except KeyboardInterrupt:
+        print("oversight-gym: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
+    if failed:
+        sys.exit(1)
+
+
+def run_sweep(config: SweepConfig) -> "list[Attempt]":
+    """Sweep, and print plan, progress and failures; returns as ``sweep`` of ``oversight_gym.sweeps.sweep``."""
+    from oversight_gym.sweeps.sweep import sweep
+
+    display = Display()
+    failed = sweep(config, display)
+    for attempt in failed:
+        job, reason = attempt.job, attempt.reason and f" ({attempt.reason})"
+        lines = job.log.read_text().splitlines()[-TAIL:] if job.log.is_file() else []
+        print(f"\n{job.name} failed{reason}; the end of {job.log}:", *(f"    {line}" for line in lines), sep="\n")
+    if failed:
+        print(f"\n{len(failed)} of {len(display.plan.runs)} runs failed.")
+    return failed
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``45 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class Display(Observer):
+    """A bar on a terminal, plain lines elsewhere."""
+
+    def planned(self, plan: Plan) -> None:
+        """Print what is to be done, and how long it should take."""
+        self.plan = plan
+        asked, runs, finished = plan.sweep, len(plan.runs), len(plan.runs) - len(plan.todo)
+        print(f"Sweep {asked.out}: {runs} runs, {finished} of them finished; {plan.steps:,} steps to train")
+        print(f"  methods   {', '.join(asked.methods)}")
+        print(f"  oversight {', '.join(f'{level:g}' for level in asked.oversight)}")
+        print(f"  seeds     0 to {asked.seeds - 1}, preset {asked.preset}" + "".join(f", {text}" for text in asked.set))
+        if plan.estimated:
+            took, needed = duration(plan.seconds), f"{plan.bytes / 1e6:,.0f} MB"
+            free = f"{shutil.disk_usage(asked.out).free / 1e9:,.0f} GB free disk"
+            print(f"  estimate  {took} on {plan.slots} at a time, {needed} of {free}", flush=True)
+
+    def began(self, progress: "Progress") -> None:
+        """Show the bar."""
+        self.bar = Bar(
+            TextColumn("{task.completed:.0f}/{task.total:.0f} done"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            refresh_per_second=1,
+            disable=not sys.stderr.isatty(),
+        )
+        self.task = self.bar.add_task(_state(progress), total=progress.total, completed=progress.done)
+        self.bar.start()
+
+    def tried(self, attempt: "Attempt", progress: "Progress", again: bool) -> None:
+        """Move the bar; a line for a failure, and for everything where there is no bar."""
+        if attempt.succeeded:
+            event = "finished" + (f" on {attempt.where}" if attempt.where else "")
+        else:
+            event = "failed, to be tried once more" if again else "failed"
+        state = _state(progress)
+        self.bar.update(self.task, description=state, completed=progress.done)
+        if self.bar.disable:
+            print(f"[{progress.done}/{progress.total}] {attempt.job.name} {event}; {state}", flush=True)
+        elif not attempt.succeeded:
+            self.bar.console.print(f"{attempt.job.name} {event}", highlight=False)
+
+    def ended(self) -> None:
+        """Leave the bar as it stands."""
+        self.bar.stop()
+
+
+def _state(progress: "Progress") -> str:
+    failed = f", {len(progress.failures)} failed" if progress.failures else ""
+    return f"{progress.running} running{failed}, about {duration(progress.seconds_left())} left"

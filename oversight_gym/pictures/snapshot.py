@@ -1,0 +1,57 @@
+"""The policy map drawn as the environment is: coarser than the figure, in a few milliseconds and without matplotlib."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.envs import EnvConfig
+from oversight_gym.envs.drawing.board import Board, Painter, pixels
+from oversight_gym.envs.drawing.directions import directions
+from oversight_gym.envs.drawing.palette import INK, WHITE, rgb
+from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
+from oversight_gym.evaluation.situations import Block
+
+TITLE, GAP = 22, 8
+"""Pixels: height of a title, distance between panels."""
+
+
+class SnapshotPainter:
+    """Paints what a policy would do on every square of the default layout while nobody looks, for TensorBoard.
+
+    Args:
+        config: of the environment.
+        tile: pixels per square.
+    """
+
+    def __init__(self, config: EnvConfig, tile: int = 44) -> None:
+        self.block = Block(config, default_terminals(config))
+        self._painter = Painter(config.grid, tile)
+
+    def paint(self, policy: GatedMixturePolicy, gates: Sequence[Gate]) -> NDArray[np.uint8]:
+        """One panel per gate, shape (height, width, 3), uint8."""
+        pygame.font.init()
+        font = pygame.font.Font(None, TITLE)
+        config, (width, height) = self.block.config, self._painter.size
+        picture = pygame.Surface((len(gates) * (width + GAP) - GAP, TITLE + height))
+        picture.fill(rgb(WHITE))
+        single = len(policy.experts) == 1
+        for panel, (gate, found) in enumerate(zip(gates, policy_maps(policy, self.block, gates), strict=True)):
+            board = Board(
+                config.grid,
+                agent=None,
+                kinds=config.kinds,
+                terminals=tuple(self.block.terminals[0].tolist()),
+                shown=frozenset(),
+                experts=policy.experts,
+                gate=None if single else found.gate,
+                actions=found.actions,
+                directions=directions(config.world),
+            )
+            name = policy.experts[0] if single else f"gate {gate}"
+            picture.blit(font.render(name, True, rgb(INK)), (panel * (width + GAP) + 2, 4))
+            picture.blit(self._painter.paint(board), (panel * (width + GAP), TITLE))
+        return pixels(picture)

@@ -1,0 +1,34 @@
+"""One training run: its config and presets, training, its files and its folder."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oversight_gym.runs.config import TrainConfig
+    from oversight_gym.runs.folder import Run, load_run
+    from oversight_gym.runs.presets import PRESETS, Hyperparameters
+    from oversight_gym.runs.train import finished_run
+
+_HOMES = {
+    "PRESETS": "presets",
+    "Hyperparameters": "presets",
+    "Run": "folder",
+    "TrainConfig": "config",
+    "finished_run": "train",
+    "load_run": "folder",
+}
+
+__all__ = [
+    "PRESETS",
+    "Hyperparameters",
+    "Run",
+    "TrainConfig",
+    "finished_run",
+    "load_run",
+]
+
+
+def __getattr__(name: str) -> Any:  # torch is loaded only when a name asks for it
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

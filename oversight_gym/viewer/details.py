@@ -1,0 +1,162 @@
+"""What stands beside a pane's board: the gate, the actions, a monitor, what the supervisor saw, counts."""
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import pygame
+
+from oversight_gym.envs import KINDS, EnvConfig, Outcome
+from oversight_gym.envs.drawing.directions import directions, glyph
+from oversight_gym.envs.drawing.gates import gate_colours
+from oversight_gym.envs.drawing.marks import expert_colours
+from oversight_gym.envs.drawing.palette import Rgb, rgb
+from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.envs.world.kinds import most_valuable_first
+from oversight_gym.envs.world.tables import observed_probability
+from oversight_gym.viewer.pane import Pane
+from oversight_gym.viewer.text import FAINT, TEXT, TRACK, bar, font, write
+
+WIDTH = 330
+_HEAD, _ROW, _SAID, _LINE = 34, 22, 66, 20
+"""Heights in pixels: above the gate, of a bar, of what the supervisor saw, of a line of the counts."""
+_NAME = 84
+"""Pixels that an expert's name takes beside its bar."""
+
+
+def _gate_height(pane: Pane) -> int:
+    return 74 if len(pane.experts) <= 2 else 34 + _ROW * len(pane.experts)
+
+
+def _actions_height(pane: Pane) -> int:
+    return 0 if pane.policy is None else _ROW * len(pane.config.world.actions)
+
+
+def _monitor_height(pane: Pane) -> int:
+    return 0 if pane.monitor is None else _ROW
+
+
+def details_height(pane: Pane) -> int:
+    """Pixels that the details of a pane take."""
+    blocks = _gate_height(pane) + _actions_height(pane) + _monitor_height(pane)
+    return _HEAD + blocks + 6 + _SAID + _LINE * (len(pane.config.kinds) + 2)
+
+
+def gate_bars(pane: Pane, area: pygame.Rect) -> list[pygame.Rect]:
+    """Where the gate is shown and set: one bar for two experts (the weight of the first), else one for each."""
+    if len(pane.experts) <= 2:
+        return [pygame.Rect(area.x, area.y + _HEAD + 28, area.w - 10, 18)] if pane.experts else []
+    rows = range(len(pane.experts))
+    return [pygame.Rect(area.x + _NAME, area.y + _HEAD + 26 + _ROW * row, area.w - _NAME - 66, 14) for row in rows]
+
+
+def draw_details(surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None:
+    """Draw the details of a pane."""
+    config, gate, actions = pane.config, *pane.decision()
+    level = f"{100 * config.oversight_probability:g} % oversight"
+    if config.oversight_process != "independent":
+        level += f" ({config.oversight_process})"
+    level = level if pane.policy is None else f"trained at {level}"
+    write(surface, level, (area.x, area.y + 6), 14, FAINT, width=area.w)
+    _gate(surface, pane, gate, area)
+    x, y = area.x, area.y + _HEAD + _gate_height(pane)
+    if actions is not None:
+        _actions(surface, config, actions, pygame.Rect(x, y, area.w, 0))
+    y += _actions_height(pane)
+    if pane.monitor is not None:
+        state, states, watching = pane.monitor
+        write(surface, f"monitor in state {state + 1} of {states}, sees {100 * watching:g} %", (x, y + 2), 13)
+    y += _monitor_height(pane) + 6
+    _said(surface, pane, (x, y), area.w)
+    _counts(surface, pane, x, y + _SAID)
+
+
+def _gate(surface: pygame.Surface, pane: Pane, weights: Any, area: pygame.Rect) -> None:
+    rects, colours = gate_bars(pane, area), [rgb(colour) for colour in expert_colours(pane.experts)]
+    if not rects:
+        return
+    how = "free" if pane.gate in (None, "free") else "forced"
+    value = f"{weights[0]:.2f} " if len(rects) == 1 and weights is not None else ""
+    write(surface, f"gate {value}({how})" if value else f"gate {how}", (area.x, area.y + _HEAD), 14)
+    for expert, rect in enumerate(rects):
+        bar(surface, rect, 1.0, TRACK)
+        colour = colours[expert]
+        if weights is not None:
+            if len(rects) == 1:
+                colour = tuple(gate_colours(weights, expert_colours(pane.experts)).tolist())
+            bar(surface, rect, float(weights[expert]), colour)
+            pygame.draw.circle(surface, TEXT, (rect.x + round(weights[expert] * rect.w), rect.centery), 7)
+        if len(rects) > 1:
+            write(surface, pane.experts[expert], (area.x, rect.y - 2), 13, colours[expert], True, _NAME - 8)
+            if weights is not None:
+                write(surface, f"{weights[expert]:.2f}", (area.right - 54, rect.y - 2), 13)
+    if len(rects) == 1:
+        first, last = pane.experts
+        write(surface, last, (area.x, rects[0].y + 20), 12, colours[1])
+        write(surface, first, (rects[0].right - font(12).size(first)[0], rects[0].y + 20), 12, colours[0])
+
+
+def _actions(surface: pygame.Surface, config: EnvConfig, actions: Any, area: pygame.Rect) -> None:
+    names = config.world.actions
+    named = any(name not in ACTIONS for name in names)
+    beside = 26 + (8 + max(font(13).size(name)[0] for name in names) if named else 0)
+    rows = zip(names, directions(config.world), actions.tolist(), strict=True)
+    for row, (name, direction, probability) in enumerate(rows):
+        y = area.y + _ROW * row
+        write(surface, glyph(direction), (area.x, y - 3), 16, bold=True)
+        if named:
+            write(surface, name, (area.x + 26, y - 1), 13)
+        bar(surface, pygame.Rect(area.x + beside, y, area.w - 66 - beside, 14), probability, TEXT)
+        write(surface, f"{probability:.2f}", (area.right - 54, y - 2), 13)
+
+
+def outcome_name(outcome: IntEnum) -> str:
+    """How an episode truly ended, in a word."""
+    return "timeout" if outcome == Outcome.NONE else outcome.name.lower()
+
+
+def outcome_colour(outcome: IntEnum) -> Rgb:
+    """That of the kind of terminal, if one was reached."""
+    name = outcome.name.lower()
+    return rgb(KINDS[name].colour) if name in KINDS else TEXT
+
+
+def _seen(config: EnvConfig, observed: IntEnum) -> str:
+    if observed == Outcome.NONE:
+        return "no terminal square was reached"
+    if observed == Outcome.UNKNOWN:
+        return "a terminal square was reached, kind unknown"
+    kind = observed.name.lower()
+    exact = np.array_equal(config.world.observed_probability, observed_probability(np.eye(len(config.kinds))))
+    return f"a{'n' * (kind[0] in 'aeiou')} {kind} was {'reached' if exact else 'reported'}"
+
+
+def what_was_seen(pane: Pane) -> tuple[str, ...]:
+    """What the details say of the episode, or of the last one that has ended: one line, or three."""
+    if pane.policy is None and not pane.ended:
+        arrows = [name in ACTIONS for name in pane.config.world.actions]
+        keys = "Arrow keys" if all(arrows) else "Arrow keys and buttons" if any(arrows) else "Buttons"
+        return (f"{keys} move, Return begins the next episode.",)
+    if pane.last is None:
+        return ("No episode has ended yet.",)
+    heading = "The supervisor saw:" if pane.ended else "Of the last episode the supervisor saw:"
+    return heading, _seen(pane.config, pane.last.observed), f"In truth: {outcome_name(pane.last.outcome)}"
+
+
+def _said(surface: pygame.Surface, pane: Pane, at: tuple[int, int], width: int) -> None:
+    looks = ((FAINT, False), (TEXT, False), (TEXT, True))
+    for line, (text, (colour, bold)) in enumerate(zip(what_was_seen(pane), looks, strict=False)):
+        write(surface, text, (at[0], at[1] + 19 * line), 13, colour, bold, width)
+
+
+def _counts(surface: pygame.Surface, pane: Pane, x: int, y: int) -> None:
+    counts = pane.counts
+    rows: list[tuple[str, Any, Any]] = [("episodes", "watched", "unwatched")]
+    for kind in most_valuable_first(pane.config.kinds):
+        rows.append((kind, counts[f"{kind} watched"], counts[f"{kind} unwatched"]))
+    rows.append(("timeout", counts["timeout"], ""))
+    for line, (name, *values) in enumerate(rows):
+        colour = FAINT if line == 0 else rgb(KINDS[name].colour) if name in pane.config.kinds else TEXT
+        write(surface, name, (x, y + _LINE * line), 13, colour, bold=line > 0, width=104)
+        for column, value in enumerate(values):
+            write(surface, str(value), (x + 110 + 100 * column, y + _LINE * line), 13, FAINT if line == 0 else TEXT)

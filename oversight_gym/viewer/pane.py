@@ -1,0 +1,210 @@
+"""One policy, or a person, in one episode. Nothing here draws."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.steering import Gate, Scaled
+from oversight_gym.envs import EnvConfig, Outcome, RequestError
+from oversight_gym.envs.core import Core
+from oversight_gym.envs.drawing.board import Board
+from oversight_gym.envs.world.state import State
+from oversight_gym.evaluation.policy_map import gate_and_actions
+from oversight_gym.evaluation.probabilities import greedy, sample_actions
+
+Layout = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an episode ended: as the supervisor took it, and in truth."""
+
+    observed: IntEnum
+    outcome: IntEnum
+
+    @property
+    def name(self) -> str:
+        """``timeout``, or the kind of terminal and whether the supervisor watched."""
+        if self.outcome == Outcome.NONE:
+            return "timeout"
+        watched = "unwatched" if self.observed == Outcome.UNKNOWN else "watched"
+        return f"{self.outcome.name.lower()} {watched}"
+
+
+class Decision(NamedTuple):
+    """What a policy would do, in one place or in each square of a grid.
+
+    Attributes:
+        gate: weights of the experts, shape (..., experts); None without a gate.
+        actions: action probabilities, shape (..., actions); None without a policy or after the episode.
+    """
+
+    gate: NDArray[np.float64] | None
+    actions: NDArray[np.float64] | None
+
+
+@dataclass
+class Pane:
+    """One policy, or a person, in one episode.
+
+    Attributes:
+        name: for people.
+        config: of the environment.
+        policy: None for a person.
+        gate: how the policy's gate is set.
+        path: squares walked.
+        last: how the last episode ended; None before any has.
+        ended: whether that is the present episode.
+        counts: episodes ended, by ``Ending.name``.
+    """
+
+    name: str
+    config: EnvConfig
+    policy: GatedMixturePolicy | None
+    gate: Gate = None
+    path: list[int] = field(default_factory=list)
+    last: Ending | None = None
+    ended: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    _here: tuple[Any, Decision] | None = None
+    _everywhere: tuple[Any, Decision] | None = None
+
+    def __post_init__(self) -> None:
+        self.core = Core(self.config, 1, np.random.default_rng(0))
+        if self.policy is not None:
+            self.policy.forced(self.gate)  # refuse a wrong gate now
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """The experts that a gate chooses between; none without a gate."""
+        return self.policy.experts if self.policy is not None and len(self.policy.experts) > 1 else ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, gate {self._gate_name}" if self.experts else self.name
+
+    @property
+    def _gate_name(self) -> str:
+        if self.gate is None or isinstance(self.gate, str):
+            return self.gate or "free"
+        if isinstance(self.gate, Scaled):
+            return f"{self.gate.expert} x {self.gate.scale:g}"
+        return f"{self.gate:g}" if isinstance(self.gate, int | float) else "/".join(f"{w:.2f}" for w in self.gate)
+
+    @property
+    def observed(self) -> IntEnum | None:
+        """How the episode ended in the supervisor's view; None while it goes on."""
+        return self.last.observed if self.ended and self.last else None
+
+    @property
+    def outcome(self) -> IntEnum | None:
+        """How the episode truly ended; None while it goes on."""
+        return self.last.outcome if self.ended and self.last else None
+
+    @property
+    def square(self) -> int:
+        """Where the agent stands."""
+        return int(self.config.world.square[self.core.state.dynamic[0]])
+
+    @property
+    def monitor(self) -> tuple[int, int, float] | None:
+        """The monitor's state, how many it has, and the chance that a watched terminal here were seen; None without."""
+        world, dynamic = self.config.world, int(self.core.state.dynamic[0])
+        squares = world.grid.squares
+        if world.states == squares:
+            return None
+        return dynamic // squares, world.states // squares, float(world.watching[dynamic])
+
+    @property
+    def steps(self) -> int:
+        return int(self.core.state.steps[0])
+
+    def begin(self, layout: Layout, seed: int) -> None:
+        """A fresh episode; ``seed`` decides the draws of its actions and of what the world leaves to chance."""
+        self.core.place(0, layout)
+        self.rng = np.random.default_rng(seed)
+        self.core.chance.start(self.rng)
+        self.path = [self.square]
+        self.ended = False
+
+    def rearrange(self, layout: Layout) -> None:
+        """Change the layout under a running episode, but for the agent."""
+        state = self.core.state.copy()
+        self.core.place(0, layout | {"agent": self.config.grid.position(self.square)})
+        self.core.resume(state.dynamic, state.steps)
+
+    def takes(self, gate: Gate) -> bool:
+        """Whether there is a gate that can be set so."""
+        if self.policy is None or not self.experts:
+            return False
+        try:
+            self.policy.forced(gate)
+        except RequestError:
+            return False
+        return True
+
+    def decision(self) -> Decision:
+        """What the policy would do where the agent stands now; after the episode, the gate alone if it is forced."""
+        if self.policy is None:
+            return Decision(None, None)
+        if self.ended:
+            forced = self.policy.forced(self.gate)
+            return Decision(forced.double().cpu().numpy() if isinstance(forced, Tensor) else None, None)
+        observation = self.core.observe()
+        key = observation.tobytes(), self.gate
+        if self._here is None or self._here[0] != key:
+            weights, actions = gate_and_actions(self.policy, observation, self.gate)
+            self._here = key, Decision(weights[0] if self.experts else None, actions[0])
+        return self._here[1]
+
+    def everywhere(self) -> Decision | None:
+        """What the policy would do on every square, (squares, ...), NaN on walls and terminals; None for a person."""
+        if self.policy is None:
+            return None
+        grid, state = self.config.grid, self.core.state
+        squares = np.setdiff1d(grid.free, state.terminals[0])
+        each = State.of({name: np.repeat(array, len(squares), axis=0) for name, array in state.arrays().items()})
+        each.dynamic[:] = state.dynamic[0] // grid.squares * grid.squares + squares  # the monitor as it is
+        observations = self.config.view_part.observe(self.config.world, each)
+        key = observations.tobytes(), self.gate
+        if self._everywhere is None or self._everywhere[0] != key:
+            found = []
+            for layer in gate_and_actions(self.policy, observations, self.gate):
+                spread = np.full((grid.squares, layer.shape[1]), np.nan)
+                spread[squares] = layer
+                found.append(spread)
+            self._everywhere = key, Decision(found[0] if self.experts else None, found[1])
+        return self._everywhere[1]
+
+    def choose(self, deterministic: bool) -> int:
+        """An action of the policy."""
+        _, actions = self.decision()
+        assert actions is not None
+        if deterministic:
+            return int(greedy(actions).argmax())
+        return int(sample_actions(actions[None], self.rng)[0])
+
+    def step(self, action: int) -> None:
+        """Move, unless the episode has ended."""
+        if self.ended:
+            return
+        seen, outcome = self.core.step(np.array([action]))
+        self.path.append(self.square)
+        if seen.terminated[0] or seen.truncated[0]:
+            self.last = Ending(self.config.outcomes(seen.observed[0]), self.config.outcomes(outcome[0]))
+            self.ended = True
+            self.counts[self.last.name] += 1
+
+    def board(self, overlay: bool) -> Board:
+        """What there is to draw."""
+        shown = (self.everywhere() if overlay else None) or Decision(None, None)
+        path = tuple(self.path)
+        return Board.of(
+            self.config, self.core.state, path=path, experts=self.experts, gate=shown.gate, actions=shown.actions
+        )
