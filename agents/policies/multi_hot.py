@@ -36,7 +36,7 @@ class Chunk:
         self.rows = len(bounds) - 1
         self._columns, self._bounds, self._width = inputs, bounds, width
         self.inputs = torch.from_numpy(inputs)
-        self.first = torch.from_numpy(np.pad(bounds[:-1], (0, -self.rows % ROUNDED), constant_values=len(inputs)))
+        self.first = torch.from_numpy(np.concatenate([bounds[:-1], np.full(-self.rows % ROUNDED, len(inputs))]))
 
     @cached_property
     def transposed(self) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ class Network(nn.Sequential):
 
     def _layers(self) -> list[Layer]:
         layers: list[Any] = [*self, None]
-        found = []
+        found: list[Layer] = []
         for linear, following in pairwise(layers):
             if type(linear) not in ACTIVATIONS:
                 weight = linear.weight if found else _table(linear)

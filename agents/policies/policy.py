@@ -173,7 +173,9 @@ class GatedMixturePolicy(ActorCriticPolicy):
             distinct = Distinct.of(ones.row, labels)
             obs, labels = obs[distinct.first], None if labels is None else labels[distinct.first]
             weights = row_weights(distinct.row, distinct.repeats, weights)
-        features = self.extract_features(obs) if distinct is None else ones.table[ones.row[distinct.first.numpy()]]
+            features: Any = ones.table[ones.row[distinct.first.numpy()]]
+        else:
+            features = self.extract_features(obs)
         of_policy, of_value = (features, features) if self.share_features_extractor else features
         mixed = self.mixture.mix(of_policy, labels, detach=detach, hard=hard, gate=self.mixture.forced_gate)
         latent_vf = self.mixture.forward_critic(of_value)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch._C._has_mkldnn else None
 """The operator that torch's compiler emits for linear layers. It is not public: without it torch's product serves."""
 
 

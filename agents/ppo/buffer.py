@@ -133,8 +133,8 @@ class OutcomeBuffer(RolloutBuffer):
         if self.device_observations is not None:
             steps = self.to_torch(indices % self.buffer_size), self.to_torch(indices // self.buffer_size)
             samples = samples._replace(observations=self.device_observations[steps])
-        extra = (None if array is None else self.to_torch(array[indices]) for array in self._carried)
-        return Minibatch(*samples, *extra, ones=self.ones and self.ones.some(indices))
+        labels, weights = (None if array is None else self.to_torch(array[indices]) for array in self._carried)
+        return Minibatch(*samples, labels, weights, self.ones and self.ones.some(indices))
 
     def _flatten(self) -> None:
         weights = None if self.steps is None or self.steps.dtype == bool else self.steps

@@ -52,9 +52,11 @@ def record_routing(
     batch = buffer.minibatch(np.concatenate([_sample(np.flatnonzero(kept & (labels == label))) for label in names]))
     forward = policy.forward_batch(batch, **routing)  # of all at once, which costs a third
     assert forward.mixed is not None
+    assert forward.labels is not None
+    assert batch.labels is not None
     first = forward.mixed.gate_logits.detach().softmax(dim=1)[:, 0]
     for label, name in names.items():
-        rows, steps = forward.labels == label, batch.labels == label
+        rows, steps = forward.labels.eq(label), batch.labels.eq(label)
         if not steps.any():
             continue
         weights = None if forward.weights is None else forward.weights[rows]
