@@ -144,8 +144,8 @@ def what_was_seen(pane: Pane) -> tuple[str, ...]:
 
 
 def _said(surface: pygame.Surface, pane: Pane, at: tuple[int, int], width: int) -> None:
-    looks = ((FAINT, False), (TEXT, False), (TEXT, True))
-    for line, (text, (colour, bold)) in enumerate(zip(what_was_seen(pane), looks, strict=False)):
+    styles = ((FAINT, False), (TEXT, False), (TEXT, True))
+    for line, (text, (colour, bold)) in enumerate(zip(what_was_seen(pane), styles, strict=False)):
         write(surface, text, (at[0], at[1] + 19 * line), 13, colour, bold, width)
 
 
