@@ -1,5 +1,6 @@
 """The fast path gives the numbers of the plain one: layers that read ones, repeats evaluated once, native rollouts."""
 
+import platform
 from dataclasses import replace
 from typing import Any
 
@@ -14,33 +15,81 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 
 from oversight_gym.agents import METHODS, RoutedPPO
-from oversight_gym.agents.policies.multi_hot import CHUNK, Distinct, MultiHot, keys
-from oversight_gym.agents.policies.networks import Network
+from oversight_gym.agents.policies.memory import keep_freed_memory
+from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, Repeated
+from oversight_gym.agents.policies.networks import Network, mlp
+from oversight_gym.agents.policies.perceptron import ACTIVATIONS, CHUNK
+from oversight_gym.agents.policies.pointwise import PointwiseLinear
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.policies.products import product
 from oversight_gym.envs import OversightVecEnv, RequestError
 
 BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elements=st.integers(0, 1))
 
 
-@given(BINARY, st.integers(1, 5))
+@given(BINARY, st.integers(1, 5), st.sampled_from(list(ACTIVATIONS)), st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_reading_ones_is_the_matrix_product(matrix: np.ndarray, width: int) -> None:
+def test_reading_ones_is_the_matrix_product(
+    matrix: np.ndarray, width: int, activation: type[torch.nn.Module], linear_end: bool
+) -> None:
     """Rows and columns without a one included; gradients too."""
     torch.manual_seed(0)
     binary = torch.from_numpy(matrix)
-    network = Network(torch.nn.Linear(matrix.shape[1], width), torch.nn.Tanh())
+    network = mlp([matrix.shape[1], width, 3], activation)
+    if linear_end:
+        network.append(torch.nn.Linear(3, 2))
     found = []
-    for features in (binary.float(), MultiHot.chunks(binary)):
+    for features in (binary.float(), MultiHot.of(binary)):
         outputs = network(features)
         found.append((outputs, *torch.autograd.grad(outputs.square().sum(), network.parameters())))
     for plain, fast in zip(*found, strict=True):
         assert torch.allclose(plain, fast, atol=1e-5)
 
 
-def test_chunks_are_put_together_in_order() -> None:
-    binary = torch.from_numpy(np.random.default_rng(0).integers(2, size=(2 * CHUNK + 5, 9)).astype(np.int8))
-    network = Network(torch.nn.Linear(9, 3))
-    assert torch.allclose(network(MultiHot.chunks(binary)), network(binary.float()), atol=1e-6)
+@pytest.mark.parametrize("grad", [True, False])
+def test_chunks_are_put_together_in_order(grad: bool) -> None:
+    width = 512
+    binary = torch.from_numpy(np.random.default_rng(0).integers(2, size=(2 * CHUNK // width + 5, 9)).astype(np.int8))
+    network = mlp([9, width, 2], torch.nn.ReLU)
+    with torch.set_grad_enabled(grad):
+        assert torch.allclose(network(MultiHot.of(binary)), network(binary.float()), atol=1e-5)
+    if grad:
+        plain, fast = (
+            torch.autograd.grad(network(features).square().mean(), network.parameters())
+            for features in (binary.float(), MultiHot.of(binary))
+        )
+        for expected, found in zip(plain, fast, strict=True):
+            assert torch.allclose(expected, found, atol=1e-5)
+
+
+@pytest.mark.parametrize("by_onednn", [True, False])
+def test_a_product_takes_transposed_views_and_a_bias(by_onednn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not by_onednn:
+        monkeypatch.setattr("oversight_gym.agents.policies.products._ONEDNN", None)
+    a, b, bias = torch.randn(70, 33), torch.randn(5, 33), torch.randn(5)
+    assert torch.allclose(product(a, b, bias), a @ b.T + bias, atol=1e-5)
+    assert torch.allclose(product(a, b.T.contiguous().T), a @ b.T, atol=1e-5)
+    assert torch.allclose(product(a.T, torch.ones(2, 70)), a.T @ torch.ones(70, 2), atol=1e-5)
+
+
+def test_a_first_layer_behind_a_convolution_is_read_by_its_table() -> None:
+    layer = PointwiseLinear(planes=3, channels=2, squares=4, outputs=5)
+    assert torch.allclose(layer.table, layer.weight.T, atol=1e-6)
+    assert layer.table.is_contiguous()
+
+
+def test_what_follows_from_unchanged_parameters_is_forgotten_afterwards() -> None:
+    network, features = mlp([4, 3], torch.nn.ReLU), MultiHot.of(torch.eye(4, dtype=torch.int8))
+    before = network(features).detach()
+    with network.unchanged():
+        assert torch.equal(network(features), before)
+    with torch.no_grad():
+        network[0].weight += 1.0
+    assert torch.allclose(network(features), network(torch.eye(4)), atol=1e-6)
+
+
+def test_freed_memory_is_kept_where_the_c_library_is_glibc() -> None:
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
 
 
 def test_more_inputs_than_a_small_integer_counts() -> None:
@@ -50,17 +99,35 @@ def test_more_inputs_than_a_small_integer_counts() -> None:
     network = Network(torch.nn.Linear(40_000, 2))
     expected, found = (
         torch.autograd.grad(network(features).square().sum(), network[0].weight)[0]
-        for features in (binary.float(), MultiHot.chunks(binary))
+        for features in (binary.float(), MultiHot.of(binary))
     )
     assert torch.allclose(expected, found, atol=1e-6)
 
 
+def dense(hot: MultiHot) -> np.ndarray:
+    matrix = np.zeros((len(hot), hot.width), dtype=np.int8)
+    matrix[np.repeat(np.arange(len(hot)), np.diff(hot.bounds)), hot.inputs] = 1
+    return matrix
+
+
 @given(BINARY, st.data())
 @settings(max_examples=100, deadline=None)
-def test_equal_keys_mean_equal_rows_and_labels(matrix: np.ndarray, data: st.DataObject) -> None:
+def test_rows_can_be_chosen_and_joined(matrix: np.ndarray, data: st.DataObject) -> None:
+    hot = MultiHot.of(torch.from_numpy(matrix))
+    rows = data.draw(arrays(np.int64, st.integers(1, 9), elements=st.integers(0, len(matrix) - 1)))
+    assert np.array_equal(dense(hot), matrix)
+    assert np.array_equal(dense(hot[rows]), matrix[rows])
+    assert np.array_equal(dense(MultiHot.join([hot[rows], hot])), np.concatenate([matrix[rows], matrix]))
+
+
+@given(BINARY, st.data())
+@settings(max_examples=100, deadline=None)
+def test_equal_rows_are_found_and_told_apart_by_label(matrix: np.ndarray, data: st.DataObject) -> None:
     labels = data.draw(arrays(np.int64, len(matrix), elements=st.integers(-1, 2)))
-    assert [len(set(map(tuple, matrix))), len(matrix)] == [len(set(keys(torch.from_numpy(matrix)))), len(matrix)]
-    distinct = Distinct.of(torch.from_numpy(matrix), torch.from_numpy(labels))
+    repeated = Repeated.of(torch.from_numpy(matrix))
+    assert np.array_equal(dense(repeated.table)[repeated.row], matrix)
+    assert len(repeated.table) == len(set(map(tuple, matrix)))
+    distinct = Distinct.of(repeated.row, torch.from_numpy(labels))
     rows = np.column_stack([matrix, labels])
     assert np.array_equal(rows[distinct.first.numpy()][distinct.row.numpy()], rows)
     assert len(distinct.first) == len(set(map(tuple, rows)))
@@ -135,6 +202,14 @@ def test_policies_that_read_ones_answer_like_others_whatever_the_type_of_observa
 def test_ones_can_only_be_read_from_binary_observations() -> None:
     with pytest.raises(RequestError, match="multi_hot is True"):
         GatedMixturePolicy(spaces.Box(0, 1, (4,)), spaces.Discrete(2), ConstantSchedule(0.0), multi_hot=True)
+
+
+def test_an_unknown_activation_is_read_plainly() -> None:
+    spaces_ = spaces.MultiBinary((2, 3, 3)), spaces.Discrete(2)
+    policy = GatedMixturePolicy(*spaces_, ConstantSchedule(0.0), activation_fn=torch.nn.GELU)
+    assert not policy.multi_hot
+    with pytest.raises(RequestError, match="GELU"):
+        GatedMixturePolicy(*spaces_, ConstantSchedule(0.0), activation_fn=torch.nn.GELU, multi_hot=True)
 
 
 class StopAt(BaseCallback):

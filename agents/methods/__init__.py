@@ -1,1 +1,18 @@
-"""What an oversight method is, the registry of methods, and the reward models."""
+"""What an oversight method is, the registry of methods, and the reward models; nothing here loads torch by itself."""
+
+from oversight_gym.agents.methods.builtin import METHODS, register
+from oversight_gym.agents.methods.memory import Memory, Stream
+from oversight_gym.agents.methods.method import PLAIN, Method
+from oversight_gym.agents.methods.variants import FineTuned, RewardModelled, ShuffledLabels
+
+__all__ = [
+    "METHODS",
+    "PLAIN",
+    "FineTuned",
+    "Memory",
+    "Method",
+    "RewardModelled",
+    "ShuffledLabels",
+    "Stream",
+    "register",
+]

@@ -7,6 +7,7 @@ from gymnasium.spaces import Discrete
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
+from oversight_gym.agents.policies.multi_hot import Repeated
 from oversight_gym.agents.routing.mixture import Mixed
 
 
@@ -28,6 +29,7 @@ class Minibatch(NamedTuple):
         labels: shape (batch,), int64: index of the expert that a step is routed to, or ``UNLABELLED``; None where
             there are no labels.
         weights: shape (batch,), float32, how much each step counts; None for equally.
+        ones: the observations once more, by their ones, where the rollout has found out which of them are equal.
     """
 
     observations: Any
@@ -38,6 +40,7 @@ class Minibatch(NamedTuple):
     returns: Tensor
     labels: Tensor | None = None
     weights: Tensor | None = None
+    ones: Repeated | None = None
 
     def mean(self, losses: Tensor) -> Tensor:
         """The mean of losses (batch,) over the steps, by their weights."""

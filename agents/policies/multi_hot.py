@@ -1,17 +1,16 @@
-"""Layers that read binary observations: where only a few inputs are 1, a matrix product is a sum of few rows."""
+"""Binary observations by their ones: where only a few inputs are 1, a matrix product is a sum of few rows."""
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag
 
-CHUNK = 2048
-"""Samples at a time, so that the activations of a chunk stay in the cache, and out of fresh memory."""
+ROUNDED = 64
+"""A chunk is filled up to a multiple of this: oneDNN compiles a kernel for every number of rows that it meets."""
 
 
 def flat_binary(obs: Tensor) -> Tensor:
@@ -19,42 +18,92 @@ def flat_binary(obs: Tensor) -> Tensor:
     return obs.flatten(1).to(torch.int8)
 
 
-def _ones(binary: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Flat positions of the ones of a matrix, and where each sample's begin among them and the last one's end."""
-    samples, width = binary.shape
-    ones = np.flatnonzero(binary.contiguous().numpy().view(bool))
-    return ones, np.searchsorted(ones, np.arange(samples + 1) * width)
-
-
-class MultiHot:
-    """A binary matrix (samples, inputs) by the positions of its ones.
+class Chunk:
+    """Some rows of a binary matrix, as torch's sums of embeddings take them.
 
     Args:
-        binary: the matrix, int8 in {0, 1}, on the CPU.
+        inputs: shape (ones,), int64: the column of each one, row by row.
+        bounds: shape (rows + 1,), int64: where each row's ones begin, and where the last one's end.
+        width: number of columns.
 
     Attributes:
-        inputs: shape (ones,), int64: the input of each one, sample by sample.
-        first: shape (samples,), int64: where each sample's ones begin.
+        rows: their number.
+        inputs: as above.
+        first: shape (rows and more,), int64: where each row's ones begin; filled up with empty rows (``ROUNDED``).
     """
 
-    def __init__(self, binary: Tensor) -> None:
-        self._width = binary.shape[1]
-        self._ones, bounds = _ones(binary)
-        self.inputs = torch.from_numpy(self._ones % self._width)
-        self.first = torch.from_numpy(bounds[:-1])
-
-    @classmethod
-    def chunks(cls, binary: Tensor) -> "list[MultiHot]":
-        """A matrix in parts of at most ``CHUNK`` samples."""
-        return [cls(part) for part in torch.split(binary, CHUNK)]
+    def __init__(self, inputs: NDArray[np.int64], bounds: NDArray[np.int64], width: int) -> None:
+        self.rows = len(bounds) - 1
+        self._columns, self._bounds, self._width = inputs, bounds, width
+        self.inputs = torch.from_numpy(inputs)
+        self.first = torch.from_numpy(np.pad(bounds[:-1], (0, -self.rows % ROUNDED), constant_values=len(inputs)))
 
     @cached_property
     def transposed(self) -> tuple[Tensor, Tensor]:
-        """The sample of each one, input by input (ones,), and where each input's ones begin (inputs,)."""
-        sample, column = np.divmod(self._ones, self._width)
-        order = np.argsort(column.astype(np.min_scalar_type(self._width)), kind="stable")  # 16 bits: a radix sort
-        first = np.searchsorted(column[order], np.arange(self._width))
-        return torch.from_numpy(sample[order]), torch.from_numpy(first)
+        """The row of each one, column by column (ones,), and where each column's ones begin (width,)."""
+        column = self._columns.astype(np.min_scalar_type(self._width))
+        order = np.argsort(column, kind="stable")  # up to 16 bits: a radix sort
+        row = np.repeat(np.arange(self.rows), np.diff(self._bounds))
+        first = np.searchsorted(column[order], np.arange(self._width, dtype=column.dtype))
+        return torch.from_numpy(row[order]), torch.from_numpy(first)
+
+
+class MultiHot:
+    """A binary matrix by the positions of its ones, as a sparse matrix in row order has them.
+
+    Args:
+        inputs: shape (ones,), int64: the column of each one, row by row.
+        bounds: shape (rows + 1,), int64: where each row's ones begin, and where the last one's end.
+        width: number of columns.
+    """
+
+    def __init__(self, inputs: NDArray[np.int64], bounds: NDArray[np.int64], width: int) -> None:
+        self.inputs, self.bounds, self.width = inputs, bounds, width
+        self._chunks: dict[int, list[Chunk]] = {}
+
+    @classmethod
+    def of(cls, binary: Tensor) -> "MultiHot":
+        """The ones of a matrix (rows, width), int8 in {0, 1}, on the CPU."""
+        rows, width = binary.shape
+        ones = np.flatnonzero(binary.contiguous().numpy().view(bool))
+        return cls(ones % width, np.searchsorted(ones, np.arange(rows + 1) * width), width)
+
+    @classmethod
+    def join(cls, parts: Sequence["MultiHot"]) -> "MultiHot":
+        """The rows of several matrices, one after the other."""
+        counts = np.concatenate([np.diff(part.bounds) for part in parts])
+        return cls(np.concatenate([part.inputs for part in parts]), _bounds(counts), parts[0].width)
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> "MultiHot":
+        """The rows at these indices, shape (m,)."""
+        counts = np.diff(self.bounds)[rows]
+        bounds = _bounds(counts)
+        ones = np.arange(bounds[-1]) + np.repeat(self.bounds[rows] - bounds[:-1], counts)
+        return MultiHot(self.inputs[ones], bounds, self.width)
+
+    def chunks(self, most: int) -> list[Chunk]:
+        """The matrix in parts of at most ``most`` rows; kept, since several networks read the same ones."""
+        if most not in self._chunks:
+            cuts = [self.bounds[start : start + most + 1] for start in range(0, max(len(self), 1), most)]
+            self._chunks[most] = [Chunk(self.inputs[cut[0] : cut[-1]], cut - cut[0], self.width) for cut in cuts]
+        return self._chunks[most]
+
+    def keys(self) -> NDArray[np.int64]:
+        """A number per row, the same for equal rows; shape (rows,), int64.
+
+        Sums of random codes of the ones (Zobrist hashing): n different rows share one with a chance of n^2 / 2^65.
+        """
+        sums = np.zeros(len(self.inputs) + 1, dtype=np.int64)
+        np.cumsum(_codes(self.width)[self.inputs], out=sums[1:])  # wraps around, which does no harm
+        return sums[self.bounds[1:]] - sums[self.bounds[:-1]]
+
+
+def _bounds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where parts of these lengths begin, one after the other, and where the last one ends."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 
 
 @lru_cache(maxsize=8)
@@ -62,20 +111,31 @@ def _codes(width: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(2**63, size=width)
 
 
-def keys(binary: Tensor) -> NDArray[np.int64]:
-    """A number per row of a binary matrix, the same for equal rows; shape (samples,), int64.
+class Repeated(NamedTuple):
+    """A batch of binary rows, of which some may be equal.
 
-    Sums of random codes of the ones (Zobrist hashing): n different rows share one with a chance of n^2 / 2^65.
+    Attributes:
+        table: rows that all differ.
+        row: shape (samples,), int64: which of them each sample is.
     """
-    width = binary.shape[1]
-    ones, bounds = _ones(binary)
-    sums = np.zeros(len(ones) + 1, dtype=np.int64)
-    np.cumsum(_codes(width)[ones % width], out=sums[1:])  # wraps around, which does no harm
-    return sums[bounds[1:]] - sums[bounds[:-1]]
+
+    table: MultiHot
+    row: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, binary: Tensor) -> "Repeated":
+        """A matrix (samples, width), int8 in {0, 1}, on the CPU."""
+        hot = MultiHot.of(binary)
+        _, first, row = np.unique(hot.keys(), return_index=True, return_inverse=True)
+        return cls(hot[first], row)
+
+    def some(self, samples: NDArray[np.intp]) -> "Repeated":
+        """The samples at these indices, with the whole table."""
+        return Repeated(self.table, self.row[samples])
 
 
 class Distinct(NamedTuple):
-    """The different rows of a batch.
+    """The samples of a batch that differ.
 
     Attributes:
         first: shape (rows,), int64: where each is first found.
@@ -88,40 +148,9 @@ class Distinct(NamedTuple):
     repeats: Tensor
 
     @classmethod
-    def of(cls, binary: Tensor, labels: Tensor | None = None) -> "Distinct":
-        """Rows of a matrix (samples, inputs), int8 in {0, 1}; with ``labels`` (samples,), of equal label, too."""
-        found = keys(binary)
+    def of(cls, rows: NDArray[np.int64], labels: Tensor | None = None) -> "Distinct":
+        """Of samples by the row (samples,) and, if given, the label (samples,), int64, from -1 on, that each has."""
         if labels is not None:
-            code_of_label = _codes(binary.shape[1] + 1)[-1]
-            found = found + (labels.numpy().astype(np.int64) + 1) * code_of_label
-        _, *parts = np.unique(found, return_index=True, return_inverse=True, return_counts=True)
+            rows = (labels.numpy() + 1) * (rows.max(initial=0) + 1) + rows
+        _, *parts = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
         return cls(*map(torch.from_numpy, parts))
-
-
-class _MultiHotLinear(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor, hot: MultiHot) -> Tensor:
-        ctx.hot = hot
-        return embedding_bag(hot.inputs, weight, hot.first, mode="sum").add_(bias)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        gradient = gradient.contiguous()
-        samples, first = ctx.hot.transposed
-        return embedding_bag(samples, gradient, first, mode="sum"), gradient.sum(dim=0), None
-
-
-def multi_hot_linear(hot: MultiHot, weight: Tensor, bias: Tensor) -> Tensor:
-    """``binary @ weight + bias``, in the time of a few additions per sample.
-
-    Args:
-        hot: the binary matrix, (samples, inputs).
-        weight: shape (inputs, outputs), float32, contiguous.
-        bias: shape (outputs,).
-
-    Returns:
-        shape (samples, outputs). Equal to the matrix product up to the order of its sums.
-    """
-    summed: Tensor = _MultiHotLinear.apply(weight, bias, hot)  # type: ignore[no-untyped-call]
-    return summed

@@ -38,6 +38,14 @@ class PointwiseLinear(nn.Module):
         assert shift is not None
         return self.linear.bias + self._by_channel().sum(dim=2) @ shift
 
+    @property
+    def table(self) -> Tensor:
+        """The weight transposed, shape (planes * squares, outputs), contiguous; by a product, not an ``einsum``."""
+        planes, channels = self.convolution.in_channels, self.convolution.out_channels
+        of_channel = self.linear.weight.T.reshape(channels, -1)  # (channels, squares * outputs)
+        of_plane = self.convolution.weight[:, :, 0, 0].T @ of_channel
+        return of_plane.view(planes * of_channel.shape[1] // self.linear.out_features, self.linear.out_features)
+
     def forward(self, flat: Tensor) -> Tensor:
         """From (batch, planes * squares) to (batch, outputs)."""
         return nn.functional.linear(flat, self.weight, self.bias)

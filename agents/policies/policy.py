@@ -1,7 +1,7 @@
 """The mixture as a stable-baselines3 policy."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -12,9 +12,10 @@ from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtr
 from torch import Tensor, nn
 
 from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, row_weights, taken_actions
-from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, flat_binary
-from oversight_gym.agents.policies.networks import Features, MixtureExtractor
+from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, Repeated, flat_binary
+from oversight_gym.agents.policies.networks import Features, MixtureExtractor, Network
 from oversight_gym.agents.policies.optimizer import LightAdam
+from oversight_gym.agents.policies.perceptron import ACTIVATIONS
 from oversight_gym.agents.policies.pointwise import PointwiseLinear
 from oversight_gym.agents.policies.steering import Gate, SteeredPolicy, forced_gate, gate_vector
 from oversight_gym.agents.routing.mixture import Forced
@@ -39,7 +40,8 @@ class GatedMixturePolicy(ActorCriticPolicy):
             ``planes`` is given: the weights of their first layers that read them are 0 and stay so.
         planes: names of the observation's planes, in order.
         multi_hot: read binary observations by their ones, on the CPU: the same numbers but for rounding, faster. Only
-            for a ``MultiBinary`` space and SB3's ``FlattenExtractor``; None where it can be.
+            for a ``MultiBinary`` space, SB3's ``FlattenExtractor`` and an activation in ``ACTIVATIONS``; None where it
+            can be.
         **kwargs: as in ``ActorCriticPolicy``; the optimizer is :class:`LightAdam` unless set.
 
     Raises:
@@ -76,13 +78,14 @@ class GatedMixturePolicy(ActorCriticPolicy):
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, **(kwargs.get("optimizer_kwargs") or {})}  # as SB3 sets Adam's
         super().__init__(*args, **kwargs)
         flattened = self.share_features_extractor and isinstance(self.features_extractor, FlattenExtractor)
-        binary = flattened and isinstance(self.observation_space, MultiBinary)
-        if multi_hot and not binary:
+        sparse = flattened and isinstance(self.observation_space, MultiBinary) and self.activation_fn in ACTIVATIONS
+        if multi_hot and not sparse:
             raise RequestError(
-                f"multi_hot is True, but the observations are {self.observation_space}; it needs a MultiBinary space "
-                "and one FlattenExtractor, or use multi_hot=False."
+                f"multi_hot is True, but the observations are {self.observation_space} and the activation is "
+                f"{self.activation_fn.__name__}; it needs a MultiBinary space, one FlattenExtractor and "
+                f"{' or '.join(known.__name__ for known in ACTIVATIONS)}, or use multi_hot=False."
             )
-        self.multi_hot = binary if multi_hot is None else multi_hot
+        self.multi_hot = sparse if multi_hot is None else multi_hot
         if self.blind_to:
             self._blind(flattened)
 
@@ -152,9 +155,11 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return self.multi_hot and obs.device.type == "cpu"
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
-        """As in SB3, or the ones of binary observations (see ``multi_hot``)."""
+        """As in SB3, or the ones of binary observations (see ``multi_hot``); those are taken as they are."""
+        if isinstance(obs, MultiHot):
+            return obs
         if self.reads_ones(obs):
-            return MultiHot.chunks(flat_binary(obs))
+            return MultiHot.of(flat_binary(obs))
         return super().extract_features(obs, features_extractor)
 
     def forward_batch(self, batch: Minibatch, detach: bool = False, hard: bool = False) -> ForwardPass:
@@ -164,10 +169,11 @@ class GatedMixturePolicy(ActorCriticPolicy):
         """
         distinct, obs, labels, weights = None, batch.observations, batch.labels, batch.weights
         if self.reads_ones(obs) and isinstance(self.action_dist, CategoricalDistribution):
-            distinct = Distinct.of(flat_binary(obs), labels)
+            ones = batch.ones or Repeated.of(flat_binary(obs))
+            distinct = Distinct.of(ones.row, labels)
             obs, labels = obs[distinct.first], None if labels is None else labels[distinct.first]
             weights = row_weights(distinct.row, distinct.repeats, weights)
-        features = self.extract_features(obs)
+        features = self.extract_features(obs) if distinct is None else ones.table[ones.row[distinct.first.numpy()]]
         of_policy, of_value = (features, features) if self.share_features_extractor else features
         mixed = self.mixture.mix(of_policy, labels, detach=detach, hard=hard, gate=self.mixture.forced_gate)
         latent_vf = self.mixture.forward_critic(of_value)
@@ -214,6 +220,15 @@ class GatedMixturePolicy(ActorCriticPolicy):
             yield
         finally:
             self.mixture.forced_gate = before
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Within the block no parameter may change and no gradient be taken, which spares work at every call."""
+        with ExitStack() as stack:
+            for network in self.mixture.modules():
+                if isinstance(network, Network):
+                    stack.enter_context(network.unchanged())
+            yield
 
     def expert(self, gate: Gate) -> "SteeredPolicy":
         """The policy with its gate forced, as an object of its own that shares the weights."""

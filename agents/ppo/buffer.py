@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.spaces import MultiBinary
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from torch import Tensor
 
 from oversight_gym.agents.policies.forward import Minibatch
+from oversight_gym.agents.policies.multi_hot import Repeated
 from oversight_gym.agents.ppo.labels import NONE, UNFINISHED, EpisodeEnds, fill_back
 
 
@@ -29,6 +31,7 @@ class OutcomeBuffer(RolloutBuffer):
         steps: shape (buffer_size, n_envs), bool, the steps an update sees, or float32, how much each counts, 0 for not
             at all; None for all.
         device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
+        ones: the observations by their ones, environment by environment, where the collector gives them, else None.
     """
 
     def __init__(self, *args: Any, paper_compat: bool = False, **kwargs: Any) -> None:
@@ -38,7 +41,10 @@ class OutcomeBuffer(RolloutBuffer):
 
     def reset(self) -> None:
         super().reset()
+        if isinstance(self.observation_space, MultiBinary):
+            self.observations = np.zeros(self.observations.shape, dtype=np.int8)  # SB3 takes four times the memory
         self.device_observations: Tensor | None = None
+        self.ones: Repeated | None = None
         self.labels: NDArray[np.int64] | None = None
         self.steps: NDArray[Any] | None = None
         shape = (self.buffer_size, self.n_envs)
@@ -63,14 +69,12 @@ class OutcomeBuffer(RolloutBuffer):
         actions: NDArray[np.int64],
         rewards: NDArray[np.float32],
         episode_starts: NDArray[np.bool_],
-        log_probs: Tensor,
     ) -> None:
-        """As SB3's ``add`` for integer actions, each (n_envs,), with the values left for later."""
+        """As SB3's ``add`` for integer actions, each (n_envs,), with values and log-probabilities left for later."""
         self.observations[self.pos] = obs
         self.actions[self.pos] = actions[:, None]
         self.rewards[self.pos] = rewards
         self.episode_starts[self.pos] = episode_starts
-        self.log_probs[self.pos] = log_probs.cpu().numpy()
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
@@ -130,7 +134,7 @@ class OutcomeBuffer(RolloutBuffer):
             steps = self.to_torch(indices % self.buffer_size), self.to_torch(indices // self.buffer_size)
             samples = samples._replace(observations=self.device_observations[steps])
         extra = (None if array is None else self.to_torch(array[indices]) for array in self._carried)
-        return Minibatch(*samples, *extra)
+        return Minibatch(*samples, *extra, ones=self.ones and self.ones.some(indices))
 
     def _flatten(self) -> None:
         weights = None if self.steps is None or self.steps.dtype == bool else self.steps

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from oversight_gym.agents.policies.multi_hot import flat_binary, keys
+from oversight_gym.agents.policies.memory import keep_freed_memory
+from oversight_gym.agents.policies.multi_hot import MultiHot, Repeated, flat_binary
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.ppo.buffer import OutcomeBuffer
+from oversight_gym.agents.ppo.buffer import OutcomeBuffer, flat
 from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.sb3 import OversightVecEnv
 
@@ -24,47 +25,47 @@ class _Answers:
         policy: the policy.
         most: number of observations in the rollout.
         actions: number of actions.
+
+    Attributes:
+        log_probs, probs: shape (most, actions), of every action, up to the last observation asked about.
     """
 
     def __init__(self, policy: GatedMixturePolicy, most: int, actions: int) -> None:
         self.policy = policy
         self.log_probs = torch.empty(most, actions, device=policy.device)
-        self._asked: list[Tensor] = []
+        self.probs = torch.empty_like(self.log_probs)
+        self._asked: list[Any] = []
         self._count = 0
-        self._keys = np.zeros(0, dtype=np.int64)  # sorted
-        self._rows = np.zeros(0, dtype=np.int64)  # of those keys
+        self._row_of: dict[int, int] = {}  # by the key of an observation
 
-    def _ask(self, obs: Tensor) -> NDArray[np.int64]:
-        rows = np.arange(self._count, self._count + len(obs))
-        self.log_probs[self._count : self._count + len(obs)] = self.policy.log_probs(obs)
+    def _ask(self, obs: Any) -> None:
+        rows = slice(self._count, self._count + len(obs))
+        self.log_probs[rows] = self.policy.log_probs(obs)
+        self.probs[rows] = self.log_probs[rows].exp()
         self._asked.append(obs)
         self._count += len(obs)
-        return rows
 
     def rows(self, obs: Tensor) -> NDArray[np.int64]:
-        """Where in ``log_probs`` and :meth:`values` the answers to observations (n, ...) are, shape (n,)."""
+        """Where in ``log_probs``, ``probs`` and ``asked`` observations (n, ...) are, shape (n,)."""
+        before = self._count
         if not self.policy.reads_ones(obs):
-            return self._ask(obs)
-        found = keys(flat_binary(obs))
-        place = np.searchsorted(self._keys, found)
-        known = place < len(self._keys)
-        known[known] = self._keys[place[known]] == found[known]
-        if not known.all():
-            fresh, first = np.unique(found[~known], return_index=True)
-            rows = self._ask(obs[torch.from_numpy(np.flatnonzero(~known)[first])])
-            at = np.searchsorted(self._keys, fresh)
-            self._keys, self._rows = np.insert(self._keys, at, fresh), np.insert(self._rows, at, rows)
-            place = np.searchsorted(self._keys, found)
-        answered: NDArray[np.int64] = self._rows[place]
-        return answered
+            self._ask(obs)
+            return np.arange(before, self._count)
+        hot, row_of = MultiHot.of(flat_binary(obs)), self._row_of
+        rows = np.array([row_of.setdefault(key, len(row_of)) for key in hot.keys().tolist()])
+        fresh = np.flatnonzero(rows >= before)
+        if len(fresh):
+            where = np.empty(len(row_of) - before, dtype=np.int64)
+            where[rows[fresh] - before] = fresh  # of equal ones any
+            self._ask(hot[where])
+        return rows
 
-    def values(self) -> NDArray[np.float32]:
-        """Shape (observations asked about,)."""
-        values: NDArray[np.float32] = self.policy.predict_values(torch.cat(self._asked)).cpu().numpy().ravel()
-        return values
+    @property
+    def asked(self) -> Any:
+        """The observations asked about."""
+        return MultiHot.join(self._asked) if isinstance(self._asked[0], MultiHot) else torch.cat(self._asked)
 
 
-@torch.no_grad()
 def collect(
     model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: OutcomeBuffer, n_rollout_steps: int
 ) -> bool:
@@ -75,35 +76,48 @@ def collect(
     """
     policy: GatedMixturePolicy = model.policy
     policy.set_training_mode(False)
+    keep_freed_memory()
     rollout_buffer.reset()
     callback.on_rollout_start()
+    with policy.unchanged():
+        return _collect(model, env, callback, rollout_buffer, n_rollout_steps)
+
+
+def _collect(
+    model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: OutcomeBuffer, n_rollout_steps: int
+) -> bool:
+    policy: GatedMixturePolicy = model.policy
     answers = _Answers(policy, n_rollout_steps * env.num_envs, model.action_space.n)
     asked = np.empty((n_rollout_steps, env.num_envs), dtype=np.int64)
-    cut: list[tuple[int, NDArray[np.intp], NDArray[Any]]] = []  # truncated episodes: step, where, last observations
+    truncated, last = [], []  # where episodes were cut off, flat over steps and environments; their last observations
     for step in range(n_rollout_steps):
-        obs_tensor = torch.as_tensor(model._last_obs, device=model.device)
-        asked[step] = answers.rows(obs_tensor)
-        log_probs = answers.log_probs[torch.from_numpy(asked[step])]
-        drawn = torch.multinomial(log_probs.exp(), 1)  # the draw of SB3's categorical distribution
-        actions = drawn.squeeze(1).cpu().numpy()
+        asked[step] = answers.rows(torch.as_tensor(model._last_obs, device=model.device))
+        probs = answers.probs[torch.from_numpy(asked[step])]
+        actions = torch.multinomial(probs, 1).squeeze(1).cpu().numpy()  # the draw of SB3's categorical distribution
         new_obs, rewards, dones, infos = cast(StepResult, env.step(actions))
         model.num_timesteps += env.num_envs
         callback.update_locals(locals() | {"self": model})
         if not callback.on_step():
             return False
         model._update_info_buffer(infos, dones)
-        truncated = np.flatnonzero(infos.truncated)
-        if len(truncated):
-            cut.append((step, truncated, infos.last(truncated)))
-        chosen = log_probs.gather(1, drawn).squeeze(1)
-        rollout_buffer.put(model._last_obs, actions, rewards, model._last_episode_starts, chosen)
+        where = np.flatnonzero(infos.truncated)
+        if len(where):
+            truncated.append(step * env.num_envs + where)
+            last.append(infos.last(where))
+        rollout_buffer.put(model._last_obs, actions, rewards, model._last_episode_starts)
         model._last_obs, model._last_episode_starts = new_obs, dones
-    rollout_buffer.values[:] = answers.values()[asked]
-    for step, truncated, last in cut:
-        bootstrap = policy.predict_values(torch.as_tensor(last, device=model.device)).cpu().numpy().ravel()
-        rollout_buffer.rewards[step, truncated] += model.gamma * bootstrap
-    last_values = policy.predict_values(torch.as_tensor(model._last_obs, device=model.device))
-    rollout_buffer.compute_returns_and_advantage(last_values, dones)
+    taken = answers.log_probs.cpu().numpy()[asked[..., None], rollout_buffer.actions.astype(np.int64)]
+    rollout_buffer.log_probs[:] = taken.squeeze(-1)
+    table = answers.asked
+    rollout_buffer.values[:] = policy.predict_values(table).cpu().numpy().ravel()[asked]
+    if isinstance(table, MultiHot):
+        rollout_buffer.ones = Repeated(table, flat(asked))
+    beyond = torch.as_tensor(np.concatenate([*last, model._last_obs]), device=model.device)
+    values = policy.predict_values(beyond).flatten()
+    if truncated:
+        bootstrap = values[: -env.num_envs].cpu().numpy()
+        rollout_buffer.rewards.reshape(-1)[np.concatenate(truncated)] += model.gamma * bootstrap
+    rollout_buffer.compute_returns_and_advantage(values[-env.num_envs :], dones)
     callback.update_locals(locals() | {"self": model})
     callback.on_rollout_end()
     return True

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
+from torch import Tensor
 
+from oversight_gym.agents.policies.forward import Minibatch, mean
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.buffer import OutcomeBuffer, flat
 from oversight_gym.agents.ppo.losses import policy_gradient_loss
@@ -46,22 +48,29 @@ def record_routing(
     """
     assert buffer.labels is not None
     labels, kept = flat(buffer.labels), flat(buffer.kept())
-    for label, name in ({UNLABELLED: "unlabelled"} | dict(enumerate(policy.experts))).items():
-        steps = np.flatnonzero(kept & (labels == label))
-        if not len(steps):
+    names = {UNLABELLED: "unlabelled"} | dict(enumerate(policy.experts))
+    batch = buffer.minibatch(np.concatenate([_sample(np.flatnonzero(kept & (labels == label))) for label in names]))
+    forward = policy.forward_batch(batch, **routing)  # of all at once, which costs a third
+    assert forward.mixed is not None
+    first = forward.mixed.gate_logits.detach().softmax(dim=1)[:, 0]
+    for label, name in names.items():
+        rows, steps = forward.labels == label, batch.labels == label
+        if not steps.any():
             continue
-        batch = buffer.minibatch(_sample(steps))
-        with torch.set_grad_enabled(label != UNLABELLED):
-            forward = policy.forward_batch(batch, **routing)
-        assert forward.mixed is not None
-        first = forward.mixed.gate_logits.detach().softmax(dim=1)[:, 0]
-        logger.record(f"gate/{name}", float(forward.mean(first)))
+        weights = None if forward.weights is None else forward.weights[rows]
+        logger.record(f"gate/{name}", float(mean(first[rows], weights)))
         if label == UNLABELLED:
             continue
         experts = policy.mixture.experts
-        loss = policy_gradient_loss(batch, forward)
-        gradients = iter(torch.autograd.grad(loss, list(experts.parameters()), allow_unused=True))
+        loss = policy_gradient_loss(_only(batch, steps), forward._replace(log_prob=forward.log_prob[steps]))
+        gradients = iter(torch.autograd.grad(loss, list(experts.parameters()), retain_graph=True, allow_unused=True))
         for expert, module in experts.items():
             own = islice(gradients, len(list(module.parameters())))
             squares = [float(gradient.square().sum()) for gradient in own if gradient is not None]
             logger.record(f"grad_norm/{expert}_on_{name}", float(np.sqrt(sum(squares))))
+
+
+def _only(batch: Minibatch, steps: Tensor) -> Minibatch:
+    """Some steps of a minibatch, (batch,) bool."""
+    weights = None if batch.weights is None else batch.weights[steps]
+    return batch._replace(advantages=batch.advantages[steps], weights=weights)

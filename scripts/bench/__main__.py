@@ -1,10 +1,12 @@
 """Times what people wait for, each beside a yardstick timed in the same run: ``python scripts/bench [SECTION ...]``.
 
 Without names every section runs but ``result``, which trains ten times and takes about a quarter of an hour.
+``python scripts/bench against PATH-OF-PYTHON [NAME ...]`` compares with another version (``against.py``).
 """
 
 import sys
 
+import against
 import environment
 import evaluating
 import growth
@@ -24,6 +26,8 @@ SECTIONS = {
 }
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["against"]:
+        sys.exit(against.main(*sys.argv[2:]) if sys.argv[2:] else "give the path of the other version's python.")
     names = sys.argv[1:] or [name for name in SECTIONS if name != "result"]
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:

@@ -1,0 +1,112 @@
+"""Layers on binary inputs, forwards and backwards by hand: chunk by chunk, in little more than their products."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
+
+from oversight_gym.agents.policies.multi_hot import MultiHot
+from oversight_gym.agents.policies.products import product
+
+CHUNK = 2**17
+"""Activations of a layer at a time: half a mebibyte, so that the layers of a chunk stay in a core's cache."""
+
+
+class Activation(NamedTuple):
+    """An activation function.
+
+    Attributes:
+        apply: changes its argument in place, and returns it.
+        slope: from the gradient at its output, and that output, to the gradient at its input.
+    """
+
+    apply: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
+
+
+ACTIVATIONS: dict[type[nn.Module], Activation] = {
+    nn.Identity: Activation(lambda inputs: inputs, lambda gradient, _: gradient),
+    nn.ReLU: Activation(torch.relu_, lambda gradient, outputs: torch.ops.aten.threshold_backward(gradient, outputs, 0)),
+    nn.Tanh: Activation(torch.tanh_, torch.ops.aten.tanh_backward),
+}
+"""The activations that :func:`perceptron` knows."""
+
+
+class Layer(NamedTuple):
+    """A linear layer and what follows it.
+
+    Attributes:
+        weight: shape (outputs, inputs), but of the first layer (inputs, outputs), contiguous.
+        bias: shape (outputs,).
+        activation: what follows.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    activation: Activation
+
+
+def perceptron(hot: MultiHot, layers: Sequence[Layer]) -> Tensor:
+    """What layers make of binary inputs, shape (rows, outputs); differentiable once, by weights and biases."""
+    if not torch.is_grad_enabled():
+        return _forward(hot, layers)
+    parameters = (parameter for layer in layers for parameter in (layer.weight, layer.bias))
+    outputs: Tensor = _Perceptron.apply(hot, layers, *parameters)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+def _forward(hot: MultiHot, layers: Sequence[Layer], kept: list[list[Tensor]] | None = None) -> Tensor:
+    """With every chunk's outputs of all layers appended to ``kept``."""
+    table, bias, activation = layers[0]
+    table = table.detach()  # spares torch the bookkeeping for a gradient
+    outputs = []
+    for chunk in hot.chunks(_rows(layers)):
+        found = [activation.apply(_sums(table, chunk.inputs, chunk.first).add_(bias))]
+        for layer in layers[1:]:
+            found.append(layer.activation.apply(product(found[-1], layer.weight, layer.bias)))
+        outputs.append(found[-1][: chunk.rows])
+        if kept is not None:
+            kept.append(found)
+    return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+
+
+def _rows(layers: Sequence[Layer]) -> int:
+    return max(1, CHUNK // len(layers[0].bias))
+
+
+def _sums(table: Tensor, rows: Tensor, first: Tensor) -> Tensor:
+    """Sums of a table's rows, one for each entry of ``first``: where its rows begin."""
+    sums: Tensor = torch.embedding_bag(table, rows, first, False, 0)[0]  # mode 0 sums
+    return sums
+
+
+class _Perceptron(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hot: MultiHot, layers: Sequence[Layer], *_: Tensor) -> Tensor:
+        ctx.hot, ctx.layers, ctx.kept = hot, layers, []
+        return _forward(hot, layers, ctx.kept)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        layers: Sequence[Layer] = ctx.layers
+        sums = [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in layers]
+        chunks = ctx.hot.chunks(_rows(layers))
+        parts = torch.split(gradient, [chunk.rows for chunk in chunks])
+        for chunk, part, found in zip(chunks, parts, ctx.kept, strict=True):
+            filled = len(found[0]) - chunk.rows
+            at = pad(part, (0, 0, 0, filled)) if filled else part
+            for index in reversed(range(len(layers))):
+                of_weight, of_bias = sums[index]
+                at = layers[index].activation.slope(at, found[index])
+                of_bias += at.sum(dim=0)
+                if index:
+                    of_weight += product(at.T, found[index - 1].T)
+                    at = product(at, layers[index].weight.T)
+                else:
+                    samples, first = chunk.transposed
+                    of_weight += _sums(at.contiguous(), samples, first)
+        return None, None, *(each for pair in sums for each in pair)
