@@ -67,7 +67,7 @@ class Args:
 def main(args: Args) -> None:
     torch.set_num_threads(1)
     env = OversightVecEnv(256, seed=args.seed, oversight_probability=args.oversight, size=args.size)
-    settings: dict[str, Any] = {"n_steps": 32, "learning_rate": 2e-3, "gamma": 0.97, "gae_lambda": 0.95, "ent_coef": 0.05}
+    settings: Any = {"n_steps": 32, "learning_rate": 2e-3, "gamma": 0.97, "gae_lambda": 0.95, "ent_coef": 0.05}
     networks = {"net_arch": {"pi": [64, 64], "vf": [64], "gate": [32]}}
     model = RoutedA2C(env=env, method=args.method, seed=args.seed, policy_kwargs=networks, gate_coef=0.02, **settings)
     model.learn(args.total_timesteps)
