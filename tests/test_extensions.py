@@ -47,7 +47,8 @@ def assert_exact_and_sampled_agree(run_dir: Path, example: str, exact: dict[str,
     load_plugin(str(EXAMPLES / example))
     run = load_run(run_dir)
     env = OversightVecEnv(500, seed=5, **run.config.env.to_json())
-    observation, ended = env.reset(), []
+    observation = env.reset()
+    ended: list[dict[str, Any]] = []
     with run.policy.steer(gate):
         while len(ended) < 20_000:
             observation, _, dones, infos = env.step(run.policy.predict(observation)[0])

@@ -8,6 +8,7 @@ update.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import tyro
@@ -54,8 +55,11 @@ class Args:
     """Train a routed A2C agent and judge it, exactly, at every gate."""
 
     method: str = "routing"
+    """Name of a method with two experts."""
     oversight: float = 0.3
+    """Probability that a terminal square is under oversight."""
     size: tuple[int, int] = (3, 3)
+    """Rows and columns of the grid."""
     total_timesteps: int = 1_000_000
     seed: int = 0
 
@@ -63,7 +67,7 @@ class Args:
 def main(args: Args) -> None:
     torch.set_num_threads(1)
     env = OversightVecEnv(256, seed=args.seed, oversight_probability=args.oversight, size=args.size)
-    settings = {"n_steps": 32, "learning_rate": 2e-3, "gamma": 0.97, "gae_lambda": 0.95, "ent_coef": 0.05}
+    settings: Any = {"n_steps": 32, "learning_rate": 2e-3, "gamma": 0.97, "gae_lambda": 0.95, "ent_coef": 0.05}
     networks = {"net_arch": {"pi": [64, 64], "vf": [64], "gate": [32]}}
     model = RoutedA2C(env=env, method=args.method, seed=args.seed, policy_kwargs=networks, gate_coef=0.02, **settings)
     model.learn(args.total_timesteps)
