@@ -20,7 +20,7 @@ from oversight_gym.sweeps.sweep import sweep
 
 torch.set_num_threads(1)
 
-SMALL = {"total_timesteps": 4096, "num_envs": 32, "n_steps": 32, "batch_size": 256, "hidden": (32, 32)}
+SMALL = {"total_timesteps": 4096, "num_envs": 32, "n_steps": 32, "batch_size": 256, "layers": (32, 32)}
 
 
 def small_config(folder: Path, **values: object) -> TrainConfig:
@@ -57,7 +57,7 @@ TINY = (
     "num_envs=32",
     "n_steps=32",
     "batch_size=256",
-    "hidden=[32,32]",
+    "layers=[32,32]",
     "evaluations=4",
     "size=[3,3]",
 )

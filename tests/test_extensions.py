@@ -22,7 +22,7 @@ from oversight_gym.runs.folder import load_run
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 SMALL = (
     "--num-envs 128 --n-steps 32 --batch-size 1024 --n-epochs 2 --learning-rate 3e-3 --ent-coef 0.2 --gate-coef 0.02 "
-    "--hidden 64 64 --gate-hidden 32 --value-hidden 64 --evaluations 1"
+    "--layers 64 64 --gate-layers 32 --value-layers 64 --evaluations 1"
 )
 
 

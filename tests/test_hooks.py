@@ -121,9 +121,9 @@ class SlowExperts(Method):
 
     scale: float = 1.0
 
-    def parameter_groups(self, policy: Any) -> list[dict[str, Any]]:
-        experts = list(policy.mixture.experts.parameters())
-        others = [p for p in policy.parameters() if not any(p is expert for expert in experts)]
+    def parameter_groups(self, model: Any) -> list[dict[str, Any]]:
+        experts = list(model.policy.mixture.experts.parameters())
+        others = [p for p in model.policy.parameters() if not any(p is expert for expert in experts)]
         return [{"params": experts, "lr_scale": self.scale}, {"params": others}]
 
 

@@ -14,7 +14,7 @@ from oversight_gym.envs import Outcome, RequestError
 from oversight_gym.runs import build
 from oversight_gym.runs.config import TrainConfig
 
-PAPER = {"preset": "paper-reinforce", "hidden": (16, 16), "gate_hidden": (16, 16), "value_hidden": (16, 8)}
+PAPER = {"preset": "paper-reinforce", "layers": (16, 16), "gate_layers": (16, 16), "value_layers": (16, 8)}
 
 
 def test_a_pointwise_layer_is_the_convolution_and_the_linear_layer() -> None:
@@ -73,8 +73,8 @@ def test_a_policy_blind_to_oversight_is_so_behind_a_convolution(tmp_path: Path) 
 
 @pytest.mark.parametrize("network", ["gate", "value"])
 def test_a_convolution_without_a_hidden_layer_is_refused(network: str) -> None:
-    with pytest.raises(RequestError, match=f"{network}_hidden is empty"):
-        TrainConfig.of(**{f"{network}_channels": 4, f"{network}_hidden": ()})
+    with pytest.raises(RequestError, match=f"{network}_layers is empty"):
+        TrainConfig.of(**{f"{network}_channels": 4, f"{network}_layers": ()})
 
 
 @pytest.mark.parametrize("compat", [False, True])

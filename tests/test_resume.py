@@ -117,7 +117,7 @@ def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_of_a_run_repeats_it(tmp_path: Path) -> None:
-    config = small_config(tmp_path / "run", method="naive", anneal=False, gate_hidden=(16, 8), oversight=0.003)
+    config = small_config(tmp_path / "run", method="naive", anneal=False, gate_layers=(16, 8), oversight=0.003)
     words = config.command()
     assert words[:2] == ["oversight-gym", "train"]
     done = command(*words[1:], "--run-dir", tmp_path / "again")

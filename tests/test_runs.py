@@ -152,7 +152,7 @@ def test_bad_requests_end_in_a_sentence_and_a_status(words: list[str], mend: str
         ("config.json", b'{"config": {"method": "routing", "colour": 3}}', "'colour' is not a training setting"),
         ("config.json", b'{"config": {"learning_rat": 3}}', "the nearest is 'learning_rate'"),
         ("config.json", b'{"config": {"anneal": "False"}}', "anneal is 'False'; give true or false"),
-        ("config.json", b'{"config": {"hidden": [64, "a"]}}', r"hidden is \[64, 'a'\]; give an integer at \[1\]"),
+        ("config.json", b'{"config": {"layers": [64, "a"]}}', r"layers is \[64, 'a'\]; give an integer at \[1\]"),
         ("config.json", b'{"config": [1]}', "is broken"),
         ("config.json", b'{"other": 1}', "is broken"),
         ("model.safetensors", None, "no model.safetensors"),
@@ -260,3 +260,12 @@ def test_on_a_terminal_a_bar_shows_speed_and_the_steered_return(tmp_path: Path) 
     assert re.search(r"routing: +\d+%", text)
     assert re.search(r"steps/s", text)
     assert re.search(r"return \(diamond\) [+-]\d\.\d{3}", text)
+
+
+def test_a_config_written_before_fields_were_renamed_is_read() -> None:
+    written = TrainConfig.of(layers=(32,), gate_layers=(), value_layers=(16, 16)).to_json()
+    former = {"hidden": "layers", "gate_hidden": "gate_layers", "value_hidden": "value_layers"}
+    parts = ("kinds", "dynamics", "oversight_process", "view", "plugin")
+    old = {name: written[new] for name, new in former.items()}
+    old |= {name: value for name, value in written.items() if name not in (*former.values(), *parts)}
+    assert TrainConfig.from_json(old) == TrainConfig.from_json(written)

@@ -14,8 +14,6 @@ from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.envs.world.kinds import KINDS, most_valuable_first
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from oversight_gym.agents.ppo.buffer import OutcomeBuffer
     from oversight_gym.agents.ppo.losses import Term
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
@@ -126,8 +124,11 @@ class Method:
         """Terms of the loss beside the algorithm's own, by the name that each is logged under."""
         return {}
 
-    def parameter_groups(self, policy: "nn.Module") -> Sequence[dict[str, Any]] | None:
-        """Parameter groups for the optimizer, with ``lr_scale`` a factor of the learning rate; None for one group."""
+    def parameter_groups(self, model: "RoutedRollouts") -> Sequence[dict[str, Any]] | None:
+        """Parameter groups for the optimizer, with ``lr_scale`` a factor of the learning rate; None for the policy's.
+
+        Called after :meth:`start`, so that a loss term may have parameters of its own among what the model remembers.
+        """
         return None
 
     # ---- what follows from the above ---------------------------------------------------------------------------

@@ -102,8 +102,8 @@ class MixtureExtractor(GatedMixture):
         of_value = nn.Identity if linear_value else activation_fn
         self.value_net = mlp(value_sizes, of_value, planes, channels.get("vf", 0))
         if gated and len(experts) > 1:
-            hidden = mlp(gate_sizes, activation_fn, planes, channels.get("gate", 0))
-            self.gate = hidden.append(nn.Linear(gate_sizes[-1], len(experts) - 1))
+            layers = mlp(gate_sizes, activation_fn, planes, channels.get("gate", 0))
+            self.gate = layers.append(nn.Linear(gate_sizes[-1], len(experts) - 1))
         self.forced_gate: Forced | None = None
 
     def forward(self, features: Features) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # as SB3 expects

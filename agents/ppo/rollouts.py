@@ -124,7 +124,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         self.memory: Mapping[str, Memory] = self.method.start(self)
         for name, (arrays, position) in self.__dict__.pop("_saved_memory", {}).items():
             self.memory[name].restore(arrays, position)
-        groups = self.method.parameter_groups(self.policy)
+        groups = self.method.parameter_groups(self)
         if groups is not None:
             kwargs = self.policy.optimizer_kwargs
             self.policy.optimizer = self.policy.optimizer_class(groups, lr=self.lr_schedule(1), **kwargs)  # type: ignore[call-arg]

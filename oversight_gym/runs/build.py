@@ -22,9 +22,9 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
     return {
         **config.method_row.policy_kwargs(config.env),
         "net_arch": {
-            "pi": list(hyper.hidden),
-            "vf": list(hyper.value_hidden),
-            "gate": list(hyper.gate_hidden),
+            "pi": list(hyper.layers),
+            "vf": list(hyper.value_layers),
+            "gate": list(hyper.gate_layers),
         },
         "channels": {"gate": hyper.gate_channels, "vf": hyper.value_channels},
         "linear_value": hyper.linear_value,

@@ -176,7 +176,7 @@ class TrainConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
-        return cls.of(**values)
+        return cls.of(**{_FORMER_NAMES.get(name, name): value for name, value in values.items()})
 
 
 NON_RESULT_FIELDS = ("run_dir", "overwrite", "resume", "keep_weights", "plugin")
@@ -184,5 +184,7 @@ NON_RESULT_FIELDS = ("run_dir", "overwrite", "resume", "keep_weights", "plugin")
 _HYPER = field_types(Hyperparameters)
 FIELDS = {name: kind for name, kind in field_types(TrainConfig).items() if name != "hyper"} | _HYPER
 """Every training setting by name, and its type."""
+_FORMER_NAMES = {"hidden": "layers", "gate_hidden": "gate_layers", "value_hidden": "value_layers"}
+"""Fields of run folders that were written before they were renamed."""
 _ALWAYS = ("method", "oversight", "seed", "preset")
 """What a command line names in any case."""

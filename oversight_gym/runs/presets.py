@@ -59,13 +59,13 @@ class Hyperparameters:
     """SB3's orthogonal initialisation instead of torch's own."""
     adam_eps: float = 1e-5
     """Epsilon of Adam."""
-    hidden: tuple[int, ...] = (128, 128)
+    layers: tuple[int, ...] = (128, 128)
     """Hidden layers of each expert."""
-    gate_hidden: tuple[int, ...] = (128, 128, 128)
+    gate_layers: tuple[int, ...] = (128, 128, 128)
     """Hidden layers of the gate; none for a linear gate."""
     gate_channels: int = 0
     """Channels of a 1 x 1 convolution before the gate's hidden layers; 0 for no convolution."""
-    value_hidden: tuple[int, ...] = (128, 128)
+    value_layers: tuple[int, ...] = (128, 128)
     """Hidden layers of the value network."""
     value_channels: int = 0
     """Channels of a 1 x 1 convolution before the value network's hidden layers; 0 for no convolution."""
@@ -104,14 +104,14 @@ class Hyperparameters:
         for name in ("ent_coef", "vf_coef", "gate_coef", "max_grad_norm", "adam_eps"):
             if not getattr(self, name) >= 0:
                 raise RequestError(f"{name} is {getattr(self, name)!r}; it must be 0 or more.")
-        for width in (*self.hidden, *self.gate_hidden, *self.value_hidden):
+        for width in (*self.layers, *self.gate_layers, *self.value_layers):
             check_integer("layer width", width, 1)
         for network in ("gate", "value"):
             check_integer(f"{network}_channels", getattr(self, f"{network}_channels"), 0)
-            if getattr(self, f"{network}_channels") and not getattr(self, f"{network}_hidden"):
-                raise RequestError(f"{network}_hidden is empty; give a layer width, or {network}_channels 0.")
-        if not self.hidden:
-            raise RequestError("hidden is empty; give at least one layer width, for example 128 128.")
+            if getattr(self, f"{network}_channels") and not getattr(self, f"{network}_layers"):
+                raise RequestError(f"{network}_layers is empty; give a layer width, or {network}_channels 0.")
+        if not self.layers:
+            raise RequestError("layers is empty; give at least one layer width, for example 128 128.")
 
 
 FAST = Hyperparameters()
@@ -129,9 +129,9 @@ PAPER_PPO = replace(
     learning_rate=2.5e-4,
     ent_coef=0.05,
     gate_coef=0.3,
-    hidden=(256, 256),
-    gate_hidden=(),
-    value_hidden=(128,),
+    layers=(256, 256),
+    gate_layers=(),
+    value_layers=(128,),
     size=(7, 7),
     walls="border",
     spurious_oversight=0.25,
@@ -154,10 +154,10 @@ PAPER_REINFORCE = replace(
     gate_coef=0.01,
     max_grad_norm=0.0,
     adam_eps=1e-8,
-    hidden=(256, 256),
-    gate_hidden=(256, 256),
+    layers=(256, 256),
+    gate_layers=(256, 256),
     gate_channels=4,
-    value_hidden=(256, 32),
+    value_layers=(256, 32),
     value_channels=16,
     linear_value=True,
 )

@@ -94,7 +94,7 @@ _SETTINGS = {name: kind for name, kind in FIELDS.items() if name not in _FIXED}
 def options_of(assignment: str) -> tuple[str, list[Any]]:
     """Name and values of ``NAME=VALUE``, ``NAME=VALUE,VALUE`` or ``NAME=[JSON]``.
 
-    A list is several values, but for a field that is itself a list (``hidden``, ``gate_hidden``, ``size``): there a
+    A list is several values, but for a field that is itself a list (``layers``, ``gate_layers``, ``size``): there a
     flat list is one value, a list of lists several.
 
     Raises:

@@ -14,7 +14,7 @@ def main() -> None:
     config = EnvConfig()
     rows = []
     for width, gate in ((128, (128, 128, 128)), (256, (256,))):
-        policy = make_policy(TrainConfig.of(hidden=(width, width), gate_hidden=gate))
+        policy = make_policy(TrainConfig.of(layers=(width, width), gate_layers=gate))
         took = seconds(lambda policy=policy: evaluate(policy, config, ("free", "diamond", "ghost")))
         actor = (*policy.mixture.experts.parameters(), *policy.mixture.gate.parameters())
         products = 2 * states(config) * sum(p.numel() for p in actor if p.ndim == 2) / matrix_rate(width=width)

@@ -57,7 +57,7 @@ def main() -> None:
             "SB3 PPO, DummyVecEnv": lambda config=config, size=size: ppo(config, dummy(config), size),
         }
         ours = steps_per_second(routed)
-        bound = matrix_rate(width=config.hyper.hidden[0]) / operations_per_step(routed)
+        bound = matrix_rate(width=config.hyper.layers[0]) / operations_per_step(routed)
         rows.append([name, "RoutedPPO", f"{size:,}", rate(ours), "1.00", f"{ours / bound:.0%}"])
         for other, make in others.items():
             model = make()
