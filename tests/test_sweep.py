@@ -112,7 +112,7 @@ def test_a_toml_file_is_a_sweep_and_options_go_first(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     file.write_text(
         f'out = "{tmp_path / "out"}"\nmethods = ["naive"]\noversight = [0.1, 0.3]\nseeds = 3\n'
-        "[set]\ntotal_timesteps = 2048\ngate_coef = [0.1, 0.2]\nhidden = [16, 16]\n"
+        "[set]\ntotal_timesteps = 2048\ngate_coef = [0.1, 0.2]\nlayers = [16, 16]\n"
     )
     config = SweepConfig.from_toml(file)
     assert len(runs_of(config)) == 2 * 3 * 2
