@@ -1,7 +1,8 @@
 """Gradient routing, the gated mixture of experts, RoutedPPO and the oversight methods."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.agents.methods.builtin import METHODS, Method, register
@@ -55,7 +56,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # torch is loaded only when a name asks for it
-    if name in _HOMES:
-        return getattr(import_module(f"oversight_gym.agents.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # torch is loaded only when a name asks for it

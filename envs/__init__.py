@@ -1,9 +1,10 @@
 """Gridworlds under partial oversight: dynamics, rewards, and the Gymnasium and stable-baselines3 adapters."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.lazy import lazily
 from oversight_gym.envs.oversight import PROCESSES, REWARDS, IndependentTerminals, Outcome, OversightProcess, Reward
 from oversight_gym.envs.registration import ENV_ID, register_envs
 from oversight_gym.envs.registry import Registry, load_plugin
@@ -42,9 +43,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "OversightVecEnv":  # loads stable-baselines3, and with it torch: only when asked for
-        from oversight_gym.envs.sb3 import OversightVecEnv
-
-        return OversightVecEnv
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, {"OversightVecEnv": "sb3"})  # loads stable-baselines3, and with it torch

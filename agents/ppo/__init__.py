@@ -1,7 +1,8 @@
 """RoutedPPO: rollouts, labels, and the update as a sum of named loss terms, of which other algorithms can be made."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.agents.ppo.buffer import OutcomeBuffer
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
     from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 
-_WHERE = {
+_HOMES = {
     "OutcomeBuffer": "buffer",
     "RoutedPPO": "routed_ppo",
     "RoutedRollouts": "rollouts",
@@ -19,7 +20,4 @@ _WHERE = {
 __all__ = ["OutcomeBuffer", "RoutedPPO", "RoutedRollouts", "Term"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:  # torch is loaded only when a name asks for it
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # torch is loaded only when a name asks for it

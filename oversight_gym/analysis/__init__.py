@@ -1,7 +1,8 @@
 """Results of many runs: statistics, tables and charts."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.analysis.compare import Comparison, grouped
@@ -29,7 +30,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # scipy and matplotlib are loaded only when a name asks for them
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # scipy and matplotlib are loaded only when a name asks for them

@@ -1,7 +1,8 @@
 """Exact evaluation by the ground truth: situations, solver, action probabilities, figures, ceilings, selection."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.evaluation.figures import Evaluation, ceilings, evaluate, evaluate_table
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from oversight_gym.evaluation.quantities import figure_names
     from oversight_gym.evaluation.validation import overseen_score
 
-_WHERE = {
+_HOMES = {
     "Evaluation": "figures",
     "ceilings": "figures",
     "evaluate": "figures",
@@ -33,7 +34,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:  # most of it loads torch: only when asked for
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # torch is loaded only when a name asks for it

@@ -1,7 +1,8 @@
 """Pictures: the policy map, charts as PNG and SVG, frames as GIF and MP4."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.pictures.files import chart_files, png, write_gif, write_mp4
@@ -24,7 +25,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # matplotlib and torch are loaded only when a name asks for them
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # matplotlib and torch are loaded only when a name asks for them

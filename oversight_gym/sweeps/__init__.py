@@ -1,7 +1,8 @@
 """Many runs: the plan, the estimate, and the executors that finish, resume and say what failed."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.sweeps.local import Attempt, Job, run_locally
@@ -32,7 +33,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # a module is loaded only when a name asks for it
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # a module is loaded only when a name asks for it

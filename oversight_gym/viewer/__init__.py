@@ -1,7 +1,8 @@
 """Watching, playing and recording episodes. Needs no display until a window is opened."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.viewer.app import App
@@ -22,7 +23,4 @@ _HOMES = {
 __all__ = ["App", "Pane", "Session", "contact_sheet", "record", "watched_panes"]
 
 
-def __getattr__(name: str) -> Any:  # pygame and torch are loaded only when a name asks for them
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)  # pygame and torch are loaded only when a name asks for them
