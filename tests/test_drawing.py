@@ -3,48 +3,108 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
+import panes  # registers kinds and dynamics
 import pytest
+from stable_baselines3.common.vec_env import VecVideoRecorder
 from worlds import WORLDS
 
-from oversight_gym.envs import DYNAMICS, KINDS, EnvConfig, Kind, Moves, OversightVecEnv, Transitions, register_kind
+from oversight_gym.envs import KINDS, EnvConfig, OversightVecEnv
 from oversight_gym.envs.drawing.directions import directions, glyph
 from oversight_gym.envs.drawing.gates import GATE_STRENGTH, gate_colours
 from oversight_gym.envs.drawing.marks import expert_colours, letters, marks
 from oversight_gym.envs.single import OversightGridEnv
 
-THREE = ("ghost", "diamond", "coin")
+KINDS_OF_THREE = ("ghost", "diamond", "coin")
+assert panes
+PAIR = {"agent": (0, 0), "ghost": (1, 1), "diamond": (3, 4), "oversight": ["ghost"]}
 LAYOUT = {"agent": (0, 0), "ghost": (1, 1), "diamond": (2, 2), "coin": (0, 3), "oversight": ["coin"]}
 
-if "ghoul" not in KINDS:
-    register_kind(Kind("ghoul", -0.5, "#D55E00"))  # the ghost's letter and colour
-    register_kind(Kind("gnome", 0.5, "#D55E00"))
+
+@pytest.mark.parametrize("size", [(5, 5), (3, 6)])
+def test_single_vector_and_sb3_draw_the_same_pixels(size: tuple[int, int]) -> None:
+    layout = PAIR | {"diamond": (2, 3)}
+    how = {"render_mode": "rgb_array", "tile_size": 40, "size": size}
+    single = OversightGridEnv(**how)
+    single.reset(options=layout)
+    vector = gym.make_vec("OversightGrid-v0", num_envs=2, vectorization_mode="vector_entry_point", **how)
+    vector.reset(options=layout)
+    sb3 = OversightVecEnv(2, **how)
+    sb3.set_options(layout)
+    sb3.reset()
+    for action in (1, 2, 2):
+        pictures = [single.render(), *vector.render(), *sb3.get_images()]
+        assert pictures[0].shape == (40 * size[0], 40 * size[1], 3)
+        assert pictures[0].dtype == np.uint8
+        for picture in pictures[1:]:
+            assert (picture == pictures[0]).all()
+        single.step(action)
+        vector.step(np.array([action, action]))
+        sb3.step(np.array([action, action]))
+        if single.layout["agent"] in (layout["ghost"], layout["diamond"]):
+            break
 
 
-class Dancer(Moves):
-    """Stay, diagonally, and two squares at once."""
+def test_everything_in_a_picture_is_told_apart() -> None:
+    env = OversightGridEnv(render_mode="rgb_array")
+    seen = []
+    changes = (
+        {},
+        {"agent": (4, 4)},
+        {"ghost": (4, 4)},
+        {"diamond": (4, 4)},
+        {"oversight": []},
+        {"oversight": ["diamond"]},
+    )
+    for change in changes:
+        env.reset(options=PAIR | change)
+        seen.append(env.render())
+    for first in range(len(seen)):
+        for second in range(first):
+            assert (seen[first] != seen[second]).any()
+    tile = seen[0][64:128, 64:128]
+    assert len(np.unique(tile.reshape(-1, 3), axis=0)) > 20  # the watched ghost: smooth edges, frame, eye
 
-    actions = ("stay", "down-right", "leap left")
 
-    def transitions(self, grid) -> Transitions:  # type: ignore[no-untyped-def]
-        row, col = np.divmod(np.arange(grid.squares), grid.cols)
-        ways = [(row, col), (row + 1, col + 1), (row, col - 2)]
-        table = [
-            np.where((r < grid.rows) & (c < grid.cols) & (c >= 0), r * grid.cols + c, np.arange(grid.squares))
-            for r, c in ways
-        ]
-        next_state = np.stack(table, axis=1)[:, :, None]
-        return Transitions(next_state, np.ones(next_state.shape))
+def test_gymnasium_and_sb3_record_videos(tmp_path: Path) -> None:
+    env = gym.wrappers.RecordVideo(gym.make("OversightGrid-v0", render_mode="rgb_array"), str(tmp_path / "gym"))
+    env.reset(seed=0)
+    for _ in range(40):
+        if any(env.step(env.action_space.sample())[2:4]):
+            break
+    env.close()
+    assert list((tmp_path / "gym").glob("*.mp4"))
+    recorder = VecVideoRecorder(
+        OversightVecEnv(2, render_mode="rgb_array"), str(tmp_path / "sb3"), lambda step: step == 0, video_length=5
+    )
+    recorder.reset()
+    for _ in range(6):
+        recorder.step(np.zeros(2, dtype=np.int64))
+    recorder.close()
+    assert list((tmp_path / "sb3").glob("*.mp4"))
 
 
-if "test_dancer" not in DYNAMICS:
-    DYNAMICS.register("test_dancer", Dancer)
+def test_a_human_sees_a_window_and_closing_it_frees_the_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pygame
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = gym.make("OversightGrid-v0", render_mode="human", tile_size=32)
+    env.reset(options=PAIR)
+    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+    same = OversightGridEnv(render_mode="rgb_array", tile_size=32)
+    same.reset(options=PAIR)
+    assert (shown == same.render()).all()
+    env.step(1)
+    assert (pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1) != shown).any()
+    env.close()
+    assert not pygame.display.get_init()
 
 
 def test_three_kinds_look_the_same_in_single_vector_and_sb3_environments() -> None:
-    how = {"render_mode": "rgb_array", "tile_size": 40, "size": 4, "kinds": THREE}
+    how = {"render_mode": "rgb_array", "tile_size": 40, "size": 4, "kinds": KINDS_OF_THREE}
     single = OversightGridEnv(**how)
     single.reset(options=LAYOUT)
     vector = gym.make_vec("OversightGrid-v0", num_envs=2, vectorization_mode="vector_entry_point", **how)
@@ -61,13 +121,13 @@ def test_three_kinds_look_the_same_in_single_vector_and_sb3_environments() -> No
         vector.step(np.array([action, action]))
         sb3.step(np.array([action, action]))
     tiles = [pictures[0][40 * row : 40 * row + 40, 40 * col : 40 * col + 40] for row, col in ((1, 1), (2, 2), (0, 3))]
-    for tile, kind in zip(tiles, THREE, strict=True):
+    for tile, kind in zip(tiles, KINDS_OF_THREE, strict=True):
         colour = [int(KINDS[kind].colour[i : i + 2], 16) for i in (1, 3, 5)]
         assert (tile == colour).all(axis=2).sum() > 100
 
 
 def test_three_kinds_in_letters_are_the_same_in_every_environment() -> None:
-    how = {"render_mode": "ansi", "size": 4, "kinds": THREE}
+    how = {"render_mode": "ansi", "size": 4, "kinds": KINDS_OF_THREE}
     single = OversightGridEnv(**how)
     single.reset(options=LAYOUT)
     assert single.render() == " A  .  . [C]\n .  G  .  . \n .  .  D  . \n .  .  .  . \n"

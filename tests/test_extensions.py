@@ -101,7 +101,7 @@ def test_oversight_may_fade_with_distance(tmp_path: Path) -> None:
     figures = trained(
         tmp_path,
         "distant_oversight.py",
-        "--oversight-process fading:half=1 --oversight 0.8 --size 3 3 --total-timesteps 80000",
+        "--oversight-process fading:half=1 --oversight 0.8 --size 3 3 --total-timesteps 120000",
     )
     squares = np.array(list(product(range(3), repeat=2)))
     layouts = squares[list(permutations(range(9), 3))]  # agent, ghost and diamond of each

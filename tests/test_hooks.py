@@ -254,7 +254,7 @@ def test_a_broken_plug_in_is_named_when_it_is_asked_for_and_breaks_nothing_else(
 
 
 def test_a_method_that_needs_what_the_environment_lacks_is_refused() -> None:
-    method = Method("blind", "", shown_oversight="hidden", experts=("agent",))
+    method = Method("blind", "", shown_oversight="masked", experts=("agent",))
     assert method.policy_kwargs(EnvConfig())["blind_to"] == ("oversight",)
     model = model_of(method)
     with pytest.raises(RequestError, match="blind_to is"):

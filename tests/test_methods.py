@@ -1,8 +1,6 @@
 """What makes each method that method, and methods from outside."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -179,8 +177,9 @@ def test_the_list_names_every_method_with_its_loss() -> None:
 def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
-    words = [sys.executable, "-c", code.replace("100_000", "40_000")]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "timid.py").write_text(code)
+    words = ["--plugin", tmp_path / "timid.py", "--method", "timid", "--oversight", 0.3, "--total-timesteps", 40_000]
+    done = process("train", *words, "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert "timid, oversight 0.3, seed 0" in done.stdout
 

@@ -1,11 +1,15 @@
 """The policy map shows what the policy does."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 from conftest import small_config
 from hypothesis import given
 from hypothesis import strategies as st
+from panes import THREE, pane_of
+from worlds import WORLDS
 
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.world.state import set_state
@@ -54,6 +58,17 @@ def test_the_picture_has_a_panel_per_gate_and_changes_with_the_policy(small_run:
     torch.manual_seed(1)
     other = make_policy(small_config(small_run.folder))
     assert (painter.paint(other, ("free",)) != one).any()
+
+
+@pytest.mark.parametrize("kind", [MapPainter, SnapshotPainter])
+def test_three_experts_have_a_panel_each_in_a_colour_of_their_own(kind: type) -> None:
+    pane = pane_of(None, THREE, **WORLDS["three kinds"])
+    picture = kind(pane.config).paint(pane.policy, ("free", *THREE))
+    panels = [panel.reshape(-1, 3) for panel in np.array_split(picture, 4, axis=1)]
+    commonest = [Counter(map(tuple, panel[panel.max(axis=1) < 240].tolist())).most_common(1)[0][0] for panel in panels]
+    assert len(set(commonest[1:])) == 3
+    one = MapPainter(pane.config, background="coin").paint(pane.policy, ("coin",))
+    assert (one != MapPainter(pane.config, background="ghost").paint(pane.policy, ("coin",))).any()
 
 
 @given(st.integers(2, 9), st.integers(2, 9), st.booleans())

@@ -3,16 +3,13 @@
 import json
 from pathlib import Path
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from conftest import command, small_config
 from PIL import Image
-from stable_baselines3.common.vec_env import VecVideoRecorder
 
 import oversight_gym
-from oversight_gym.envs import EnvConfig, Outcome, OversightVecEnv, RequestError
-from oversight_gym.envs.single import OversightGridEnv
+from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.runs.folder import Run, kept_weights
 from oversight_gym.runs.train import train
 from oversight_gym.viewer.app import App
@@ -22,85 +19,6 @@ from oversight_gym.viewer.start import watched_panes
 
 assert oversight_gym
 LAYOUT = {"agent": (0, 0), "ghost": (1, 1), "diamond": (3, 4), "oversight": ["ghost"]}
-
-
-@pytest.mark.parametrize("size", [(5, 5), (3, 6)])
-def test_single_vector_and_sb3_draw_the_same_pixels(size: tuple[int, int]) -> None:
-    layout = LAYOUT | {"diamond": (2, 3)}
-    how = {"render_mode": "rgb_array", "tile_size": 40, "size": size}
-    single = OversightGridEnv(**how)
-    single.reset(options=layout)
-    vector = gym.make_vec("OversightGrid-v0", num_envs=2, vectorization_mode="vector_entry_point", **how)
-    vector.reset(options=layout)
-    sb3 = OversightVecEnv(2, **how)
-    sb3.set_options(layout)
-    sb3.reset()
-    for action in (1, 2, 2):
-        pictures = [single.render(), *vector.render(), *sb3.get_images()]
-        assert pictures[0].shape == (40 * size[0], 40 * size[1], 3)
-        assert pictures[0].dtype == np.uint8
-        for picture in pictures[1:]:
-            assert (picture == pictures[0]).all()
-        single.step(action)
-        vector.step(np.array([action, action]))
-        sb3.step(np.array([action, action]))
-        if single.layout["agent"] in (layout["ghost"], layout["diamond"]):
-            break
-
-
-def test_everything_in_a_picture_is_told_apart() -> None:
-    env = OversightGridEnv(render_mode="rgb_array")
-    seen = []
-    changes = (
-        {},
-        {"agent": (4, 4)},
-        {"ghost": (4, 4)},
-        {"diamond": (4, 4)},
-        {"oversight": []},
-        {"oversight": ["diamond"]},
-    )
-    for change in changes:
-        env.reset(options=LAYOUT | change)
-        seen.append(env.render())
-    for first in range(len(seen)):
-        for second in range(first):
-            assert (seen[first] != seen[second]).any()
-    tile = seen[0][64:128, 64:128]
-    assert len(np.unique(tile.reshape(-1, 3), axis=0)) > 20  # the watched ghost: smooth edges, frame, eye
-
-
-def test_gymnasium_and_sb3_record_videos(tmp_path: Path) -> None:
-    env = gym.wrappers.RecordVideo(gym.make("OversightGrid-v0", render_mode="rgb_array"), str(tmp_path / "gym"))
-    env.reset(seed=0)
-    for _ in range(40):
-        if any(env.step(env.action_space.sample())[2:4]):
-            break
-    env.close()
-    assert list((tmp_path / "gym").glob("*.mp4"))
-    recorder = VecVideoRecorder(
-        OversightVecEnv(2, render_mode="rgb_array"), str(tmp_path / "sb3"), lambda step: step == 0, video_length=5
-    )
-    recorder.reset()
-    for _ in range(6):
-        recorder.step(np.zeros(2, dtype=np.int64))
-    recorder.close()
-    assert list((tmp_path / "sb3").glob("*.mp4"))
-
-
-def test_a_human_sees_a_window_and_closing_it_frees_the_display(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pygame
-
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = gym.make("OversightGrid-v0", render_mode="human", tile_size=32)
-    env.reset(options=LAYOUT)
-    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    same = OversightGridEnv(render_mode="rgb_array", tile_size=32)
-    same.reset(options=LAYOUT)
-    assert (shown == same.render()).all()
-    env.step(1)
-    assert (pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1) != shown).any()
-    env.close()
-    assert not pygame.display.get_init()
 
 
 def test_without_a_display_a_sentence_names_the_recording(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

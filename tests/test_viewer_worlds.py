@@ -3,37 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
-import test_drawing  # registers parts
-import torch
 from conftest import command
+from panes import THREE, pane_of
 from worlds import WORLDS
 
-from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.runs.folder import Run
 from oversight_gym.viewer.app import App
 from oversight_gym.viewer.controls import make_controls
 from oversight_gym.viewer.details import what_was_seen
 from oversight_gym.viewer.pane import Pane
-from oversight_gym.viewer.record import contact_sheet
+from oversight_gym.viewer.recording import contact_sheet
 from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.start import watched_panes
-
-assert test_drawing
-THREE = ("coin", "diamond", "ghost")
-
-
-def pane_of(gate: Any = None, experts: tuple[str, ...] = ("diamond", "ghost"), **settings: Any) -> Pane:
-    """An untrained policy in a world."""
-    config = EnvConfig(**settings)
-    torch.manual_seed(0)
-    actions = gym.spaces.Discrete(len(config.world.actions))
-    arch = {"pi": [16], "vf": [16], "gate": [16]}
-    policy = GatedMixturePolicy(config.observation_space, actions, lambda _: 1e-3, experts=experts, net_arch=arch)
-    return Pane("test", config, policy, gate)
 
 
 def three_experts(gate: Any = None) -> Session:
@@ -242,3 +226,13 @@ def test_watching_nothing_says_what_to_give(small_run: Run) -> None:
     assert done.returncode == 2
     assert "give at least one run folder" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_oversight_is_set_for_every_kind_whatever_the_reward() -> None:
+    pane = pane_of(reward="penalty", ghost_oversight_probability=0.5)
+    session = Session([pane], seed=0, oversight=0)
+    for _ in range(10):
+        assert session.layout["oversight"] == []
+        session.next_episode()
+    with pytest.raises(RequestError, match=r"oversight is 1\.2"):
+        Session([pane], oversight=1.2)

@@ -95,7 +95,7 @@ for _row in (
         "As naive, but policy and value network do not see the oversight plane (their weights from it are 0 and "
         "stay so), so the policy cannot behave when watched and misbehave otherwise. Not in the paper.",
         reward="naive",
-        shown_oversight="hidden",
+        shown_oversight="masked",
         **_ONE,
     ),
     Method(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.ppo.losses import Term
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
 
-SHOWN = ("true", "hidden", "shuffled")
+SHOWN = ("true", "masked", "shuffled")
 """What the policy may see of oversight."""
 
 
@@ -42,7 +42,7 @@ class Method:
         gate_loss: whether the gate is drawn towards the expert of the observed outcome.
         hard_gate: whether updates pass labelled steps through their expert alone.
         gated: whether there is a gate to learn; without one every expert has the same weight.
-        shown_oversight: what the policy sees of oversight: ``true``, ``hidden``, or ``shuffled``, drawn independently
+        shown_oversight: what the policy sees of oversight: ``true``, ``masked``, or ``shuffled``, drawn independently
             of what the supervisor sees.
         left_out: observed outcomes, in lower case, whose episodes no update sees.
         unfinished: whether updates see the steps of episodes that still run when a rollout ends, unlabelled.
@@ -75,7 +75,7 @@ class Method:
     def policy_kwargs(self, config: EnvConfig) -> dict[str, Any]:
         """Arguments of ``GatedMixturePolicy`` that it decides."""
         kwargs = {"experts": self.expert_names(config), "gated": self.gated}
-        if self.shown_oversight != "hidden":
+        if self.shown_oversight != "masked":
             return kwargs
         planes = config.view_part.planes(config.world)
         if "oversight" not in planes:

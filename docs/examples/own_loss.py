@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from oversight_gym.agents import Method, RoutedRollouts, register
-from oversight_gym.agents.policies.forward import ForwardPass, Minibatch
-from oversight_gym.agents.ppo.losses import Term
+from oversight_gym.agents import ForwardPass, Method, Minibatch, RoutedRollouts, Term, register
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,10 @@ import torch
 import tyro
 from stable_baselines3 import A2C
 
-from oversight_gym.agents import RoutedRollouts
-from oversight_gym.agents.policies.forward import forward_batch
+from oversight_gym.agents import RoutedRollouts, Term, forward_batch
 from oversight_gym.agents.ppo import losses
-from oversight_gym.agents.ppo.losses import Term
 from oversight_gym.envs import OversightVecEnv
-from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation import evaluate
 
 
 class RoutedA2C(RoutedRollouts, A2C):

@@ -40,7 +40,6 @@ class Args:
 
 
 def mlp(*sizes: int) -> nn.Sequential:
-    """Linear layers with ReLU between them."""
     layers = [layer for inputs, outputs in pairwise(sizes) for layer in (nn.ReLU(), nn.Linear(inputs, outputs))]
     return nn.Sequential(*layers[1:])
 

@@ -122,7 +122,7 @@ def watch(options: WatchOptions) -> None:
         app.overlay = options.policy
         print(f"{app.run():.1f} frames a second")
         return
-    from oversight_gym.viewer.record import contact_sheet, record
+    from oversight_gym.viewer.recording import contact_sheet, record
 
     if options.sheet:
         print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy)} steps")

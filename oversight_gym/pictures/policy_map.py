@@ -89,15 +89,13 @@ class MapPainter:
             self._panel(axes, found.actions)
             axes.set_title(experts[0] if single else f"gate {gate}", fontsize=10)
         if of_gate and len(experts) > 2:
-            legend = [Patch(color=colour, label=name, alpha=OPACITY) for name, colour in self._named(experts)]
-            place: dict[str, Any] = {"loc": "lower center", "ncols": len(experts), "frameon": False}
-            figure.legend(handles=legend, title="leading expert", fontsize=8, title_fontsize=8, **place)
+            named = zip(experts, expert_colours(experts), strict=True)
+            legend = [Patch(color=colour, label=name, alpha=OPACITY) for name, colour in named]
+            style: dict[str, Any] = {"ncols": len(experts), "frameon": False, "fontsize": 8, "title_fontsize": 8}
+            figure.legend(handles=legend, loc="lower center", title="leading expert", **style)
         elif coloured:
             self._bar(figure.add_axes((0.3, 0.36 / height, 0.4, 0.09 / height)), experts)
         return figure
-
-    def _named(self, experts: tuple[str, ...]) -> list[tuple[str, str]]:
-        return list(zip(experts, expert_colours(experts), strict=True))
 
     def _bar(self, axes: Axes, experts: tuple[str, ...]) -> None:
         """What the colours mean."""

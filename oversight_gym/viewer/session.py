@@ -7,8 +7,8 @@ import numpy as np
 
 from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.envs import EnvConfig, RequestError
-from oversight_gym.envs.errors import check_probability
 from oversight_gym.envs.world.state import draw_state, layout_of
+from oversight_gym.evaluation.situations import with_oversight
 from oversight_gym.viewer.pane import Pane
 
 
@@ -32,9 +32,7 @@ class Session:
 
     def __init__(self, panes: list[Pane], seed: int = 0, oversight: float | None = None) -> None:
         self.panes, self.config = panes, panes[0].config
-        self.config = replace(self.config, shuffled_oversight=False)  # a person decides what is shown
-        if oversight is not None:
-            self.config = replace(self.config, oversight_probability=check_probability("oversight", oversight))
+        self.config = with_oversight(replace(self.config, shuffled_oversight=False), oversight)  # shown as it is
         for pane in panes[1:]:
             if _layouts_of(pane.config) != _layouts_of(panes[0].config):
                 raise RequestError(
