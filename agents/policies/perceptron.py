@@ -12,7 +12,7 @@ from oversight_gym.agents.policies.multi_hot import MultiHot
 from oversight_gym.agents.policies.products import product
 
 CHUNK = 2**19
-"""Activations of a layer at a time, 2 MiB: more would leave the cache, fewer cost calls (a tenth of an update at 2**17)."""
+"""Activations of a layer at a time, 2 MiB: more would leave the cache; 2**17 cost a tenth of an update in calls."""
 
 
 class Activation(NamedTuple):
