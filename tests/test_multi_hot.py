@@ -17,7 +17,7 @@ from stable_baselines3.common.utils import ConstantSchedule
 from oversight_gym.agents import METHODS, RoutedPPO
 from oversight_gym.agents.policies.memory import keep_freed_memory
 from oversight_gym.agents.policies.multi_hot import Distinct, MultiHot, Repeated
-from oversight_gym.agents.policies.networks import Network, mlp
+from oversight_gym.agents.policies.networks import MixtureExtractor, Network, mlp
 from oversight_gym.agents.policies.perceptron import ACTIVATIONS, CHUNK
 from oversight_gym.agents.policies.pointwise import PointwiseLinear
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
@@ -102,6 +102,25 @@ def test_more_inputs_than_a_small_integer_counts() -> None:
         for features in (binary.float(), MultiHot.of(binary))
     )
     assert torch.allclose(expected, found, atol=1e-6)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+@pytest.mark.parametrize("experts", [("one", "other"), ("a", "b", "c"), ("alone",)])
+def test_a_head_taken_before_experts_are_mixed_gives_the_same_logits_and_gradients(
+    experts: tuple[str, ...], hard: bool
+) -> None:
+    torch.manual_seed(0)
+    mixture = MixtureExtractor(9, experts, {"pi": [8, 6], "vf": [4], "gate": [5]}, torch.nn.ReLU)
+    head, parts = torch.nn.Linear(6, 4), [*mixture.experts.parameters()]
+    parts += [*head.parameters(), *(mixture.gate.parameters() if mixture.gate is not None else ())]
+    binary = torch.randint(2, (40, 9)).to(torch.int8)
+    labels = torch.arange(40) % (len(experts) + 1) - 1 if len(experts) > 1 else None
+    plain = head(mixture.mix(binary.float(), labels, hard=hard).output)
+    fast = mixture.logits(MultiHot.of(binary), head, labels, detach=True, hard=hard).output
+    assert torch.allclose(plain, fast, atol=1e-5)
+    gradients = (torch.autograd.grad((out * torch.arange(4)).square().sum(), parts) for out in (plain, fast))
+    for expected, found in zip(*gradients, strict=True):
+        assert torch.allclose(expected, found, atol=1e-4)
 
 
 def dense(hot: MultiHot) -> np.ndarray:

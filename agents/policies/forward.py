@@ -80,7 +80,9 @@ def taken_actions(policy: ActorCriticPolicy, batch: Minibatch) -> Tensor:
     return batch.actions.long().flatten() if isinstance(policy.action_space, Discrete) else batch.actions
 
 
-def forward_batch(policy: ActorCriticPolicy, batch: Minibatch, detach: bool = False, hard: bool = False) -> ForwardPass:
+def forward_batch(
+    policy: ActorCriticPolicy, batch: Minibatch, detach: bool = False, hard: bool = False, outputs: bool = True
+) -> ForwardPass:
     """A policy's answer to a minibatch; of an SB3 policy without experts, what ``evaluate_actions`` says.
 
     Args:
@@ -88,10 +90,11 @@ def forward_batch(policy: ActorCriticPolicy, batch: Minibatch, detach: bool = Fa
         batch: the steps.
         detach: whether the gradient of a labelled step stops at the other experts and at the gate.
         hard: whether a labelled step passes through its expert alone.
+        outputs: whether the experts' outputs are asked for; without them, those of ``mixed`` may be missing.
     """
     own = getattr(policy, "forward_batch", None)
     if own is not None:
-        answer: ForwardPass = own(batch, detach, hard)
+        answer: ForwardPass = own(batch, detach, hard, outputs)
         return answer
     values, log_prob, entropy = policy.evaluate_actions(batch.observations, taken_actions(policy, batch))
     return ForwardPass(

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from oversight_gym.agents.policies.multi_hot import MultiHot
 from oversight_gym.agents.policies.perceptron import ACTIVATIONS, Layer, perceptron
 from oversight_gym.agents.policies.pointwise import PointwiseLinear
-from oversight_gym.agents.routing.mixture import Forced, GatedMixture
+from oversight_gym.agents.routing.gradients import expert_mask
+from oversight_gym.agents.routing.mixture import Forced, GatedMixture, Mixed, routed_weights, weighted_sum
 
 Features = Tensor | MultiHot
 """Input features: a matrix (batch, features), or a binary one by its ones."""
@@ -29,6 +30,17 @@ class Network(nn.Sequential):
             outputs: Tensor = super().forward(features)  # type: ignore[no-untyped-call]
             return outputs
         return perceptron(features, self._unchanged or self._layers())
+
+    def behind(self, features: MultiHot, weight: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What a linear layer behind the network gives, shape (rows, outputs), in the cache all the way.
+
+        Args:
+            features: the inputs.
+            weight: of that layer, shape (outputs, the network's outputs).
+            mask: shape (rows,), bool: where the gradient reaches the network; None for everywhere.
+        """
+        layer = Layer(weight, weight.new_zeros(len(weight)), ACTIVATIONS[nn.Identity])
+        return perceptron(features, [*(self._unchanged or self._layers()), layer], mask)
 
     def _layers(self) -> list[Layer]:
         layers: list[Any] = [*self, None]
@@ -113,6 +125,30 @@ class MixtureExtractor(GatedMixture):
     def forward_actor(self, features: Features) -> Tensor:
         """Mixed expert features, shape (batch, latent_dim_pi), by the free or the forced gate."""
         return self.mix(features, gate=self.forced_gate).output
+
+    def logits(
+        self,
+        features: MultiHot,
+        head: nn.Linear,
+        labels: Tensor | None = None,
+        detach: bool = False,
+        hard: bool = False,
+    ) -> Mixed:
+        """What a linear head makes of the mixture, as ``head(self.mix(...).output)`` would but for rounding.
+
+        The head is taken of every expert before they are mixed: a few numbers of a sample are weighed and masked in
+        place of all its features. ``expert_outputs`` of the result is empty.
+        """
+        gate_logits = self.gate_logits(features)
+        masks: Sequence[Tensor | None] = [None] * len(self.experts)
+        if labels is not None and detach:
+            masks = expert_mask(labels, len(self.experts)).unbind(dim=1)
+        experts: Any = self.experts.values()
+        outputs = [expert.behind(features, head.weight, mask) for expert, mask in zip(experts, masks, strict=True)]
+        if len(outputs) > 1:
+            weights = routed_weights(gate_logits, labels, detach, hard, self.forced_gate)
+            outputs = [weighted_sum(weights, outputs)]
+        return Mixed(outputs[0] + head.bias, [], gate_logits)
 
     def forward_critic(self, features: Features) -> Tensor:
         """Value features, shape (batch, latent_dim_vf)."""

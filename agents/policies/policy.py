@@ -162,31 +162,44 @@ class GatedMixturePolicy(ActorCriticPolicy):
             return MultiHot.of(flat_binary(obs))
         return super().extract_features(obs, features_extractor)
 
-    def forward_batch(self, batch: Minibatch, detach: bool = False, hard: bool = False) -> ForwardPass:
-        """Values, log-probabilities and the mixture's parts for an update; see ``forward.forward_batch``.
-
-        Of binary observations, each different one (labelled alike) is evaluated once.
-        """
-        distinct, obs, labels, weights = None, batch.observations, batch.labels, batch.weights
-        if self.reads_ones(obs) and isinstance(self.action_dist, CategoricalDistribution):
-            ones = batch.ones or Repeated.of(flat_binary(obs))
-            distinct = Distinct.of(ones.row, labels)
-            obs, labels = obs[distinct.first], None if labels is None else labels[distinct.first]
-            weights = row_weights(distinct.row, distinct.repeats, weights)
-            features: Any = ones.table[ones.row[distinct.first.numpy()]]
-        else:
-            features = self.extract_features(obs)
+    def forward_batch(
+        self, batch: Minibatch, detach: bool = False, hard: bool = False, outputs: bool = True
+    ) -> ForwardPass:
+        """Values, log-probabilities and the mixture's parts for an update; see ``forward.forward_batch``."""
+        if self.reads_ones(batch.observations) and isinstance(self.action_dist, CategoricalDistribution):
+            return self._forward_distinct(batch, detach, hard, outputs)
+        obs, labels = batch.observations, batch.labels
+        features = self.extract_features(obs)
         of_policy, of_value = (features, features) if self.share_features_extractor else features
         mixed = self.mixture.mix(of_policy, labels, detach=detach, hard=hard, gate=self.mixture.forced_gate)
-        latent_vf = self.mixture.forward_critic(of_value)
-        if distinct is None:
-            distribution, values = self._get_action_dist_from_latent(mixed.output), self.value_net(latent_vf)
-        else:
-            logits = self.action_net(mixed.output).index_select(0, distinct.row)
-            distribution = self.action_dist.proba_distribution(action_logits=logits)
-            values = self.value_net(latent_vf).index_select(0, distinct.row)
+        distribution = self._get_action_dist_from_latent(mixed.output)
+        values: Tensor = self.value_net(self.mixture.forward_critic(of_value))
         log_prob, entropy = distribution.log_prob(taken_actions(self, batch)), distribution.entropy()
+        return ForwardPass(values.flatten(), log_prob, entropy, obs, mixed, labels, batch.weights)
+
+    def _forward_distinct(self, batch: Minibatch, detach: bool, hard: bool, outputs: bool) -> ForwardPass:
+        """Each different observation (labelled alike) is evaluated once."""
+        ones = batch.ones or Repeated.of(flat_binary(batch.observations))
+        distinct = Distinct.of(ones.row, batch.labels)
+        hot = ones.table[ones.row[distinct.first.numpy()]]
+        labels = None if batch.labels is None else batch.labels[distinct.first]
+        if outputs:
+            mixed = self.mixture.mix(hot, labels, detach=detach, hard=hard, gate=self.mixture.forced_gate)
+            logits: Tensor = self.action_net(mixed.output)
+        else:
+            mixed = self.mixture.logits(hot, self._head, labels, detach, hard)
+            logits = mixed.output
+        distribution = self.action_dist.proba_distribution(action_logits=logits.index_select(0, distinct.row))
+        values = self.predict_values(hot).index_select(0, distinct.row)
+        log_prob, entropy = distribution.log_prob(taken_actions(self, batch)), distribution.entropy()
+        weights = row_weights(distinct.row, distinct.repeats, batch.weights)
+        obs = batch.observations[distinct.first]
         return ForwardPass(values.flatten(), log_prob, entropy, obs, mixed, labels, weights)
+
+    @property
+    def _head(self) -> nn.Linear:
+        assert isinstance(self.action_net, nn.Linear)
+        return self.action_net
 
     def _features(self, obs: Any, extractor: nn.Module) -> Features:
         if self.share_features_extractor:
@@ -205,12 +218,17 @@ class GatedMixturePolicy(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """Values, shape (batch, 1)."""
+        if isinstance(obs, MultiHot):
+            return self.mixture.value_net.behind(obs, self.value_net.weight) + self.value_net.bias
         values: Tensor = self.value_net(self.mixture.forward_critic(self._features(obs, self.vf_features_extractor)))
         return values
 
-    def log_probs(self, obs: Tensor) -> Tensor:
-        """Log-probability of every action, shape (batch, actions)."""
-        logits: Tensor = self.action_net(self.mixture.forward_actor(self.policy_features(obs)))
+    def log_probs(self, obs: Tensor | MultiHot) -> Tensor:
+        """Log-probability of every action of a discrete space, shape (batch, actions)."""
+        if isinstance(obs, MultiHot):
+            logits = self.mixture.logits(obs, self._head).output
+        else:
+            logits = self.action_net(self.mixture.forward_actor(self.policy_features(obs)))
         return logits.log_softmax(dim=1)
 
     @contextmanager

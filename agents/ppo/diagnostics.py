@@ -50,7 +50,7 @@ def record_routing(
     labels, kept = flat(buffer.labels), flat(buffer.kept())
     names = {UNLABELLED: "unlabelled"} | dict(enumerate(policy.experts))
     batch = buffer.minibatch(np.concatenate([_sample(np.flatnonzero(kept & (labels == label))) for label in names]))
-    forward = policy.forward_batch(batch, **routing)  # of all at once, which costs a third
+    forward = policy.forward_batch(batch, **routing, outputs=False)  # of all at once, which costs a third
     assert forward.mixed is not None
     assert forward.labels is not None
     assert batch.labels is not None

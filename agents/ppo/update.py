@@ -37,6 +37,8 @@ def update(model: "RoutedPPO") -> None:
     clip_range = model.clip_range(progress_remaining)  # type: ignore[operator]
     clip_range_vf = model.clip_range_vf and model.clip_range_vf(progress_remaining)  # type: ignore[operator]
     terms = ppo_terms(model, clip_range, clip_range_vf)
+    parameters = list(policy.parameters())
+    own_terms = bool(model.stage.loss_terms(model))  # they may look at the experts' outputs
     log: defaultdict[str, list[Tensor]] = defaultdict(list)
     stopped = False
 
@@ -45,7 +47,7 @@ def update(model: "RoutedPPO") -> None:
         for batch in buffer.get(model.batch_size):
             if model.normalize_advantage:
                 batch = batch._replace(advantages=losses.normalized(batch.advantages))
-            forward = forward_batch(policy, batch, **model.routing)
+            forward = forward_batch(policy, batch, **model.routing, outputs=own_terms)
             parts = {name: term.loss(batch, forward) for name, term in terms.items()}
             loss = torch.stack([term.coefficient * parts[name] for name, term in terms.items()]).sum()
 
@@ -62,7 +64,7 @@ def update(model: "RoutedPPO") -> None:
 
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
+            torch.nn.utils.clip_grad_norm_(parameters, model.max_grad_norm)
             optimizer.step()
         model._n_updates += 1
         if stopped:

@@ -74,12 +74,24 @@ def weigh(free: Tensor, gate: Forced | None) -> Tensor:
     return gate.expand_as(free) if isinstance(gate, Tensor) else gate(free)
 
 
+def routed_weights(logits: Tensor, labels: Tensor | None, detach: bool, hard: bool, gate: Forced | None) -> Tensor:
+    """The weights of the experts, shape (batch, experts), from the gate's logits and as labelled; see ``mix``."""
+    weights = weigh(_softmax(logits), gate)
+    if labels is not None and hard:
+        own = torch.arange(logits.shape[1], device=labels.device) == labels[:, None]
+        weights = torch.where((labels == UNLABELLED)[:, None], weights, own.to(weights.dtype))
+    if labels is not None and detach:
+        weights = route_gradient(weights, gate_mask(labels)[:, None])
+    return weights
+
+
 def _columns(matrix: Tensor, like: Tensor) -> list[Tensor]:
     """The columns of a matrix (batch, experts), each shaped to broadcast over a tensor (batch, ...)."""
     return [column.reshape(-1, *(1,) * (like.dim() - 1)) for column in torch.split(matrix, 1, dim=1)]
 
 
-def _weighted_sum(weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+def weighted_sum(weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+    """The sum of outputs, each (batch, ...), by weights (batch, experts)."""
     first, *others = _columns(weights, outputs[0])
     mixed = first * outputs[0]
     for weight, output in zip(others, outputs[1:], strict=True):
@@ -144,17 +156,12 @@ class GatedMixture(nn.Module):
         outputs, logits = self.expert_outputs(features), self.gate_logits(features)
         if len(outputs) == 1:
             return Mixed(outputs[0], outputs, logits)
-        weights = weigh(_softmax(logits), gate)
+        weights = routed_weights(logits, labels, detach, hard, gate)
         routed = outputs
-        if labels is not None:
-            if hard:
-                own = torch.arange(len(outputs), device=labels.device) == labels[:, None]
-                weights = torch.where((labels == UNLABELLED)[:, None], weights, own.to(weights.dtype))
-            if detach:
-                masks = _columns(expert_mask(labels, len(outputs)), outputs[0])
-                routed = [route_gradient(output, mask) for output, mask in zip(outputs, masks, strict=True)]
-                weights = route_gradient(weights, gate_mask(labels)[:, None])
-        return Mixed(_weighted_sum(weights, routed), outputs, logits)
+        if labels is not None and detach:
+            masks = _columns(expert_mask(labels, len(outputs)), outputs[0])
+            routed = [route_gradient(output, mask) for output, mask in zip(outputs, masks, strict=True)]
+        return Mixed(weighted_sum(weights, routed), outputs, logits)
 
     def forward(
         self,
