@@ -43,7 +43,7 @@ def train_some(rollouts: int) -> None:
 
 def default_run() -> None:
     """Of one default run: its seconds, those spent on logs and on evaluations, megabytes at the peak."""
-    import oversight_gym.agents.ppo.routed_ppo as algorithm
+    import oversight_gym.agents.ppo.rollouts as algorithm
     from oversight_gym.runs.config import TrainConfig
     from oversight_gym.runs.train import Logger, train
 
