@@ -22,7 +22,8 @@ def train(config: TrainConfig) -> None:
     console().print(gate_table(f"{run.title}: {steps:,} steps in {seconds:.0f} s", evaluation))
     folder = shlex.quote(str(run.folder))
     print(f"Run folder: {folder}")
-    print(f"Details:    {tool('oversight-gym')} evaluate {folder}")
+    plugins = "".join(f" --plugin {shlex.quote(name)}" for name in run.config.plugin)
+    print(f"Details:    {tool('oversight-gym')} evaluate {folder}{plugins}")
     print(f"Curves:     {tool('oversight-gym')} tensorboard {folder}")
 
 
