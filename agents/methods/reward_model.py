@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MEMORY = 20_000
 """Observed episodes that are remembered, the latest."""
-HIDDEN, BATCH, UPDATES, LEARNING_RATE = 128, 256, 64, 1e-3
+WIDTH, BATCH, UPDATES, LEARNING_RATE = 128, 256, 64, 1e-3
 """Of the classifier: width of its two layers, and its training after each rollout."""
 
 
@@ -50,8 +50,8 @@ class RewardModel:
         self.features = np.zeros((MEMORY, width), dtype=np.int8)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self.rng.integers(2**63)))
-            hidden = nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
-            self.network = nn.Sequential(*hidden, nn.Linear(HIDDEN, kinds - 1))  # the first kind's logit is 0
+            layers = nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU()
+            self.network = nn.Sequential(*layers, nn.Linear(WIDTH, kinds - 1))  # the first kind's logit is 0
         self.optimizer = LightAdam(self.network.parameters(), lr=LEARNING_RATE)
 
     def pay(self, buffer: "OutcomeBuffer", config: EnvConfig) -> None:
