@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TINY, tiny
+from conftest import TINY, process, tiny
 from test_sweep import assert_same_results
 
 from oversight_gym.cli.sweeping import run_sweep
@@ -56,6 +56,18 @@ def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: 
     assert failed == []
     assert sweep(tiny(tmp_path / "local", **some)) == []
     assert_same_results(out, tmp_path / "local")
+
+
+def test_workers_know_the_methods_of_a_plugin(tmp_path: Path) -> None:
+    plugin, out = tmp_path / "timid.py", tmp_path / "out"
+    plugin.write_text(
+        "from oversight_gym.agents import Method, register\n"
+        "register(Method('timid', 'as naive', reward='naive', experts=('agent',), gate='free'))\n"
+    )
+    words = ["--executor", "ray", "--workers", 1, "--methods", "timid", "--oversight", 0.3, "--seeds", 1, "--out", out]
+    done = process("sweep", "--plugin", plugin, *words, "--set", *TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (out / "oversight=0.30" / "timid" / "seed=0" / "finished.json").exists()
 
 
 def test_without_the_extra_a_sentence_names_it(tmp_path: Path) -> None:
