@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import worlds  # noqa: F401 - moves that slip
 from conftest import command, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -57,6 +58,7 @@ CASES = [
     {"method": "reward_model_trajectory"},
     {"method": "shuffled_oversight", "preset": "paper-reinforce"},
     {"method": "naive", "spurious_oversight": 0.25, "size": (7, 7), "walls": "border", "evaluations": 3},
+    {"method": "demix", "dynamics": "test_slips:chance=0.3"},
     {"method": "no_routing", "anneal": False, "n_epochs": 2, "normalize_advantage": False},
 ]
 
