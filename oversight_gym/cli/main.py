@@ -57,7 +57,8 @@ class _Beforehand:
 def _defaults(arguments: list[str]) -> dict[str, Any]:
     """What ``train`` and ``sweep`` start from: preset and method, or the file that the arguments name.
 
-    Plug-ins are imported first, as they may bring the method.
+    Plug-ins are imported first, as they may bring the method. Presets are no subcommands of tyro, which takes no option
+    of a subcommand that is left out: ``train --learning-rate 0.001`` would be refused.
     """
     if arguments[:1] in ([], ["--help"], ["-h"]):
         return {}
