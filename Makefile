@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/oversight-gym evaluate runs/demo
 
 test: lint
-	$(BIN)/pytest -m "not slow" -n auto
+	$(BIN)/pytest -m "not slow" -n auto --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

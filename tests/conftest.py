@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -19,6 +20,8 @@ from oversight_gym.sweeps.plan import SweepConfig
 from oversight_gym.sweeps.sweep import sweep
 
 torch.set_num_threads(1)
+# Ignored where tests are started in the background, and then by every program that they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = {"total_timesteps": 4096, "num_envs": 32, "n_steps": 32, "batch_size": 256, "layers": (32, 32)}
 

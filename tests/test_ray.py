@@ -44,7 +44,7 @@ def test_two_nodes_share_a_sweep(
 
 def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
     doomed = cluster.add_node(num_cpus=1)
-    some = {"oversight": (0.3,), "seeds": 3, "methods": ("routing",), "set": ("total_timesteps=60000", *TINY[1:])}
+    some = {"oversight": (0.3,), "seeds": 2, "methods": ("routing",), "set": ("total_timesteps=60000", *TINY[1:])}
     out, failed = tmp_path / "out", []
     driver = threading.Thread(target=lambda: failed.extend(sweep(tiny(out, executor="ray", address="auto", **some))))
     driver.start()

@@ -176,5 +176,8 @@ def test_the_server_ends_on_ctrl_c(undisturbed: Path) -> None:
         with contextlib.suppress(StopIteration):
             next(line for line in process.stderr if " at http" in line)
         process.send_signal(2)
-        rest = process.communicate(timeout=30)[1]
+        try:
+            rest = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
     assert "Traceback" not in rest
