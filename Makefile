@@ -9,8 +9,9 @@ demo: $(READY)
 	$(BIN)/oversight-gym train --method routing --oversight 0.1 --seed 0 --run-dir runs/demo --overwrite
 	$(BIN)/oversight-gym evaluate runs/demo
 
+# One process more than there are cores, because some tests wait for windows, servers and killed programs.
 test: lint
-	$(BIN)/pytest -m "not slow" -n auto --dist worksteal
+	$(BIN)/pytest -m "not slow" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

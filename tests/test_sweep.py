@@ -177,7 +177,7 @@ def test_a_driver_killed_at_twenty_moments_loses_nothing(undisturbed: Path, tmp_
     for _ in range(20):
         with start(out) as driver:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                driver.wait(rng.uniform(0.3, 5.0))
+                driver.wait(rng.uniform(0.3, 3.5))
             driver.kill()
         now = finished(out)
         assert set(kept) <= set(now)
