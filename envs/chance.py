@@ -8,16 +8,13 @@ from numpy.typing import NDArray
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.oversight.outcomes import arrivals
 from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.tables import is_certain
 
 
 def _pick(cumulative: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
     """One column per row of cumulative probabilities (n, columns)."""
     drawn: NDArray[np.intp] = (rng.random((len(cumulative), 1)) >= cumulative[:, :-1]).sum(axis=1)
     return drawn
-
-
-def _certain(probability: NDArray[np.float64]) -> bool:
-    return bool(np.isin(probability, (0.0, 1.0)).all())
 
 
 class Chance:
@@ -39,10 +36,10 @@ class Chance:
             self._branches = world.branch_probability.reshape(-1, world.branches).cumsum(axis=1)
         self._square = None if np.array_equal(world.square, np.arange(world.states)) else world.square
         self._watching = None if (world.watching == 1).all() else world.watching
-        self._seldom = not _certain(world.watching)  # even a watched terminal may be missed
+        self._seldom = not is_certain(world.watching)  # even a watched terminal may be missed
         self._observed = world.observed_probability.argmax(axis=1).astype(np.int8)
         self._reports = None
-        if not _certain(world.observed_probability):
+        if not is_certain(world.observed_probability):
             self._reports = world.observed_probability.cumsum(axis=1)
         self.draws = self._branches is not None or self._seldom or self._reports is not None
         self.rng: np.random.Generator | None = None

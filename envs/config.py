@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError, check_integer, check_probability
-from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS, FIRST_KIND, outcomes_of, true_outcomes
+from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS, outcomes_of, true_outcomes
 from oversight_gym.envs.oversight.processes import PROCESSES, OversightProcess
 from oversight_gym.envs.oversight.rewards import REWARDS, Reward, unbiased_penalty
 from oversight_gym.envs.registry import make_part
@@ -18,7 +18,7 @@ from oversight_gym.envs.world.dynamics import DYNAMICS, Moves
 from oversight_gym.envs.world.grid import Grid, Walls, make_grid
 from oversight_gym.envs.world.kinds import KINDS
 from oversight_gym.envs.world.layouts import Layouts
-from oversight_gym.envs.world.tables import World, make_world
+from oversight_gym.envs.world.tables import World, is_certain, make_world
 
 
 def _tuples(value: Any) -> Any:
@@ -144,7 +144,7 @@ class EnvConfig:
     def is_plain(self) -> bool:
         """Whether nothing within an episode is left to chance, and a step changes an observation by a table."""
         world = self.world
-        certain = all(np.isin(table, (0, 1)).all() for table in (world.watching, world.observed_probability))
+        certain = is_certain(world.watching) and is_certain(world.observed_probability)
         return world.branches == 1 and certain and self.view_part.moving(world) is not None
 
     @cached_property
@@ -189,7 +189,3 @@ class EnvConfig:
     def true_outcomes(self) -> NDArray[np.int8]:
         """Shape (arrivals,): the ground truth of each arrival."""
         return true_outcomes(len(self.kinds))
-
-    def kind_of(self, outcome: int) -> int:
-        """The kind's index of an outcome from ``FIRST_KIND`` on."""
-        return int(outcome) - FIRST_KIND

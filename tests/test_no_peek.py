@@ -7,8 +7,8 @@ import pytest
 from conftest import small_config
 
 from oversight_gym.agents.methods.builtin import METHODS
-from oversight_gym.envs import core
-from oversight_gym.envs.oversight.outcomes import Outcome, observe_outcome
+from oversight_gym.envs import EnvConfig, core
+from oversight_gym.envs.oversight.outcomes import Outcome
 from oversight_gym.runs import build
 
 FLIPPED = {Outcome.DIAMOND: Outcome.GHOST, Outcome.GHOST: Outcome.DIAMOND}
@@ -62,7 +62,9 @@ def test_the_training_environment_withholds_the_ground_truth(method: str, tmp_pa
 
 
 def test_the_supervisors_view_is_a_function_of_what_is_overseen() -> None:
-    outcome = np.array([Outcome.NONE, Outcome.DIAMOND, Outcome.GHOST], dtype=np.int8)
-    nothing, everything = np.zeros(3, dtype=bool), np.ones(3, dtype=bool)
-    assert observe_outcome(outcome, everything).tolist() == outcome.tolist()
-    assert observe_outcome(outcome, nothing).tolist() == [Outcome.NONE, Outcome.UNKNOWN, Outcome.UNKNOWN]
+    """Arrivals: nowhere, then each kind unseen and seen."""
+    config = EnvConfig()
+    seen = config.world.observed_probability
+    assert config.true_outcomes.tolist() == [Outcome.NONE, *[Outcome.GHOST] * 2, *[Outcome.DIAMOND] * 2]
+    expected = [Outcome.NONE, Outcome.UNKNOWN, Outcome.GHOST, Outcome.UNKNOWN, Outcome.DIAMOND]
+    assert np.array_equal(seen, np.eye(len(Outcome))[expected])

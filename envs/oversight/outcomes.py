@@ -81,17 +81,3 @@ def true_outcomes(kinds: int) -> NDArray[np.int8]:
     """Shape (arrivals,): the ground truth of each arrival, where there are so many kinds."""
     of_kind = np.repeat(np.arange(kinds), 2) + FIRST_KIND
     return np.array([Outcome.NONE, *of_kind], dtype=np.int8)
-
-
-def observe_outcome(outcome: NDArray[np.int8], overseen: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """The supervisor's view of how episodes ended, where it does not err.
-
-    Args:
-        outcome: ground truth, any shape.
-        overseen: whether the square where the episode ended is under oversight, same shape.
-
-    Returns:
-        The true outcome where it was overseen or where no terminal was reached, else ``UNKNOWN``.
-    """
-    unseen = (outcome != Outcome.NONE) & ~overseen
-    return np.where(unseen, np.int8(Outcome.UNKNOWN), outcome)

@@ -53,6 +53,11 @@ class World:
         return int(self.next_state.shape[2])
 
 
+def is_certain(probability: NDArray[np.float64]) -> bool:
+    """Whether a table of probabilities leaves nothing to chance."""
+    return bool(np.isin(probability, (0.0, 1.0)).all())
+
+
 def observed_probability(reports: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shape (arrivals, outcomes): a seen terminal is reported by the row of its kind, an unseen one is ``UNKNOWN``."""
     kinds = len(reports)
