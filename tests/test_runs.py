@@ -43,7 +43,7 @@ def test_a_run_folder_holds_everything_and_nothing_pickled(small_run: Run) -> No
     assert names - events == {"config.json", "model.safetensors", "evaluations.csv", "progress.csv", "finished.json"}
     stored = json.loads((small_run.folder / "config.json").read_text())
     assert not TrainConfig.from_json(stored["config"]).differences(small_run.config)
-    assert {"torch", "stable-baselines3", "gymnasium", "numpy"} <= set(stored["versions"])
+    assert {"commit", "torch", "stable-baselines3", "gymnasium", "numpy"} <= set(stored["versions"])
     assert [int(row["step"]) for row in rows(small_run.folder / "evaluations.csv")] == [0, 2048, 4096]
 
 

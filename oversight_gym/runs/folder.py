@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_json, write_whole
 from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.version import commit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +34,7 @@ _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-basel
 
 def versions() -> dict[str, str]:
     """Versions of everything that decides a run's numbers."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform(), "commit": commit()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
