@@ -20,6 +20,11 @@ def write_json(path: Path, data: Any) -> None:
     write_whole(path, json.dumps(data, indent=2) + "\n")
 
 
+def printable(path: Path) -> str:
+    """A path as text that can be printed and stored even where its name is not UTF-8."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
+
+
 def plain(value: Any) -> Any:
     """A number of numpy as Python's own, which every format writes alike; anything else as it is."""
     return value.item() if hasattr(value, "item") else value

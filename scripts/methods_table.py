@@ -15,7 +15,8 @@ import tyro
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.analysis.compare import grouped
-from oversight_gym.analysis.results import Result, read_results
+from oversight_gym.analysis.reading import read_results
+from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.statistics import summarise
 from oversight_gym.analysis.tables import markdown
 from oversight_gym.cli.sweeping import run_sweep
@@ -103,7 +104,7 @@ def main() -> None:
         asked = SweepConfig(out=config.runs, methods=methods, oversight=levels, seeds=seeds, workers=config.workers)
         if run_sweep(asked):
             sys.exit(1)
-    results, _ = read_results(config.runs, select="last")
+    results = read_results(config.runs, select="last").results
     order = (*CORE, *others)
     groups = sorted(grouped(results).items(), key=lambda group: (order.index(group[0][0]), group[0][1]))
     table = markdown(HEADINGS, (row(found) for _, found in groups)).rstrip()

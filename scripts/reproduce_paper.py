@@ -45,7 +45,7 @@ def main() -> None:
         out=out, methods=METHODS, oversight=levels, seeds=seeds, preset=config.preset, workers=config.workers
     )
     failed = run_sweep(asked)
-    compare(CompareOptions(out, baseline="naive", paper=PAPER))
+    compare(CompareOptions((out,), baseline="naive", paper=PAPER))
     sys.exit(1 if failed else 0)
 
 

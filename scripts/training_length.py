@@ -15,7 +15,8 @@ import tyro
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.compare import grouped
-from oversight_gym.analysis.results import Result, read_results
+from oversight_gym.analysis.reading import read_results
+from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.tables import markdown
 from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.envs.drawing.palette import SERIES
@@ -106,7 +107,7 @@ def trained(
     )
     if run_sweep(asked):
         sys.exit(1)
-    results, _ = read_results(asked.out, select="last")
+    results = read_results(asked.out, select="last").results
     found = {method: results for (method, _), results in grouped(results).items()}
     return {method: found[method] for method in METHODS}
 

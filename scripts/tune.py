@@ -21,7 +21,7 @@ import tyro
 from methods_table import CORE
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from oversight_gym.analysis.results import read_results
+from oversight_gym.analysis.reading import read_results
 from oversight_gym.files import write_csv
 from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.folder import is_finished
@@ -106,7 +106,7 @@ def _judged(config: TuneConfig, method: str, settings: Hyperparameters) -> dict[
     """A row of the table."""
     row: dict[str, Any] = {"method": method, **dict(settings), "criterion": 0.0}
     for run in _runs(config, method, settings):
-        (result,), _ = read_results(run.folder)
+        (result,) = read_results(run.folder).results
         last, level = result.rows[-1], level_name(run.oversight)
         row[f"overseen@{level}"] = round(last["select/overseen"], 4)
         row[f"truth@{level}"] = round(last["select/oracle"], 4)

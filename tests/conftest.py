@@ -1,7 +1,10 @@
 """Shared fixtures: one small finished run, and a way to call the command line."""
 
+import csv
 import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,3 +81,36 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sweep") / "undisturbed"
     assert sweep(tiny(out)) == []
     return out
+
+
+def copy_as(source: Path, target: Path, gate: str, returns: list[float], **config: object) -> None:
+    """A finished run like ``source``, of another seed or level, whose policy ends with the last of these returns."""
+    shutil.copytree(source, target)
+    stored = json.loads((target / "config.json").read_text())
+    stored["config"] |= config
+    (target / "config.json").write_text(json.dumps(stored))
+    with (target / "evaluations.csv").open() as file:
+        rows = list(csv.DictReader(file))[: len(returns)]
+    for row, value in zip(rows, returns, strict=True):
+        row[f"{gate}/return_stepwise"] = str(value)
+    with (target / "evaluations.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+NAIVE = [0.1, 0.2, 0.3, 0.4, 0.9]
+ROUTING = [0.3, 0.5, 0.4, 0.8, 0.7]
+
+
+@pytest.fixture(scope="session")
+def made_runs(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five seeds of two methods with known returns at one level, one seed at another; not to be written to."""
+    folder = tmp_path_factory.mktemp("compare")
+    sources = {"routing": "diamond", "naive": "free"}
+    for method, gate in sources.items():
+        source = undisturbed / "oversight=0.30" / method / "seed=0"
+        for seed, value in enumerate(ROUTING if method == "routing" else NAIVE):
+            copy_as(source, folder / f"{method}-{seed}", gate, [0.0, value], seed=seed)
+        copy_as(source, folder / f"{method}-low", gate, [0.0, 0.05], oversight=0.01)
+    return folder

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import command
+from conftest import NAIVE, ROUTING, command, copy_as
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oversight_gym.analysis.compare import compare
-from oversight_gym.analysis.results import read_results
+from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.statistics import FEWEST, iqm, summarise
 from oversight_gym.cli import comparing
 from oversight_gym.envs import RequestError
@@ -27,44 +27,11 @@ FILES = {"compare.csv", "compare.json", "compare.md"} | {
 }
 
 
-def copy_as(source: Path, target: Path, gate: str, returns: list[float], **config: object) -> None:
-    """A finished run like ``source``, of another seed or level, whose policy ends with the last of these returns."""
-    shutil.copytree(source, target)
-    stored = json.loads((target / "config.json").read_text())
-    stored["config"] |= config
-    (target / "config.json").write_text(json.dumps(stored))
-    with (target / "evaluations.csv").open() as file:
-        rows = list(csv.DictReader(file))[: len(returns)]
-    for row, value in zip(rows, returns, strict=True):
-        row[f"{gate}/return_stepwise"] = str(value)
-    with (target / "evaluations.csv").open("w") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-NAIVE = [0.1, 0.2, 0.3, 0.4, 0.9]
-ROUTING = [0.3, 0.5, 0.4, 0.8, 0.7]
-
-
-@pytest.fixture(scope="module")
-def runs(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five seeds of two methods with known returns at one level, one seed at another."""
-    folder = tmp_path_factory.mktemp("compare")
-    sources = {"routing": "diamond", "naive": "free"}
-    for method, gate in sources.items():
-        source = undisturbed / "oversight=0.30" / method / "seed=0"
-        for seed, value in enumerate(ROUTING if method == "routing" else NAIVE):
-            copy_as(source, folder / f"{method}-{seed}", gate, [0.0, value], seed=seed)
-        copy_as(source, folder / f"{method}-low", gate, [0.0, 0.05], oversight=0.01)
-    return folder
-
-
 def test_the_table_holds_the_statistics_of_the_runs(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made_runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    comparing.compare(comparing.CompareOptions(runs, out=tmp_path, baseline="naive"))
-    rows = compare(runs, baseline="naive").rows
+    comparing.compare(comparing.CompareOptions((made_runs,), out=tmp_path, baseline="naive"))
+    rows = compare(made_runs, baseline="naive").rows
     assert {path.name for path in tmp_path.iterdir()} == FILES
     found = {(row["series"], row["oversight"]): row for row in rows}
     assert set(found) == {("routing", 0.3), ("naive", 0.3), ("routing", 0.01), ("naive", 0.01)}
@@ -87,50 +54,52 @@ def test_the_table_holds_the_statistics_of_the_runs(
     assert "<svg" in (tmp_path / "learning_curves.svg").read_text()
 
 
-def test_whatever_is_half_written_is_left_out_and_named(runs: Path, tmp_path: Path) -> None:
+def test_whatever_is_half_written_is_left_out_and_named(made_runs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    shutil.copytree(runs, folder)
+    shutil.copytree(made_runs, folder)
     (folder / "naive-0" / FINISHED).unlink()
     (folder / "naive-1" / "evaluations.csv").write_text("step,fr")
     (folder / "naive-2" / "config.json").write_text('{"config": {"method": "mag')
     (folder / "naive-3" / FINISHED).write_text("")
     (folder / "naive-4" / "evaluations.csv").unlink()
     shutil.copytree(folder / "routing-0", folder / "routing-copy")
-    results, notes = read_results(folder)
-    assert len(results) == 7
-    assert "1 unfinished" in " ".join(notes)
-    assert sum("was left out" in note for note in notes) == 5
-    assert any("is the same run" in note for note in notes)
-    comparing.compare(comparing.CompareOptions(folder, out=tmp_path / "out"))
+    found = read_results(folder)
+    assert len(found.results) == 7
+    assert "1 unfinished" in " ".join(found.notes)
+    assert any("is the same run" in note for note in found.notes)
+    assert [note.split(" was left out")[0] for note in found.damaged] == [
+        str(folder / f"naive-{i}") for i in (1, 2, 3, 4)
+    ]
+    comparing.compare(comparing.CompareOptions((folder,), out=tmp_path / "out"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 
-def test_runs_of_other_settings_are_series_of_their_own(runs: Path, tmp_path: Path) -> None:
-    copy_as(runs / "routing-0", tmp_path / "runs" / "other", "diamond", [0.0, 0.1], gate_coef=0.5)
-    shutil.copytree(runs / "routing-0", tmp_path / "runs" / "plain")
-    results, _ = read_results(tmp_path / "runs")
+def test_runs_of_other_settings_are_series_of_their_own(made_runs: Path, tmp_path: Path) -> None:
+    copy_as(made_runs / "routing-0", tmp_path / "runs" / "other", "diamond", [0.0, 0.1], gate_coef=0.5)
+    shutil.copytree(made_runs / "routing-0", tmp_path / "runs" / "plain")
+    results = read_results(tmp_path / "runs").results
     assert [result.series for result in results] == ["routing, gate_coef=0.48", "routing, gate_coef=0.5"]
 
 
-def test_settings_of_a_methods_own_in_the_preset_name_no_series(runs: Path, tmp_path: Path) -> None:
+def test_settings_of_a_methods_own_in_the_preset_name_no_series(made_runs: Path, tmp_path: Path) -> None:
     for method in ("naive", "filtering"):
         settings = asdict(preset_hyperparameters("fast", method))
-        copy_as(runs / "naive-0", tmp_path / "runs" / method, "free", [0.0, 0.1], method=method, **settings)
-    series = [result.series for result in read_results(tmp_path / "runs")[0]]
+        copy_as(made_runs / "naive-0", tmp_path / "runs" / method, "free", [0.0, 0.1], method=method, **settings)
+    series = [result.series for result in read_results(tmp_path / "runs").results]
     assert series == ["naive", "filtering"]
 
 
-def test_published_values_and_wrong_requests(runs: Path, tmp_path: Path) -> None:
+def test_published_values_and_wrong_requests(made_runs: Path, tmp_path: Path) -> None:
     paper = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
-    published = compare(runs, paper=paper)
+    published = compare(made_runs, paper=paper)
     assert published.published["routing"]
     comparing.write_comparison(published, tmp_path / "out")
     with pytest.raises(RequestError, match="baseline is 'magic'; choose one of routing, naive"):
-        compare(runs, baseline="magic")
+        compare(made_runs, baseline="magic")
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("a,b\n1,2\n")
     with pytest.raises(RequestError, match="cannot be used"):
-        compare(runs, paper=wrong)
+        compare(made_runs, paper=wrong)
     for folder, sentence in ((tmp_path / "nowhere", "is not a folder"), (tmp_path / "out", "no finished run")):
         done = command("compare", folder)
         assert done.returncode == 2

@@ -10,7 +10,7 @@ import pytest
 from conftest import command, small_config
 
 from oversight_gym.analysis.compare import compare
-from oversight_gym.analysis.results import read_results
+from oversight_gym.analysis.reading import read_results
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import SELECTIONS, chosen, labels_spent
@@ -105,7 +105,7 @@ def test_all_selections_can_be_compared_from_the_same_runs(tmp_path: Path) -> No
     )
     rows = rows_of(run)
     for select in SELECTIONS:
-        (result,) = read_results(tmp_path / "runs", select)[0]
+        (result,) = read_results(tmp_path / "runs", select=select).results
         assert result.figure("return_stepwise") == rows[chosen(rows, select)]["free/return_stepwise"]
         assert result.labels_used == run.record["labels"]["training"] + labels_spent(rows, select)
         (row,) = compare(tmp_path / "runs", select=select).rows

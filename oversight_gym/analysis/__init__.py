@@ -6,8 +6,10 @@ from oversight_gym.envs.lazy import lazily
 
 if TYPE_CHECKING:
     from oversight_gym.analysis.compare import Comparison, grouped
-    from oversight_gym.analysis.results import Result, read_results
+    from oversight_gym.analysis.reading import read_results
+    from oversight_gym.analysis.results import Result
     from oversight_gym.analysis.statistics import Summary, iqm, summarise
+    from oversight_gym.analysis.stored import store_rows
 
 _HOMES = {
     "Comparison": "compare",
@@ -15,7 +17,8 @@ _HOMES = {
     "Summary": "statistics",
     "grouped": "compare",
     "iqm": "statistics",
-    "read_results": "results",
+    "read_results": "reading",
+    "store_rows": "stored",
     "summarise": "statistics",
 }
 
@@ -26,6 +29,7 @@ __all__ = [
     "grouped",
     "iqm",
     "read_results",
+    "store_rows",
     "summarise",
 ]
 

@@ -1,4 +1,4 @@
-"""Comparing the finished runs of a folder: statistics over seeds, by series and oversight level."""
+"""Comparing finished runs: statistics over seeds, by series and oversight level."""
 
 import csv
 from collections import defaultdict
@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from oversight_gym.analysis.results import Result, read_results
+from oversight_gym.analysis.reading import read_results
+from oversight_gym.analysis.results import Reading, Result
 from oversight_gym.analysis.statistics import FEWEST, Summary, summarise
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.figures import Evaluation, ceilings
+from oversight_gym.files import printable
 
 Group = tuple[str, float]
 """A series and an oversight level."""
@@ -18,10 +20,11 @@ Group = tuple[str, float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The finished runs of a folder, side by side.
+    """Finished runs, side by side.
 
     Attributes:
-        folder: of the runs.
+        sources: folders of runs, or CSV files of stored rows.
+        reading: what was found there, with a sentence for each thing that is damaged or was left out.
         select: which checkpoint counts, a key of ``SELECTIONS``; None: as each run was trained.
         baseline: series that the others are compared with, seed by seed; None for no such comparison.
         unwanted: the least valuable kind of terminal.
@@ -29,10 +32,10 @@ class Comparison:
         rows: one per group, of plain JSON: the statistics.
         ceilings: reference policies.
         published: return by method and level, from elsewhere.
-        notes: a sentence for each thing that was left out or is worth knowing.
     """
 
-    folder: Path
+    sources: tuple[Path, ...]
+    reading: Reading
     select: str | None
     baseline: str | None
     unwanted: str
@@ -40,7 +43,11 @@ class Comparison:
     rows: list[dict[str, Any]]
     ceilings: dict[str, Evaluation]
     published: dict[str, dict[float, float]]
-    notes: list[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each thing that was left out or is worth knowing."""
+        return [*self.reading.notes, *self.reading.damaged]
 
     @property
     def series(self) -> list[str]:
@@ -58,17 +65,21 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what was compared, the rows and the notes."""
-        asked = {"runs": str(self.folder), "baseline": self.baseline, "select": self.select}
+        asked = {
+            "runs": [printable(source) for source in self.sources],
+            "baseline": self.baseline,
+            "select": self.select,
+        }
         return {**asked, "rows": self.rows, "notes": self.notes}
 
 
 def compare(
-    folder: Path, baseline: str | None = None, paper: Path | None = None, select: str | None = None
+    *sources: Path, baseline: str | None = None, paper: Path | None = None, select: str | None = None
 ) -> Comparison:
-    """Compare whatever has finished below a folder.
+    """Compare whatever has finished.
 
     Args:
-        folder: of runs.
+        sources: folders of runs, or CSV files of stored rows.
         baseline: series that the others are compared with, seed by seed.
         paper: CSV of published values by level and method.
         select: which checkpoint counts, a key of ``SELECTIONS``; as each run was trained if None.
@@ -76,7 +87,8 @@ def compare(
     Raises:
         RequestError: if nothing has finished, or the baseline or the CSV is unknown.
     """
-    results, notes = read_results(folder, select)
+    reading = read_results(*sources, select=select)
+    results, notes = reading.results, reading.notes
     groups = grouped(results)
     if any(len(group) < FEWEST for group in groups.values()):
         notes.append(f"Where there are fewer than {FEWEST} seeds no interval is given: too few for a bootstrap.")
@@ -84,7 +96,8 @@ def compare(
     if any(result.config.hyper.size != first.hyper.size for result in results):
         notes.append(f"Grids differ in size; the ceilings are those of {first.hyper.size[0]} x {first.hyper.size[1]}.")
     return Comparison(
-        folder,
+        sources,
+        reading,
         select,
         baseline,
         first.unwanted,
@@ -92,7 +105,6 @@ def compare(
         rows=_rows(groups, baseline, compared(first.unwanted)),
         ceilings=ceilings(first.env, gamma=first.hyper.gamma),
         published=_read_paper(paper) if paper else {},
-        notes=notes,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from oversight_gym.cli.common import PluginOptions, writing_to
+from oversight_gym.envs import RequestError
 
 if TYPE_CHECKING:
     from oversight_gym.analysis.compare import Comparison
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompareOptions(PluginOptions):
-    """Compare the finished runs below a folder: tables and charts over methods, oversight levels and seeds."""
+    """Compare finished runs: tables and charts over methods, oversight levels and seeds."""
 
-    folder: tyro.conf.Positional[Path]
-    """Folder of runs, for example of a sweep."""
+    sources: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of runs, for example of a sweep, or CSV files that --rows has written."""
     out: Path | None = None
-    """Folder for tables and charts; default: compare/ below the folder."""
+    """Folder for tables and charts; default: compare/ in the first folder, or beside the CSV file."""
+    rows: Path | None = None
+    """CSV file to add the runs to, a row each, from which `compare` can make the same tables without the runs."""
     baseline: str | None = None
     """Method that the others are compared with, seed by seed."""
     select: str | None = None
@@ -31,10 +34,17 @@ class CompareOptions(PluginOptions):
 def compare(options: CompareOptions) -> None:
     """Compare, write tables and charts, and print the table."""
     from oversight_gym.analysis.compare import compare
+    from oversight_gym.analysis.stored import store_rows
 
-    found = compare(options.folder, options.baseline, options.paper, options.select)
-    out = options.out or options.folder / "compare"
+    if not options.sources:
+        raise RequestError("no folder was named; give one that holds runs, for example of a sweep.")
+    found = compare(*options.sources, baseline=options.baseline, paper=options.paper, select=options.select)
+    first = options.sources[0]
+    out = options.out or (first if first.is_dir() else first.parent) / "compare"
     write_comparison(found, out)
+    if options.rows:
+        with writing_to(options.rows.parent):
+            store_rows(options.rows, [*found.reading.results, *found.reading.diverged])
     print_comparison(found, out)
 
 

@@ -1,0 +1,54 @@
+"""Results from run folders, read from their small files alone."""
+
+import csv
+import json
+from pathlib import Path
+
+from oversight_gym.analysis.results import Reading, Result
+from oversight_gym.envs import RequestError
+from oversight_gym.files import printable
+from oversight_gym.runs.folder import CONFIG, EVALUATIONS, FINISHED, stored_config
+
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error)
+"""What reading a broken file can raise."""
+
+
+def read_folders(folder: Path, select: str | None, reading: Reading) -> None:
+    """Add every run below a folder; arguments as in ``read_results``.
+
+    Raises:
+        RequestError: if it is no folder.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"{folder} is not a folder; give one that holds runs, for example of a sweep.")
+    unfinished = 0
+    for path in sorted(folder.rglob(CONFIG)):
+        if not (path.parent / FINISHED).exists():
+            unfinished += 1
+            continue
+        try:
+            reading.results.append(_read(path.parent, select))
+        except DAMAGE as error:
+            reason = str(error).splitlines()[0].rstrip(".") if str(error) else "it is broken"
+            reading.damaged.append(f"{printable(path.parent)} was left out: {reason}.")
+    if unfinished:
+        reading.notes.append(f"{unfinished} unfinished run(s) were left out.")
+
+
+def _read(folder: Path, select: str | None) -> Result:
+    for name in (CONFIG, FINISHED, EVALUATIONS):
+        if not (folder / name).is_file():
+            raise RequestError(f"it has no file {name}")
+    config = stored_config(folder)
+    with (folder / EVALUATIONS).open(newline="") as file:
+        rows = tuple({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
+    beginning, end = (json.loads((folder / name).read_text()) for name in (CONFIG, FINISHED))
+    return Result(
+        config,
+        rows,
+        labels={use: int(count) for use, count in end["labels"].items()},
+        select=select or config.select,
+        version=int((beginning | end).get("results_version", 1)),
+        commit=str(beginning["versions"].get("commit", "")),
+        source=printable(folder),
+    )
