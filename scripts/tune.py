@@ -22,9 +22,10 @@ from methods_table import CORE
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from oversight_gym.analysis.reading import read_results
+from oversight_gym.evaluation.validation import overseen_score, validation_rng
 from oversight_gym.files import write_csv
 from oversight_gym.runs.config import TrainConfig, level_name
-from oversight_gym.runs.folder import is_finished
+from oversight_gym.runs.folder import is_finished, load_run
 from oversight_gym.runs.presets import FAST, WEAK_GATE
 from oversight_gym.sweeps.local import Job, run_locally
 
@@ -85,7 +86,6 @@ def _runs(config: TuneConfig, method: str, settings: Hyperparameters) -> list[Tr
             seed=SEED,
             total_timesteps=config.total_timesteps,
             evaluations=1,
-            select_labels=config.labels,
             resume=True,
             **dict(settings),
         )
@@ -108,9 +108,11 @@ def _judged(config: TuneConfig, method: str, settings: Hyperparameters) -> dict[
     for run in _runs(config, method, settings):
         (result,) = read_results(run.folder).results
         last, level = result.rows[-1], level_name(run.oversight)
-        row[f"overseen@{level}"] = round(last["select/overseen"], 4)
+        how, draws = (run.gate, run.hyper.gamma, config.labels), validation_rng(run.seed, run.hyper.total_timesteps)
+        found = overseen_score(load_run(run.folder).policy, run.env, *how, draws)
+        row[f"overseen@{level}"] = round(found.value, 4)
         row[f"truth@{level}"] = round(last["select/oracle"], 4)
-        row["criterion"] += last["select/overseen"] / len(config.oversight)
+        row["criterion"] += found.value / len(config.oversight)
     return row | {"criterion": round(row["criterion"], 4)}
 
 

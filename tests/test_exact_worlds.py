@@ -24,7 +24,6 @@ from oversight_gym.envs import (
 )
 from oversight_gym.evaluation.figures import ceilings, evaluate
 from oversight_gym.evaluation.quantities import figure_names
-from oversight_gym.evaluation.validation import overseen_score
 
 
 @dataclass(frozen=True)
@@ -175,14 +174,6 @@ def test_oversight_that_depends_on_the_layout_weighs_start_by_start() -> None:
     assert found.figures("free", "none")["p_timeout"] == pytest.approx(0)
     elsewhere = evaluate(to_a_neighbour, config, oversight=0.0)
     assert elsewhere.figures("free") == pytest.approx(found.figures("free", "none"))
-
-
-@pytest.mark.parametrize("name", ["near", "three kinds"])
-def test_the_overseen_score_weighs_by_the_chance_of_each_episode(name: str) -> None:
-    config, policy = WORLDS[name], constant([0.1, 0.4, 0.2, 0.3])
-    expected = evaluate(policy, config).figures("free")["return_start"]
-    found, _ = overseen_score(policy, config, "free", 0.97, 15_000, np.random.default_rng(0))
-    assert found == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("view", ["test-coordinates", "test-picture"])

@@ -29,12 +29,16 @@ def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
     return chosen
 
 
+def choose_actions(probabilities: NDArray[Any], draws: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The action, shape (n,), that draws from [0, 1), shape (n,), choose from rows of probabilities (n, actions)."""
+    cumulative = probabilities.cumsum(axis=1)
+    chosen: NDArray[np.intp] = (draws[:, None] * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
+    return chosen
+
+
 def sample_actions(probabilities: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
     """One action per row of probabilities (n, actions), shape (n,); one draw each."""
-    cumulative = probabilities.cumsum(axis=1)
-    draws = rng.random((len(probabilities), 1)) * cumulative[:, -1:]
-    chosen: NDArray[np.intp] = (draws >= cumulative[:, :-1]).sum(axis=1)
-    return chosen
+    return choose_actions(probabilities, rng.random(len(probabilities)))
 
 
 def _weights(policy: GatedMixturePolicy, gate: Gate) -> Forced | None:

@@ -50,7 +50,7 @@ class TrainConfig:
     """Number of evaluations, spread evenly over training."""
     select: Annotated[str, tyro.conf.arg(help=f"Which checkpoint counts: {', '.join(SELECTIONS)}.")] = "last"
     select_labels: int = 100
-    """Labels that each validation for --select overseen may spend; their sum is in the run's label ledger."""
+    """Labels, at least 2, that each evaluation may spend for --select overseen; their sum is in the run's ledger."""
     keep_weights: bool = False
     """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -62,7 +62,7 @@ class TrainConfig:
         choose("method", self.method, METHODS)
         choose("preset", self.preset, PRESETS)
         choose("select", self.select, SELECTIONS)
-        check_integer("select_labels", self.select_labels, 1)
+        check_integer("select_labels", self.select_labels, 2)
         check_probability("oversight", self.oversight)
         check_integer("seed", self.seed, 0)
         check_integer("threads", self.threads, 1)

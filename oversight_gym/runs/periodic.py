@@ -94,11 +94,13 @@ class PeriodicEvaluation(BaseCallback):
             write_weights(self.folder / weights_name(step), policy)
 
     def _scores(self, step: int, truth: float) -> Row:
-        """What selection goes by: the supervisor's score, the labels it cost, and the truth."""
-        config, policy = self.config, self.model.policy
-        rng, gamma, gate = validation_rng(config.seed, step), config.hyper.gamma, config.gate
-        score, spent = overseen_score(policy, config.env, gate, gamma, config.select_labels, rng)
-        return {"select/overseen": score, "select/overseen_labels": spent, "select/oracle": truth}
+        """What selection goes by: the truth, and if it is asked for the supervisor's score and the labels it cost."""
+        config, scores = self.config, {"select/oracle": truth}
+        if config.select == "overseen":
+            how = config.gate, config.hyper.gamma, config.select_labels
+            found = overseen_score(self.model.policy, config.env, *how, validation_rng(config.seed, step))
+            scores |= {"select/overseen": found.value, "select/overseen_labels": found.labels}
+        return scores
 
     def _leave_checkpoint(self) -> None:
         extra = {
