@@ -42,9 +42,7 @@ class Result:
         if not self.rows or not all(needed <= at_gate(row, self.config.gate).keys() for row in self.rows):
             raise RequestError("its evaluations lack figures")
         if self.select != "last" and not all(f"select/{self.select}" in row for row in self.rows):
-            raise RequestError(
-                f"its evaluations have no scores for the selection {self.select!r}; train it with --select {self.select}"
-            )
+            raise RequestError(f"its evaluations lack select/{self.select}; train it with --select {self.select}")
         if not self.labels.keys() - {"model_selection"}:
             raise RequestError("its labels are not counted")
 
