@@ -1,35 +1,32 @@
 """The config of an environment: plain JSON in, checked once, the parts and tables made from it."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError, check_integer, check_probability
+from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.fields import Checked, Probability, check_known, field_types
 from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS, outcomes_of, true_outcomes
 from oversight_gym.envs.oversight.processes import PROCESSES, OversightProcess
 from oversight_gym.envs.oversight.rewards import REWARDS, Reward, unbiased_penalty
 from oversight_gym.envs.registry import make_part
 from oversight_gym.envs.views import View, make_view
 from oversight_gym.envs.world.dynamics import DYNAMICS, Moves
-from oversight_gym.envs.world.grid import Grid, Walls, make_grid
+from oversight_gym.envs.world.grid import Grid, Side, Walls, make_grid
 from oversight_gym.envs.world.kinds import KINDS
 from oversight_gym.envs.world.layouts import Layouts
 from oversight_gym.envs.world.tables import World, is_certain, make_world
 
-
-def _tuples(value: Any) -> Any:
-    """Lists as tuples, all the way down, so that a config equals itself after a round trip through JSON."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(map(_tuples, value))
-    return value
+RewardAmount = Annotated[float, Meta(ge=-1e12, le=1e12)]
+"""Rewards are kept as float32."""
 
 
 @dataclass(frozen=True)
-class EnvConfig:
+class EnvConfig(Checked):
     """Everything that decides an ``OversightGrid-v0``. The defaults are the paper's second version.
 
     A part (``dynamics``, ``oversight_process``, ``view``) is a name in its registry, followed by its parameters where
@@ -61,34 +58,27 @@ class EnvConfig:
         RequestError: if a value is impossible.
     """
 
-    size: Any = 5
+    size: int | tuple[Side, Side] = 5  # msgspec 0.22 crashes where both sides of such a union have bounds
     walls: Walls = "none"
-    kinds: tuple[str, ...] = DEFAULT_KINDS
+    kinds: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = DEFAULT_KINDS
     dynamics: str = "moves"
     oversight_process: str = "independent"
     view: str = "planes"
-    oversight_probability: float = 0.1
-    ghost_oversight_probability: float | None = None
-    diamond_oversight_probability: float | None = None
-    spurious_oversight_probability: float = 0.0
+    oversight_probability: Probability = 0.1
+    ghost_oversight_probability: Probability | None = None
+    diamond_oversight_probability: Probability | None = None
+    spurious_oversight_probability: Probability = 0.0
     shuffled_oversight: bool = False
-    min_distance: int = 1
+    min_distance: Side = 1
     unique_nearest_terminal: bool = False
-    max_episode_steps: int | None = 32
+    max_episode_steps: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = 32
     reward: str = "terminal"
-    ghost_penalty: float | None = None
+    ghost_penalty: RewardAmount | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = _tuples(getattr(self, field.name))
-            if field.name.endswith("probability") and value is not None:
-                value = check_probability(field.name, value)
-            object.__setattr__(self, field.name, value)
-        check_integer("min_distance", self.min_distance, 1)
-        if self.max_episode_steps is not None:
-            check_integer("max_episode_steps", self.max_episode_steps, 1)
-        if not isinstance(self.kinds, tuple) or not self.kinds or len(set(self.kinds)) < len(self.kinds):
-            raise RequestError(f"kinds is {self.kinds!r}; give at least one name, each once.")
+        super().__post_init__()
+        if len(set(self.kinds)) < len(self.kinds):
+            raise RequestError(f"kinds is {self.kinds!r}; give each name once.")
         _ = self.reward_rule  # these raise if a part is unknown, or grid and layouts are impossible
         _ = self.layouts
         _ = self.observation_space
@@ -100,10 +90,8 @@ class EnvConfig:
         Raises:
             RequestError: if a name is unknown or a value impossible.
         """
-        known = [field.name for field in fields(cls)]
         for name in values:
-            if name not in known:
-                raise RequestError(f"{name!r} is not a setting of OversightGrid-v0; choose from {', '.join(known)}.")
+            check_known(name, field_types(cls), "a setting of OversightGrid-v0")
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
@@ -173,7 +161,12 @@ class EnvConfig:
         chance = float(self.process.marginal(self)[int(np.argmin(self.values))])
         if chance == 0:
             raise RequestError("ghosts are never observed, so no penalty is unbiased; give ghost_penalty a value.")
-        return rule.with_unwanted(unbiased_penalty(chance, value))
+        penalty = unbiased_penalty(chance, value)
+        if abs(penalty) > 1e12:
+            raise RequestError(
+                f"an unbiased penalty would be {penalty:g}; give ghost_penalty a value, or more oversight."
+            )
+        return rule.with_unwanted(penalty)
 
     @cached_property
     def reward_table(self) -> NDArray[np.float32]:

@@ -12,16 +12,31 @@ from numpy.typing import NDArray
 from oversight_gym.envs.chance import Chance
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, check_integer
-from oversight_gym.envs.fresh import FreshEpisodes
+from oversight_gym.envs.fresh import FreshEpisodes, block_size
+from oversight_gym.envs.memory import check_memory
 from oversight_gym.envs.oversight.supervision import Supervision
 from oversight_gym.envs.views.screens import screens
-from oversight_gym.envs.world.state import State, set_state
+from oversight_gym.envs.world.state import State
 
 
 def wrong_action(action: object, names: tuple[str, ...]) -> RequestError:
     """The error for an action that is none of those named."""
     choices = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
     return RequestError(f"action is {action}; it must be one of {choices}.")
+
+
+def check_num_envs(config: EnvConfig, num_envs: object) -> int:
+    """A number of environments of a config.
+
+    Raises:
+        RequestError: if it is below 1, or more than fit into memory.
+    """
+    number = check_integer("num_envs", num_envs, 1)
+    space = config.observation_space
+    each = np.dtype(space.dtype).itemsize * int(np.prod(space.shape)) + config.grid.squares + 100
+    needed = each * (3 * number + block_size(number))
+    check_memory(f"num_envs is {number}", needed, "ask for fewer environments or a smaller grid")
+    return number
 
 
 class Core:
@@ -33,12 +48,12 @@ class Core:
         rng: the source of every random draw; replace it with :meth:`start`.
 
     Raises:
-        RequestError: if ``num_envs`` is below 1, or there is no such action.
+        RequestError: if ``num_envs`` is below 1 or more than fit into memory, or there is no such action.
     """
 
     def __init__(self, config: EnvConfig, num_envs: int, rng: np.random.Generator) -> None:
         self.config = config
-        self.num_envs = check_integer("num_envs", num_envs, 1)
+        self.num_envs = check_num_envs(config, num_envs)
         self._actions = len(config.world.actions)
         self._beyond = self._actions - 1 if self._actions & (self._actions - 1) == 0 else None  # all bits of an action
         self._true = config.true_outcomes
@@ -63,9 +78,9 @@ class Core:
         if len(indices):
             self._assign(indices, *self.fresh.take(len(indices)))
 
-    def place(self, index: int, options: dict[str, Any]) -> None:
-        """Begin episode ``index`` with a layout set by hand (see ``set_state``)."""
-        self._begin(np.array([index]), set_state(self.config, options))
+    def place(self, index: int, state: State) -> None:
+        """Begin episode ``index`` with a layout set by hand, a batch of one from ``set_state``."""
+        self._begin(np.array([index]), state)
 
     def _begin(self, indices: NDArray[np.intp], state: State) -> None:
         seen = self.config.view_part.observe(self.config.world, state)
@@ -124,13 +139,13 @@ class Core:
             raise RequestError(
                 f"actions have shape {actions.shape} and dtype {actions.dtype}; give {self.num_envs} ints."
             )
-        if self._beyond is None:
+        if self._beyond is None or actions.dtype.kind == "u":
             wrong = bool((actions < 0).any() or (actions >= self._actions).any())
         else:
             wrong = bool(np.bitwise_or.reduce(actions) & ~self._beyond)  # a bit that no action has
         if wrong:
             raise wrong_action(actions[(actions < 0) | (actions >= self._actions)][0], self.config.world.actions)
-        return actions
+        return actions if actions.dtype.kind == "i" else actions.astype(np.intp)
 
     def observe(self) -> NDArray[Any]:
         """The observations, shape (num_envs, *shape of one); a copy."""

@@ -9,7 +9,7 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.fresh import FreshEpisodes
 from oversight_gym.envs.oversight.outcomes import arrival
-from oversight_gym.envs.world.state import State, set_state
+from oversight_gym.envs.world.state import State
 
 
 class PlainEpisode:
@@ -43,10 +43,10 @@ class PlainEpisode:
     def start(self, rng: np.random.Generator) -> None:
         self.fresh = FreshEpisodes(self.config, rng, 1)
 
-    def begin(self, options: dict[str, Any] | None) -> None:
+    def begin(self, placed: State | None) -> None:
         state, seen = self.fresh.take(1)
-        if options:
-            state = set_state(self.config, options)
+        if placed is not None:
+            state = placed
             seen = self.config.view_part.observe(self.config.world, state)
         self._state = state.copy()
         self._seen: NDArray[Any] = seen.reshape(self.config.observation_space.shape).copy()
@@ -85,12 +85,12 @@ class CoreEpisode:
     def start(self, rng: np.random.Generator) -> None:
         self.core, self._begun = Core(self.config, 1, rng), False
 
-    def begin(self, options: dict[str, Any] | None) -> None:
+    def begin(self, placed: State | None) -> None:
         if self._begun:
             self.core.start()
         self._begun = True
-        if options:
-            self.core.place(0, options)
+        if placed is not None:
+            self.core.place(0, placed)
 
     def observe(self) -> NDArray[Any]:
         observation: NDArray[Any] = self.core.observe()[0]

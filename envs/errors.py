@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import TypeVar
+from operator import index
+from typing import SupportsIndex, TypeVar
 
 Value = TypeVar("Value")
 
@@ -22,15 +23,16 @@ def check_probability(name: str, value: object) -> float:
     return float(value)
 
 
-def check_integer(name: str, value: object, at_least: int) -> int:
-    """Return ``value`` as an int that is at least ``at_least``.
+def check_integer(name: str, value: object, at_least: int, at_most: int = 10**12) -> int:
+    """Return ``value`` as an int in these bounds.
 
     Raises:
         RequestError: if it is not such an integer.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
-        raise RequestError(f"{name} is {value!r}; it must be an integer of at least {at_least}.")
-    return int(value)
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not at_least <= index(value) <= at_most:
+        most = f" and at most {at_most:,}" if at_most < 10**12 else ""
+        raise RequestError(f"{name} is {value!r}; it must be an integer of at least {at_least}{most}.")
+    return index(value)
 
 
 def choose(what: str, name: str, table: Mapping[str, Value]) -> Value:

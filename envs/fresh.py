@@ -9,6 +9,11 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.world.state import State, draw_state
 
 
+def block_size(num_envs: int) -> int:
+    """Episodes that are drawn at a time, where so many environments share them."""
+    return max(num_envs, min(64 * num_envs, 8192))
+
+
 class FreshEpisodes:
     """Episodes about to begin, drawn in blocks, because a draw of many costs little more than a draw of one.
 
@@ -20,7 +25,7 @@ class FreshEpisodes:
 
     def __init__(self, config: EnvConfig, rng: np.random.Generator, num_envs: int) -> None:
         self.config, self.rng = config, rng
-        self.block = max(num_envs, min(64 * num_envs, 8192))
+        self.block = block_size(num_envs)
         self._left = 0
         self._drawn_at = rng.bit_generator.state
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.fields import field_types, typed_text
 
 Entry = TypeVar("Entry")
 
@@ -118,15 +119,6 @@ def _import_file(path: Path) -> None:
         raise
 
 
-def _value(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
-
-
 def make_part(registry: Registry[type[Entry]], text: str) -> Entry:
     """A part from its text, for example ``moves`` or ``slippery:chance=0.2``.
 
@@ -135,19 +127,23 @@ def make_part(registry: Registry[type[Entry]], text: str) -> Entry:
         text: a name; after a colon ``parameter=value`` with commas between them.
 
     Raises:
-        RequestError: if the text names no part, or a parameter it does not have.
+        RequestError: if the text names no part, or a parameter it does not have, or gives one a wrong value.
     """
     if not isinstance(text, str):
         raise RequestError(f"{registry.what} is {text!r}; give a name, for example {next(iter(registry))!r}.")
     name, _, rest = text.partition(":")
     part, parameters = registry[name], {}
+    kinds = field_types(part)
+    known = ", ".join(kinds) or "none"
     for assignment in filter(None, rest.split(",")):
         key, equals, value = assignment.partition("=")
         if not equals:
             raise RequestError(f"{registry.what} is {text!r}; write its parameters as in '{name}:parameter=value'.")
-        parameters[key.strip()] = _value(value.strip())
+        key = key.strip()
+        if key not in kinds:
+            raise RequestError(f"{registry.what} is {text!r}; the parameters of {name!r} are: {known}.")
+        parameters[key] = typed_text(f"{key} of {registry.what} {name!r}", value.strip(), kinds[key])
     try:
         return part(**parameters)
     except TypeError as error:
-        known = ", ".join(getattr(part, "__dataclass_fields__", ())) or "none"
         raise RequestError(f"{registry.what} is {text!r}; the parameters of {name!r} are: {known}.") from error

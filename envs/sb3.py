@@ -16,6 +16,7 @@ from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.render import BATCH_MODES, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.infos import StepInfos
+from oversight_gym.envs.world.state import set_state
 
 
 class OversightVecEnv(VecEnv):
@@ -66,16 +67,18 @@ class OversightVecEnv(VecEnv):
         return outcomes
 
     def reset(self) -> VecEnvObs:
+        asked = self._options
+        self._reset_options()
+        placed = [set_state(self.config, options) if options else None for options in asked]
         seed = self._seeds[0]
         if seed is not None or not self._fresh:  # the constructor has drawn the first episodes already
             self.core.start(seeding.np_random(seed)[0] if seed is not None else None)
-        for index, options in enumerate(self._options):
-            if options:
-                self.core.place(index, options)
+        for index, state in enumerate(placed):
+            if state is not None:
+                self.core.place(index, state)
         self._fresh = False
         self.episode_returns[:] = 0
         self._reset_seeds()
-        self._reset_options()
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return self.core.observe()
 

@@ -1,5 +1,6 @@
 """``OversightGrid-v0`` as a Gymnasium environment."""
 
+from operator import index
 from typing import Any
 
 import gymnasium as gym
@@ -12,7 +13,7 @@ from oversight_gym.envs.core import hidden_info, wrong_action
 from oversight_gym.envs.drawing.render import FPS, RENDER_MODES, TILE, Renderer
 from oversight_gym.envs.episode import make_episode
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.world.state import State, layout_of
+from oversight_gym.envs.world.state import State, layout_of, set_state
 
 
 class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
@@ -80,7 +81,7 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
         self._renderer = Renderer(self.config, render_mode, tile_size)
         self.observation_space = self.config.observation_space
         self.action_space = spaces.Discrete(len(self.config.world.actions))
-        self._actions = range(len(self.config.world.actions))
+        self._actions = len(self.config.world.actions)
         self._limit = self.config.step_limit
         self._episode = make_episode(self.config)
         self._begun = self._ended = False
@@ -88,11 +89,15 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Begin an episode, drawn at random or with the layout in ``options`` (see ``set_state``)."""
+        """Begin an episode, drawn at random or with the layout in ``options`` (see ``set_state``).
+
+        Refused options change nothing.
+        """
+        placed = set_state(self.config, options) if options else None
         super().reset(seed=seed)
         if not self._begun or seed is not None:
             self._episode.start(self.np_random)
-        self._episode.begin(options)
+        self._episode.begin(placed)
         self._begun, self._ended = True, False
         if self.render_mode == "human":
             self.render()
@@ -104,10 +109,14 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
         if not self._begun or self._ended:
             when = "has ended on a terminal square" if self._begun else "has not begun"
             raise RequestError(f"the episode {when}; call reset() before step().")
-        if action not in self._actions:
+        try:
+            move = index(action)
+        except TypeError:
+            move = -1
+        if not 0 <= move < self._actions:
             raise wrong_action(action, self.config.world.actions)
         episode = self._episode
-        reward, self._ended, observed, outcome = episode.step(action)
+        reward, self._ended, observed, outcome = episode.step(move)
         truncated = episode.steps >= self._limit and not self._ended
         if self.render_mode == "human":
             self.render()

@@ -10,9 +10,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
-from oversight_gym.envs.core import Core, hidden_info
+from oversight_gym.envs.core import Core, check_num_envs, hidden_info
 from oversight_gym.envs.drawing.render import BATCH_MODES, FPS, TILE, Renderer
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.world.state import set_state
 
 
 class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
@@ -33,7 +34,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
 
     def __init__(self, num_envs: int = 1, render_mode: str | None = None, tile_size: int = TILE, **config: Any) -> None:
         self.config = EnvConfig.from_json(config)
-        self.num_envs = num_envs
+        self.num_envs = check_num_envs(self.config, num_envs)
         self.render_mode = render_mode
         self._renderer = Renderer(self.config, render_mode, tile_size, BATCH_MODES)
         self.single_observation_space = self.config.observation_space
@@ -57,15 +58,19 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.int8], dict[str, Any]]:
-        """Begin fresh episodes; a layout in ``options`` (see ``set_state``) is set in all of them."""
+        """Begin fresh episodes; a layout in ``options`` (see ``set_state``) is set in all of them.
+
+        Refused options change nothing.
+        """
+        placed = set_state(self.config, options) if options else None
         super().reset(seed=seed)
         if self._core is None:
             self._core = Core(self.config, self.num_envs, self.np_random)
         else:
-            self._core.start(self.np_random)
-        if options:
+            self._core.start(None if seed is None else self.np_random)
+        if placed is not None:
             for index in range(self.num_envs):
-                self._core.place(index, options)
+                self._core.place(index, placed)
         self._ended = np.zeros(self.num_envs, dtype=bool)
         return self._core.observe(), {}
 

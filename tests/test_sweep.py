@@ -96,7 +96,7 @@ def test_the_runs_of_a_sweep() -> None:
         (["--set", "anneal=maybe"], "anneal is 'maybe'; give true or false"),
         (["--set", "device=5"], "device is 5; give text"),
         (["--set", "learning_rat=5"], "the nearest is 'learning_rate'"),
-        (["--set", "size=[4,5,6]"], "size is [4, 5, 6]; give a list of length 2"),
+        (["--set", "size=[4,5,6]"], "size is [4, 5, 6]; give 2 values, each an integer"),
         (["--config", "missing.toml"], "missing.toml cannot be read"),
         (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster was found"),
     ],

@@ -39,7 +39,7 @@ class Renderer:
         if mode is not None and mode not in modes:
             raise RequestError(f"render_mode is {mode!r}; choose one of {', '.join(modes)}, or None.")
         self.config, self.mode = config, mode
-        self.tile_size = check_integer("tile_size", tile_size, 8)
+        self.tile_size = check_integer("tile_size", tile_size, 8, 512)
         self._painter: Any = None
         self._window: Any = None
 

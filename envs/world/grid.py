@@ -1,19 +1,26 @@
 """The squares and how one moves between them, as tables over integer squares (row-major)."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError, check_integer
+from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.fields import shown, typed
 
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
+MOST_SQUARES = 4096
+"""Of a grid; the table of distances grows with the square of it."""
 
-Walls = str | Sequence[Sequence[int]]
+Side = Annotated[int, Meta(ge=1, le=MOST_SQUARES)]
+Walls = str | tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +54,9 @@ class Grid:
             RequestError: if it is no free square of this grid.
         """
         try:
-            row, col = (int(x) for x in position)  # type: ignore[attr-defined]
+            row, col = (operator.index(x) for x in position)  # type: ignore[attr-defined]
         except (TypeError, ValueError):
-            raise RequestError(f"{name} is {position!r}; give it as (row, column), for example (0, 2).") from None
+            raise RequestError(f"{name} is {shown(position)}; give it as (row, column), for example (0, 2).") from None
         if not (0 <= row < self.rows and 0 <= col < self.cols):
             raise RequestError(
                 f"{name} is {(row, col)}, outside the grid; rows go from 0 to {self.rows - 1}, "
@@ -69,12 +76,12 @@ def parse_size(size: object) -> tuple[int, int]:
     """(rows, cols) from an int or a pair.
 
     Raises:
-        RequestError: if it is neither, or not positive.
+        RequestError: if it is neither, not positive, or of too many squares.
     """
-    pair = size if isinstance(size, Sequence) and not isinstance(size, str) else (size, size)
-    if len(pair) != 2:
-        raise RequestError(f"size is {size!r}; give one integer or (rows, cols), for example 5 or (5, 7).")
-    return check_integer("size", pair[0], 1), check_integer("size", pair[1], 1)
+    rows, cols = typed("size", size if isinstance(size, list | tuple) else (size, size), tuple[Side, Side])
+    if rows * cols > MOST_SQUARES:
+        raise RequestError(f"size is {(rows, cols)}; a grid has at most {MOST_SQUARES:,} squares.")
+    return rows, cols
 
 
 @lru_cache(maxsize=64)
@@ -109,7 +116,7 @@ def _distances(next_square: NDArray[np.int16], free: NDArray[np.int16]) -> NDArr
     return np.where(np.isfinite(steps), steps, -1).astype(np.int16)
 
 
-def make_grid(size: object, walls: Walls = "none") -> Grid:
+def make_grid(size: object, walls: str | Sequence[Sequence[int]] = "none") -> Grid:
     """The grid of a size with walls.
 
     Args:

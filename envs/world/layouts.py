@@ -45,6 +45,11 @@ class Layouts:
                 f"size {(grid.rows, grid.cols)} leaves {len(grid.free)} free squares; agent and terminals need "
                 f"{needed}, so make the grid larger or remove walls."
             )
+        if len(grid.free) ** needed >= 2**62:  # numbered in 64 bits
+            raise RequestError(
+                f"a grid of {len(grid.free):,} free squares with {self.kinds} terminals has too many layouts; make it "
+                "smaller."
+            )
         if self.candidates == 0:
             farthest = int(np.sort(grid.distance[np.ix_(grid.free, grid.free)], axis=1)[:, -self.kinds].max())
             raise RequestError(

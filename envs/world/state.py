@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.fields import shown
 
 if TYPE_CHECKING:
     from oversight_gym.envs.config import EnvConfig
@@ -100,6 +101,8 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
         RequestError: if a key is unknown, a position is missing, not free or used twice.
     """
     pieces = ("agent", *config.kinds)
+    if not isinstance(options, dict):
+        raise RequestError(f"options are {shown(options)}; give a dictionary such as {{'agent': (0, 0), ...}}.")
     for key in options:
         if key not in (*pieces, "oversight", "marked", "shown"):
             raise RequestError(f"{key!r} is not a layout option; use {', '.join(pieces)}, oversight, marked and shown.")
@@ -113,7 +116,7 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
             raise RequestError(
                 f"{piece} and {other} are both at {config.grid.position(squares[index])}; put them on distinct squares."
             )
-    overseen = options.get("oversight", [])
+    overseen = options.get("oversight", ())
     if "shown" in options and not config.shuffled_oversight:
         raise RequestError("shown is given, but the policy is shown the true oversight; set shuffled_oversight.")
     return State(
@@ -128,21 +131,29 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
 
 def _flags(config: "EnvConfig", option: str, named: Any) -> NDArray[np.bool_]:
     """Shape (1, kinds): which kinds an option lists."""
-    for kind in [named] if isinstance(named, str) else named:
+    listed = [named] if isinstance(named, str) else _listed(option, named)
+    for kind in listed:
         if kind not in config.kinds:
             raise RequestError(f"{option} names {kind!r}; list the watched terminals, from {', '.join(config.kinds)}.")
-    return np.array([[kind in named for kind in config.kinds]])
+    return np.array([[kind in listed for kind in config.kinds]])
+
+
+def _listed(option: str, values: Any) -> list[Any]:
+    if not isinstance(values, list | tuple | set | frozenset):
+        raise RequestError(f"{option} is {shown(values)}; give a list.")
+    return list(values)
 
 
 def _marks_by_hand(config: "EnvConfig", positions: Any, terminals: list[int]) -> NDArray[np.bool_] | None:
+    positions = _listed("marked", positions)
     if config.spurious_oversight_probability == 0:
-        if len(positions):
+        if positions:
             raise RequestError(
                 "marked is given, but spurious_oversight_probability is 0; set it above 0 to mark squares."
             )
         return None
     marked = np.zeros((1, config.grid.squares), dtype=bool)
-    marked[0, [config.grid.square("marked", position) for position in positions]] = True
+    marked[0, np.array([config.grid.square("marked", position) for position in positions], dtype=np.intp)] = True
     marked[0, terminals] = False
     return marked
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.oversight.outcomes import FIRST_KIND, Outcome
 from oversight_gym.envs.world.grid import Grid
 from oversight_gym.envs.world.kinds import KINDS
@@ -72,6 +73,11 @@ def make_world(config: "EnvConfig") -> World:
     """The tables of an environment's config."""
     grid, dynamics = config.grid, config.dynamics_part
     next_state, probability = dynamics.transitions(grid)
+    if len(next_state) > np.iinfo(np.int16).max:
+        raise RequestError(
+            f"dynamics {config.dynamics!r} has {len(next_state):,} states on this grid; make the grid smaller, so that "
+            "there are at most 32,767."
+        )
     square = (np.arange(len(next_state)) % grid.squares).astype(np.int16)
     tables = (
         np.array([KINDS[kind].value for kind in config.kinds]),

@@ -11,9 +11,9 @@ import tyro
 from oversight_gym.agents.methods.builtin import METHODS, Method
 from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.envs.fields import check_known, field_types, typed
 from oversight_gym.envs.world.kinds import most_valuable_first
 from oversight_gym.evaluation.selection import SELECTIONS
-from oversight_gym.runs.fields import check_known, field_types, typed
 from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
 
 

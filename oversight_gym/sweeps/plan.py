@@ -12,9 +12,9 @@ import tyro
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer, choose
+from oversight_gym.envs.fields import check_known, field_types, typed, typed_text
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import FIELDS, TrainConfig
-from oversight_gym.runs.fields import check_known, field_types, typed, typed_text
 from oversight_gym.runs.presets import PRESETS
 
 

@@ -14,7 +14,7 @@ from oversight_gym.agents.policies.steering import Gate, Scaled
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
-from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.state import State, set_state
 from oversight_gym.evaluation.policy_map import gate_and_actions
 from oversight_gym.evaluation.probabilities import greedy, sample_actions
 
@@ -127,7 +127,7 @@ class Pane:
 
     def begin(self, layout: Layout, seed: int) -> None:
         """A fresh episode; ``seed`` decides the draws of its actions and of what the world leaves to chance."""
-        self.core.place(0, layout)
+        self.core.place(0, set_state(self.config, layout))
         self.rng = np.random.default_rng(seed)
         self.core.chance.start(self.rng)
         self.path = [self.square]
@@ -136,7 +136,8 @@ class Pane:
     def rearrange(self, layout: Layout) -> None:
         """Change the layout under a running episode, but for the agent."""
         state = self.core.state.copy()
-        self.core.place(0, layout | {"agent": self.config.grid.position(self.square)})
+        layout = layout | {"agent": self.config.grid.position(self.square)}
+        self.core.place(0, set_state(self.config, layout))
         self.core.resume(state.dynamic, state.steps)
 
     def takes(self, gate: Gate) -> bool:
