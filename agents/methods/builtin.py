@@ -60,6 +60,7 @@ for _row in (
             "the gate forced to the best expert, trained on observed episodes and timeouts",
             reward="observed",
             left_out=_OBSERVED,
+            unfinished=False,
             training_gate="best",
         ),
     ),
@@ -136,6 +137,7 @@ for _row in (
         "episodes and timeouts alone; all others are dropped.",
         reward="observed",
         left_out=_OBSERVED,
+        unfinished=False,
         **_ONE,
     ),
     Method(

@@ -60,7 +60,7 @@ class Method:
     gated: bool = True
     shown_oversight: str = "true"
     left_out: frozenset[str] = frozenset()
-    unfinished: bool = False
+    unfinished: bool = True
     training_gate: str = "free"
     gate: str = "best"
 
@@ -85,7 +85,7 @@ class Method:
 
     def configure(self, hyperparameters: Any) -> "Method":
         """The method with what it takes from a run's ``Hyperparameters``."""
-        return self
+        return replace(self, unfinished=False) if hyperparameters.drop_unfinished else self
 
     # ---- training ----------------------------------------------------------------------------------------------
 

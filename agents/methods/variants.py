@@ -80,7 +80,7 @@ class FineTuned(Method):
     share: float = 0.2
 
     def configure(self, hyperparameters: Any) -> Method:
-        return replace(self, share=hyperparameters.finetune_share)
+        return replace(super().configure(hyperparameters), share=hyperparameters.finetune_share)
 
     def stage(self, progress: float) -> Method:
         assert self.then is not None

@@ -1,14 +1,17 @@
 """The terms of an actor-critic loss, each a function of a minibatch and the policy's answer to it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from oversight_gym.agents.policies.forward import ForwardPass, Minibatch
 from oversight_gym.agents.routing import mixture
+from oversight_gym.agents.routing.gradients import UNLABELLED
 
 Loss = Callable[[Minibatch, ForwardPass], Tensor]
 """From a minibatch and the forward pass on it to a scalar."""
@@ -67,15 +70,38 @@ def entropy_loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
     return -batch.mean(-forward.log_prob if forward.entropy is None else forward.entropy)
 
 
-def gate_loss(balanced: bool = True) -> Loss:
-    """Cross-entropy of the gate towards the experts that steps are routed to (see ``routing.gate_loss``)."""
+def gate_loss(balanced: bool = True, shares: Tensor | None = None) -> Loss:
+    """Cross-entropy of the gate towards the experts that steps are routed to (see ``routing.gate_loss``).
+
+    Args:
+        balanced: whether the experts count equally, or every labelled step.
+        shares: how much a labelled step of each expert counts against a step of the minibatch, shape (experts,), so
+            that the mean over a rollout's minibatches is the loss over the rollout; None for the loss of each minibatch.
+    """
 
     def loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
         assert forward.mixed is not None
         assert forward.labels is not None
-        return mixture.gate_loss(forward.mixed.gate_logits, forward.labels, forward.weights, balanced)
+        logits, labels, weights = forward.mixed.gate_logits, forward.labels, forward.weights
+        own = mixture.gate_loss(logits, labels, weights, balanced, shares)
+        return own if shares is None else own / (len(labels) if weights is None else weights.sum())
 
     return loss
+
+
+def rollout_shares(labels: NDArray[np.int64], steps: NDArray[Any] | None, experts: int, balanced: bool) -> Tensor:
+    """The ``shares`` of :func:`gate_loss`, decided before a rollout is cut into minibatches.
+
+    Args:
+        labels: any shape: expert of each step, or ``UNLABELLED``.
+        steps: of the same shape: how much each step counts; None for equally.
+        experts: number of experts.
+        balanced: as there.
+    """
+    counted = np.ones(labels.shape) if steps is None else steps.astype(np.float64)
+    known = labels != UNLABELLED
+    counts = np.bincount(labels[known], weights=counted[known], minlength=experts)
+    return mixture.gate_shares(torch.from_numpy(counts), balanced) * float(counted.sum())
 
 
 def normalized(advantages: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from oversight_gym.agents.ppo.buffer import DictOutcomeBuffer, OutcomeBuffer
 from oversight_gym.agents.ppo.collectors import COLLECTORS, choose_collector
 from oversight_gym.agents.ppo.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.ppo.labels import supervise
-from oversight_gym.agents.ppo.losses import Term
+from oversight_gym.agents.ppo.losses import Loss, Term
 from oversight_gym.agents.ppo.routes import Routes, make_routes
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, choose
@@ -48,6 +48,8 @@ class RoutedRollouts(OnPolicyAlgorithm):
         method: a method, or the name of one.
         gate_coef: weight of the gate loss, for methods that have one.
         balanced_gate: whether every labelled expert counts equally in the gate loss, or every labelled step.
+        gate_per_minibatch: whether the gate loss is the mean over each minibatch's labelled steps, so that a single one
+            can weigh as much as a thousand, or over the rollout's.
         paper_compat: reproduce how the paper's code treats unfinished episodes (see ``OutcomeBuffer``).
         collector: how rollouts are collected: ``sb3``, by SB3's own loop, bit-equal to it; ``native``, from
             ``OversightVecEnv`` without Python per environment; ``device``, as native with the environment on the
@@ -83,6 +85,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         method: str | Method = "routing",
         gate_coef: float = 0.3,
         balanced_gate: bool = True,
+        gate_per_minibatch: bool = False,
         paper_compat: bool = False,
         collector: str = "auto",
         routes: Mapping[int | str, str] | None = None,
@@ -92,6 +95,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         known = PLAIN if method == PLAIN.name else method
         self.method: Method = METHODS[known] if isinstance(known, str) else known
         self.gate_coef, self.balanced_gate, self.paper_compat = gate_coef, balanced_gate, paper_compat
+        self.gate_per_minibatch = gate_per_minibatch
         choose("collector", collector, COLLECTORS)
         self.collector = collector
         self.asked_routes = routes
@@ -200,8 +204,15 @@ class RoutedRollouts(OnPolicyAlgorithm):
         """The gate loss and the method's own terms, by the name that each is logged under."""
         terms = dict(self.stage.loss_terms(self))
         if self.stage.gate_loss and self.gate_coef:
-            terms = {"gate_loss": Term(losses.gate_loss(self.balanced_gate), self.gate_coef)} | terms
+            terms = {"gate_loss": Term(self._gate_loss(), self.gate_coef)} | terms
         return terms
+
+    def _gate_loss(self) -> Loss:
+        labels, steps = self.rollout_buffer.labels, self.rollout_buffer.steps
+        if self.gate_per_minibatch or labels is None:
+            return losses.gate_loss(self.balanced_gate)
+        shares = losses.rollout_shares(labels, steps, len(self.experts), self.balanced_gate)
+        return losses.gate_loss(self.balanced_gate, shares.to(self.device))
 
     def acting(self) -> AbstractContextManager[None]:
         """The gate that rollouts and updates are made with."""

@@ -28,7 +28,27 @@ class Mixed(NamedTuple):
     gate_logits: Tensor
 
 
-def gate_loss(gate_logits: Tensor, labels: Tensor, weights: Tensor | None = None, balanced: bool = True) -> Tensor:
+def gate_shares(counts: Tensor, balanced: bool = True) -> Tensor:
+    """How much each sample counts in the mean that :func:`gate_loss` is, by the expert that it is labelled with.
+
+    Args:
+        counts: shape (experts,): labelled samples of each expert.
+        balanced: whether the experts count equally that have any, or every labelled sample.
+
+    Returns:
+        shape (experts,), float32; 0 where there is no sample.
+    """
+    total = counts.sum() if not balanced else counts * (counts > 0).sum()
+    return torch.where(counts > 0, 1 / _nonzero(total.float()), 0.0)
+
+
+def gate_loss(
+    gate_logits: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    balanced: bool = True,
+    shares: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy of the gate towards the labelled expert; 0 if no sample is labelled.
 
     For two experts this is the binary cross-entropy of the first expert's weight towards 1 where that expert is the
@@ -41,6 +61,8 @@ def gate_loss(gate_logits: Tensor, labels: Tensor, weights: Tensor | None = None
         labels: shape (batch,), int64: index of an expert, or ``UNLABELLED``.
         weights: how much each row counts, shape (batch,), for example how many samples it stands for; None for equally.
         balanced: as above.
+        shares: how much a sample of each expert counts, shape (experts,), where that is decided over more samples than
+            these; None for :func:`gate_shares` of these.
 
     Returns:
         scalar.
@@ -49,12 +71,9 @@ def gate_loss(gate_logits: Tensor, labels: Tensor, weights: Tensor | None = None
     of_expert = labels[:, None] == torch.arange(gate_logits.shape[1], device=labels.device)
     if weights is not None:
         of_expert = of_expert * weights[:, None]
-    counts = of_expert.sum(dim=0)
-    sums = (losses[:, None] * of_expert).sum(dim=0)
-    if not balanced:
-        return sums.sum() / _nonzero(counts.sum())
-    means = sums / _nonzero(counts)
-    return means.sum() / (counts > 0).sum().clamp(min=1)
+    if shares is None:
+        shares = gate_shares(of_expert.sum(dim=0), balanced)
+    return ((losses[:, None] * of_expert).sum(dim=0) * shares).sum()
 
 
 def _nonzero(counts: Tensor) -> Tensor:

@@ -62,6 +62,7 @@ def make_model(config: TrainConfig, **changed_policy: Any) -> RoutedPPO:
         method=config.method_row.configure(hyper),
         gate_coef=hyper.gate_coef,
         balanced_gate=hyper.balanced_gate,
+        gate_per_minibatch=hyper.gate_per_minibatch,
         paper_compat=hyper.paper_compat,
         policy_kwargs=_policy_kwargs(config) | changed_policy,
         **ppo_kwargs(config),

@@ -46,6 +46,11 @@ class Hyperparameters:
     """Weight of the gate loss, for methods that have one."""
     balanced_gate: bool = True
     """Let both kinds count equally in the gate loss, instead of every labelled step."""
+    gate_per_minibatch: bool = False
+    """Average the gate loss over each minibatch's labelled steps instead of over the rollout's."""
+    drop_unfinished: bool = False
+    """Train on no step of an episode that still runs when its rollout ends, for every method; without it those that do
+    not filter by label train on them as unlabelled steps. Dropping them favours short episodes."""
     ghost_penalty: float | None = None
     """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
     finetune_share: float = 0.2
@@ -129,6 +134,7 @@ PAPER_PPO = replace(
     learning_rate=2.5e-4,
     ent_coef=0.05,
     gate_coef=0.3,
+    drop_unfinished=True,
     layers=(256, 256),
     gate_layers=(),
     value_layers=(128,),
