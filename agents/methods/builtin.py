@@ -4,7 +4,7 @@ from typing import Any
 
 from oversight_gym.agents.methods.method import Method
 from oversight_gym.agents.methods.registry import METHODS, register
-from oversight_gym.agents.methods.variants import FineTuned, RewardModelled, ShuffledLabels
+from oversight_gym.agents.methods.variants import FineTuned, InverselyWeighted, RewardModelled, ShuffledLabels
 
 _ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
 _OBSERVED = frozenset({"unknown"})
@@ -20,6 +20,16 @@ for _row in (
         "the gate towards the observed kind.",
         routed=True,
         gate_loss=True,
+    ),
+    Method(
+        "masked_routing",
+        "routing, with experts, gate and value network blind to oversight",
+        "As routing, loss for loss, but nothing that is trained sees the oversight plane, so that neither the gate nor an "
+        "expert can tell watched situations from unwatched ones. It assumes that oversight can be hidden from the agent. "
+        "Not in the paper.",
+        routed=True,
+        gate_loss=True,
+        shown_oversight="masked",
     ),
     Method(
         "no_routing",
@@ -121,6 +131,16 @@ for _row in (
         **_ONE,
     ),
     RewardModelled(
+        "reward_model_masked",
+        "as reward_model, with a classifier that does not see oversight",
+        "As reward_model, loss for loss, but the classifier does not see the oversight plane, so that what it learns on "
+        "watched episodes carries over to unwatched ones. The policy sees everything. It assumes that a classifier "
+        "generalises from watched to unwatched episodes. Not in the paper.",
+        reward="observed",
+        evidence="masked_observation",
+        **_ONE,
+    ),
+    RewardModelled(
         "reward_model_trajectory",
         "as reward_model, with a classifier that sees the squares walked and oversight alone",
         "As reward_model, loss for loss, but the classifier reads the squares walked within the rollout, the last "
@@ -134,7 +154,27 @@ for _row in (
         "filtering",
         "one expert, trained only on observed episodes and timeouts, with their true reward",
         "The paper's data filtering. PPO with a single expert, +1 diamond, -1 ghost, on the steps of observed "
-        "episodes and timeouts alone; all others are dropped.",
+        "episodes and timeouts that end within their rollout; all others are dropped. In a situation where no terminal "
+        "is watched it therefore sees nothing but timeouts.",
+        reward="observed",
+        left_out=_OBSERVED,
+        unfinished=False,
+        **_ONE,
+    ),
+    Method(
+        "filtering_no_timeouts",
+        "ablation: filtering, trained only on episodes whose kind was observed",
+        "As filtering, but the steps of timeouts are dropped as well. Not in the paper.",
+        reward="observed",
+        left_out=_OBSERVED | frozenset({"none"}),
+        unfinished=False,
+        **_ONE,
+    ),
+    InverselyWeighted(
+        "filtering_weighted",
+        "ablation: filtering, with observed episodes weighted by the inverse probability of seeing their end",
+        "As filtering, but the steps of an episode whose kind was observed count 1 / p, p being the probability that "
+        "its terminal is under oversight; those of timeouts, which are always seen, count 1. Not in the paper.",
         reward="observed",
         left_out=_OBSERVED,
         unfinished=False,

@@ -23,6 +23,12 @@ def agent_observation(buffer: "OutcomeBuffer", last: Steps, actions: int, planes
     return np.concatenate([seen.reshape(len(seen), -1), _actions(buffer, last, actions)], axis=1)
 
 
+def masked_observation(buffer: "OutcomeBuffer", last: Steps, actions: int, planes: Sequence[str]) -> Features:
+    """The same without the oversight plane, so that watched and unwatched episodes look alike."""
+    seen = np.delete(buffer.seen(last), planes.index("oversight"), axis=1)
+    return np.concatenate([seen.reshape(len(seen), -1), _actions(buffer, last, actions)], axis=1)
+
+
 def trajectory(buffer: "OutcomeBuffer", last: Steps, actions: int, planes: Sequence[str]) -> Features:
     """The squares walked within the rollout, the last of them, the last action and the oversight plane."""
     agent, oversight = planes.index("agent"), planes.index("oversight")
@@ -35,6 +41,7 @@ def trajectory(buffer: "OutcomeBuffer", last: Steps, actions: int, planes: Seque
 
 EVIDENCE: dict[str, Callable[["OutcomeBuffer", Steps, int, Sequence[str]], Features]] = {
     "agent_observation": agent_observation,
+    "masked_observation": masked_observation,
     "trajectory": trajectory,
 }
 """What the classifier sees of each of ``m`` episodes, shape (m, features), int8 in {0, 1}; from the buffer, each

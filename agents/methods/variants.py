@@ -68,6 +68,21 @@ class RewardModelled(Method):
 
 
 @dataclass(frozen=True)
+class InverselyWeighted(Method):
+    """Weighs the steps of every episode by the inverse probability that its end is seen: 1 / p, timeouts by 1."""
+
+    def steps(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[Any] | None:
+        kept = super().steps(model, buffer)
+        config = model.env_config
+        chances = config.process.marginal(config)
+        weights = np.ones(len(model.routes.names) + 1, dtype=np.float32)  # the last: unfinished episodes
+        for kind, chance in zip(config.kinds, chances, strict=True):
+            weights[model.routes.code(kind)] = 1 / chance if chance > 0 else 0.0
+        weighted: NDArray[np.float32] = weights[buffer.outcomes] * (1 if kept is None else kept)
+        return weighted
+
+
+@dataclass(frozen=True)
 class FineTuned(Method):
     """Trains as its own row says, and by another in the last share of training.
 
