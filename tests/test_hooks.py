@@ -69,7 +69,7 @@ def test_a_loss_term_of_its_own_is_minimised_and_logged(multi_hot: bool | None) 
 
 
 def test_a_loss_term_sees_every_step_once_also_where_equal_observations_are_evaluated_once() -> None:
-    plain, fast = (model_of(replace(METHODS["routing"], unfinished=True), multi_hot) for multi_hot in (False, True))
+    plain, fast = (model_of(METHODS["routing"], multi_hot) for multi_hot in (False, True))
     fast.policy.load_state_dict(plain.policy.state_dict())
     means = []
     for model in (plain, fast):
@@ -102,7 +102,7 @@ class Weighed(Method):
 
 def test_steps_may_count_unequally() -> None:
     settings = {"normalize_advantage": False, "collector": "sb3"}
-    routing = replace(METHODS["routing"], unfinished=True)
+    routing = METHODS["routing"]
     fields = {name: getattr(routing, name) for name in ("routed", "gate_loss", "unfinished")}
     equal, unlabelled, uneven = (
         model_of(Weighed("weighed", "", factor=factor, **fields), False, **settings).learn(512)
@@ -185,7 +185,7 @@ class Curriculum(Method):
 
 
 def test_a_method_may_change_as_training_goes_on() -> None:
-    model = model_of(Curriculum("curriculum", "", unfinished=True))
+    model = model_of(Curriculum("curriculum", ""))
     found = []
     train = model.train
     model.train = lambda: (found.append(model.stage.name), train())[1]  # type: ignore[method-assign]
@@ -225,7 +225,7 @@ def test_experts_are_named_after_the_kinds_the_most_valuable_first() -> None:
 
 def test_the_plain_method_is_in_no_table() -> None:
     assert PLAIN.name not in METHODS
-    assert len(METHODS) == 14
+    assert {"routing", "naive", "filtering", "oracle"} <= set(METHODS)
 
 
 PACKAGES = {

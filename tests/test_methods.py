@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from oversight_gym.agents import METHODS, Method, register
 from oversight_gym.agents.methods.variants import FineTuned, RewardModelled
 from oversight_gym.agents.ppo.labels import shuffle_outcomes
-from oversight_gym.agents.routing import UNLABELLED
+from oversight_gym.agents.routing import UNLABELLED, gate_loss
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.evaluation.validation import validation_rng
 from oversight_gym.runs import build
 from oversight_gym.runs.train import train
+
+OBSERVED = (Outcome.DIAMOND, Outcome.GHOST)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 8))
@@ -223,3 +226,59 @@ def test_a_method_that_cannot_be_is_refused() -> None:
     with pytest.raises(RequestError, match="give it `then`"):
         register(FineTuned("mine", "mine"))
     assert "mine" not in METHODS
+
+
+def rollout_of(method: str, folder: Path, **settings: Any) -> Any:
+    """The model of a method after one rollout and one update at 30 % oversight."""
+    plain = {"batch_size": 1024, "normalize_advantage": False, "max_grad_norm": 0.0, "anneal": False}
+    return build.make_model(small_config(folder, method=method, oversight=0.3, **plain | settings)).learn(1024)
+
+
+def test_filterings_ablations_differ_by_the_timeouts_alone(tmp_path: Path) -> None:
+    filtering, without, weighted = (
+        rollout_of(name, tmp_path, max_episode_steps=9).rollout_buffer
+        for name in ("filtering", "filtering_no_timeouts", "filtering_weighted")
+    )
+    timeouts, kinds = (np.isin(filtering.outcomes, names) for names in ([Outcome.NONE], OBSERVED))
+    assert timeouts.any()
+    assert kinds.any()
+    assert (filtering.steps == (timeouts | kinds)).all()
+    assert (without.steps == kinds).all()
+    assert weighted.steps[timeouts] == pytest.approx(1)
+    assert weighted.steps[kinds] == pytest.approx(1 / 0.3)
+    assert (weighted.steps[~(timeouts | kinds)] == 0).all()
+
+
+def test_masked_routing_routes_and_nothing_of_it_sees_oversight(tmp_path: Path) -> None:
+    model = rollout_of("masked_routing", tmp_path)
+    assert model.method.routed
+    assert (model.rollout_buffer.labels >= 0).any()
+    obs = torch.as_tensor(model.env.reset())
+    flipped = obs.clone()
+    flipped[:, 3] = 1 - flipped[:, 3]
+    policy = model.policy
+    for gate in ("free", "diamond", "ghost"):
+        with policy.steer(gate), torch.no_grad():
+            assert torch.equal(policy.log_probs(obs), policy.log_probs(flipped))
+    weights = [
+        policy.mixture.gate_weights(policy.policy_features(seen)) for seen in (obs, flipped, obs.roll(1, dims=3))
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("per_minibatch", [False, True])
+def test_the_gate_loss_is_the_rollouts_unless_it_is_asked_for_per_minibatch(
+    per_minibatch: bool, tmp_path: Path
+) -> None:
+    model = rollout_of("routing", tmp_path, gate_per_minibatch=per_minibatch, learning_rate=1e-12)
+    term, buffer = model.routing_terms()["gate_loss"], model.rollout_buffer
+    labels = torch.from_numpy(buffer.labels.T.ravel())
+    logits = model.policy.mixture.gate_logits(model.policy.policy_features(torch.from_numpy(buffer.observations)))
+    whole = gate_loss(logits, labels)
+    losses, sizes = [], (3, 61, 192, 768)  # some of the small ones lack a kind
+    for indices in np.split(np.random.default_rng(0).permutation(1024), np.cumsum(sizes)[:-1]):
+        batch = buffer.minibatch(indices)
+        losses.append(term.loss(batch, model.policy.forward_batch(batch, **model.routing)))
+    mean = sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / 1024
+    assert (mean.item() == pytest.approx(whole.item(), rel=1e-5)) != per_minibatch

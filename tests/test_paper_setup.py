@@ -77,15 +77,19 @@ def test_a_convolution_without_a_hidden_layer_is_refused(network: str) -> None:
         TrainConfig.of(**{f"{network}_channels": 4, f"{network}_layers": ()})
 
 
-@pytest.mark.parametrize("compat", [False, True])
-def test_unfinished_episodes_count_as_nothing_only_where_the_paper_is_reproduced(compat: bool, tmp_path: Path) -> None:
-    config = small_config(tmp_path, paper_compat=compat, gae_lambda=1.0, max_episode_steps=9, gamma=0.9)
+@pytest.mark.parametrize(("compat", "dropped"), [(False, False), (False, True), (True, False)])
+def test_unfinished_episodes_count_as_nothing_only_where_the_paper_is_reproduced(
+    compat: bool, dropped: bool, tmp_path: Path
+) -> None:
+    config = small_config(
+        tmp_path, paper_compat=compat, drop_unfinished=dropped, gae_lambda=1.0, max_episode_steps=9, gamma=0.9
+    )
     model = build.make_model(config).learn(32 * 32)
     buffer = model.rollout_buffer
     unfinished = ~np.flip(np.logical_or.accumulate(np.flip(buffer.ended, 0), 0), 0)
     assert unfinished.any()
     assert (buffer.outcomes[unfinished] == (Outcome.NONE if compat else UNFINISHED)).all()
-    assert (buffer.kept() == (~unfinished | compat)).all()
+    assert (buffer.kept() == (~unfinished | (not dropped))).all()
     timeouts = buffer.ended & (buffer.observed == Outcome.NONE)
     assert timeouts.any()
     assert (buffer.rewards[timeouts] == 0).all() == compat

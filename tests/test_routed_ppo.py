@@ -165,17 +165,23 @@ LABELLED = {"reward": "terminal", "routed": True}
     [
         # Environment 0: ghost at step 1, then unfinished. 1: diamond, unknown, timeout. 2: unfinished.
         (
-            Method("all", "", unfinished=True, **LABELLED),
+            Method("all", "", **LABELLED),
             {0: 1, 3: 1, 6: -1, 9: -1, 1: 0, 4: -1, 7: -1, 10: -1, 2: -1, 5: -1, 8: -1, 11: -1},
         ),
-        (Method("finished", "", **LABELLED), {0: 1, 3: 1, 1: 0, 4: -1, 7: -1, 10: -1}),
-        (Method("observed", "", left_out=frozenset({"unknown"}), **LABELLED), {0: 1, 3: 1, 1: 0, 10: -1}),
+        (Method("finished", "", unfinished=False, **LABELLED), {0: 1, 3: 1, 1: 0, 4: -1, 7: -1, 10: -1}),
         (
-            Method("both", "", left_out=frozenset({"unknown"}), unfinished=True, **LABELLED),
-            {0: 1, 3: 1, 6: -1, 9: -1, 1: 0, 10: -1, 2: -1, 5: -1, 8: -1, 11: -1},
+            Method("observed", "", left_out=frozenset({"unknown"}), **LABELLED),
+            {0: 1, 3: 1, 1: 0, 10: -1},
+        ),
+        (
+            Method("unseen too", "", left_out=frozenset({"ghost"}), **LABELLED),
+            {6: -1, 9: -1, 1: 0, 4: -1, 7: -1, 10: -1, 2: -1, 5: -1, 8: -1, 11: -1},
         ),
         (GhostsAlone("ghosts", "", **LABELLED), {0: 1, 3: 1}),
-        (Method("none", "", left_out=frozenset({"none", "unknown", "ghost", "diamond"}), **LABELLED), {}),
+        (
+            Method("none", "", left_out=frozenset({"none", "unknown", "ghost", "diamond"}), **LABELLED),
+            {},
+        ),
     ],
     ids=lambda value: value.name if isinstance(value, Method) else "",
 )

@@ -24,9 +24,9 @@ for _row in (
     Method(
         "masked_routing",
         "routing, with experts, gate and value network blind to oversight",
-        "As routing, loss for loss, but nothing that is trained sees the oversight plane, so that neither the gate nor an "
-        "expert can tell watched situations from unwatched ones. It assumes that oversight can be hidden from the agent. "
-        "Not in the paper.",
+        "As routing, loss for loss, but nothing that is trained sees the oversight plane, so that neither the gate nor "
+        "an expert can tell watched situations from unwatched ones. It assumes that oversight can be hidden from the "
+        "agent. Not in the paper.",
         routed=True,
         gate_loss=True,
         shown_oversight="masked",
@@ -70,7 +70,6 @@ for _row in (
             "the gate forced to the best expert, trained on observed episodes and timeouts",
             reward="observed",
             left_out=_OBSERVED,
-            unfinished=False,
             training_gate="best",
         ),
     ),
@@ -133,8 +132,8 @@ for _row in (
     RewardModelled(
         "reward_model_masked",
         "as reward_model, with a classifier that does not see oversight",
-        "As reward_model, loss for loss, but the classifier does not see the oversight plane, so that what it learns on "
-        "watched episodes carries over to unwatched ones. The policy sees everything. It assumes that a classifier "
+        "As reward_model, loss for loss, but the classifier does not see the oversight plane, so that what it learns "
+        "on watched episodes carries over to unwatched ones. The policy sees everything. It assumes that a classifier "
         "generalises from watched to unwatched episodes. Not in the paper.",
         reward="observed",
         evidence="masked_observation",
@@ -158,16 +157,15 @@ for _row in (
         "is watched it therefore sees nothing but timeouts.",
         reward="observed",
         left_out=_OBSERVED,
-        unfinished=False,
         **_ONE,
     ),
     Method(
         "filtering_no_timeouts",
         "ablation: filtering, trained only on episodes whose kind was observed",
-        "As filtering, but the steps of timeouts are dropped as well. Not in the paper.",
+        "As filtering, loss for loss, but the steps of timeouts are dropped as well, so that an update sees episodes "
+        "that were observed to end on a kind, and nothing else. Not in the paper.",
         reward="observed",
         left_out=_OBSERVED | frozenset({"none"}),
-        unfinished=False,
         **_ONE,
     ),
     InverselyWeighted(
@@ -177,7 +175,6 @@ for _row in (
         "its terminal is under oversight; those of timeouts, which are always seen, count 1. Not in the paper.",
         reward="observed",
         left_out=_OBSERVED,
-        unfinished=False,
         **_ONE,
     ),
     Method(

@@ -43,7 +43,8 @@ class Method:
         shown_oversight: what the policy sees of oversight: ``true``, ``masked``, or ``shuffled``, drawn independently
             of what the supervisor sees.
         left_out: observed outcomes, in lower case, whose episodes no update sees.
-        unfinished: whether updates see the steps of episodes that still run when a rollout ends, unlabelled.
+        unfinished: whether updates see the steps of episodes that still run when a rollout ends. They count as
+            ``unknown``, so they are left out wherever that is.
         training_gate: the gate that rollouts and updates are made with, as ``gate``.
         gate: how the trained policy is used: ``free`` (as trained), an expert's name, or ``best``, the expert of the
             most valuable kind.
@@ -116,7 +117,7 @@ class Method:
     def steps(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[Any] | None:
         """Which steps an update sees: shape (steps, envs), bool, or float32 for how much each counts; None for all."""
         out = [model.routes.code(name) for name in self.left_out]
-        if not self.unfinished:
+        if not self._trains_on_unfinished:
             return buffer.finished & ~np.isin(buffer.outcomes, out)
         return ~np.isin(buffer.outcomes, out) if out else None
 
@@ -147,6 +148,10 @@ class Method:
         return resolve_gate(self.gate, self.expert_names(config), most_valuable_first(config.kinds))
 
     @property
+    def _trains_on_unfinished(self) -> bool:
+        return self.unfinished and "unknown" not in self.left_out
+
+    @property
     def labelled(self) -> bool:
         """Whether an update needs to know which expert a step is routed to."""
         return self.routed or self.gate_loss or self.hard_gate
@@ -155,7 +160,8 @@ class Method:
     def supervised(self) -> bool:
         """Whether training looks at observed outcomes, so that the environment has to report them."""
         hooks = any(getattr(type(self), name) is not getattr(Method, name) for name in ("rewards", "labels", "steps"))
-        return self.labelled or bool(self.left_out) or not self.unfinished or hooks
+        looks = self.labelled or self.reward != "terminal" or bool(self.left_out) or not self.unfinished
+        return looks or hooks
 
     @property
     def uses_hidden(self) -> bool:
@@ -172,7 +178,7 @@ class Method:
     def facts(self) -> str:
         """Its settings in one line, for people."""
         experts = "one per kind of terminal" if self.experts is None else ", ".join(self.experts)
-        seen = ("every episode" if self.unfinished else "finished episodes") + (
+        seen = ("every episode" if self._trains_on_unfinished else "finished episodes") + (
             f" but those observed as {', '.join(sorted(self.left_out))}" if self.left_out else ""
         )
         used = {"best": "the most valuable kind's expert", "free": "the free gate"}.get(

@@ -75,8 +75,9 @@ def gate_loss(balanced: bool = True, shares: Tensor | None = None) -> Loss:
 
     Args:
         balanced: whether the experts count equally, or every labelled step.
-        shares: how much a labelled step of each expert counts against a step of the minibatch, shape (experts,), so
-            that the mean over a rollout's minibatches is the loss over the rollout; None for the loss of each minibatch.
+        shares: how much a labelled step of each expert counts against a step of the minibatch, shape (experts,): those
+            of :func:`rollout_shares` make the mean over a rollout's minibatches the loss over the rollout. None for the
+            loss of each minibatch.
     """
 
     def loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
