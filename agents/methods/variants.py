@@ -95,7 +95,7 @@ class FineTuned(Method):
     share: float = 0.2
 
     def configure(self, hyperparameters: Any) -> Method:
-        return replace(super().configure(hyperparameters), share=hyperparameters.finetune_share)
+        return replace(self, share=hyperparameters.finetune_share, unfinished=not hyperparameters.drop_unfinished)
 
     def stage(self, progress: float) -> Method:
         assert self.then is not None
