@@ -56,7 +56,7 @@ CASES = [
     {"method": "random_routing"},
     {"method": "routing_then_filter", "finetune_share": 0.5},
     {"method": "reward_model_trajectory"},
-    {"method": "shuffled_oversight", "preset": "paper-reinforce"},
+    {"method": "shuffled_oversight", "preset": "paper-reinforce", "paper_compat": ("all",)},
     {"method": "naive", "spurious_oversight": 0.25, "size": (7, 7), "walls": "border", "evaluations": 3},
     {"method": "demix", "dynamics": "test_slips:chance=0.3"},
     {"method": "no_routing", "anneal": False, "n_epochs": 2, "normalize_advantage": False},

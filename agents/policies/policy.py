@@ -35,6 +35,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
         activation_fn: activation after every hidden layer.
         gated: whether there is a gate to learn; without one every expert has the same weight.
         linear_value: leave the activations out of the value network: a linear baseline.
+        zero_bias: begin with biases of 0, the weights drawn as without.
         channels: under ``gate`` and ``vf``, channels of a 1 x 1 convolution before that network's first hidden layer.
         blind_to: planes of the observation that experts, gate and value network are blind to, by index, or by name if
             ``planes`` is given: the weights of their first layers that read them are 0 and stay so.
@@ -57,13 +58,14 @@ class GatedMixturePolicy(ActorCriticPolicy):
         activation_fn: type[nn.Module] = nn.ReLU,
         gated: bool = True,
         linear_value: bool = False,
+        zero_bias: bool = False,
         channels: dict[str, int] | None = None,
         blind_to: Sequence[int | str] = (),
         planes: Sequence[str] = (),
         multi_hot: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        self.gated, self.linear_value = gated, linear_value
+        self.gated, self.linear_value, self.zero_bias = gated, linear_value, zero_bias
         self.blind_to, self.planes = tuple(blind_to), tuple(planes)
         self.channels = {name: count for name, count in (channels or {}).items() if count}
         if len(set(experts)) != len(experts) or not experts:
@@ -88,6 +90,11 @@ class GatedMixturePolicy(ActorCriticPolicy):
         self.multi_hot = sparse if multi_hot is None else multi_hot
         if self.blind_to:
             self._blind(flattened)
+        if zero_bias:
+            with torch.no_grad():
+                for name, parameter in self.named_parameters():
+                    if name.endswith("bias"):
+                        parameter.zero_()
 
     def _blind(self, flattened: bool) -> None:
         shape = self.observation_space.shape or ()
@@ -128,7 +135,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
         self.mlp_extractor = mixture  # type: ignore[assignment]
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = ("experts", "gated", "linear_value", "channels", "blind_to", "planes", "multi_hot")
+        own = ("experts", "gated", "linear_value", "zero_bias", "channels", "blind_to", "planes", "multi_hot")
         return super()._get_constructor_parameters() | {name: getattr(self, name) for name in own}
 
     @property

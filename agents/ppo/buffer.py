@@ -21,8 +21,8 @@ class OutcomeBuffer(RolloutBuffer):
     Attributes:
         before_returns: if given, called with the buffer after a rollout, before returns are computed, to change
             ``rewards`` (buffer_size, n_envs) by what the supervisor saw.
-        paper_compat: reproduce two defects of the paper's code: episodes still running when the rollout ends, and those
-            that time out, are worth 0 and count as finished, instead of being left out or bootstrapped.
+        cut_is_worthless: as in the paper's code, episodes that time out or still run when the rollout ends are worth
+            nothing beyond their last step and count as finished, instead of being bootstrapped (``defects.CUT``).
         ended: shape (buffer_size, n_envs), bool, whether the step was its episode's last.
         observed: shape (buffer_size, n_envs), int8, number of its observed outcome where it was (see ``Routes``).
         outcomes: after a rollout: shape (buffer_size, n_envs), int8, the outcome of each step's episode, or
@@ -34,8 +34,8 @@ class OutcomeBuffer(RolloutBuffer):
         ones: the observations by their ones, environment by environment, where the collector gives them, else None.
     """
 
-    def __init__(self, *args: Any, paper_compat: bool = False, **kwargs: Any) -> None:
-        self.paper_compat = paper_compat
+    def __init__(self, *args: Any, cut_is_worthless: bool = False, **kwargs: Any) -> None:
+        self.cut_is_worthless = cut_is_worthless
         self.before_returns: Callable[[OutcomeBuffer], None] | None = None
         super().__init__(*args, **kwargs)
 
@@ -98,12 +98,12 @@ class OutcomeBuffer(RolloutBuffer):
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
         if self.before_returns is not None:
             self.before_returns(self)
-        if self.paper_compat:
+        if self.cut_is_worthless:
             self.rewards[self.ended & (self.observed == NONE)] = 0.0
             last_values = torch.zeros_like(last_values)
         super().compute_returns_and_advantage(last_values, dones)
         self.outcomes = fill_back(self.ended, self.observed)
-        if self.paper_compat:
+        if self.cut_is_worthless:
             self.outcomes[self.outcomes == UNFINISHED] = NONE
 
     def kept(self) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from oversight_gym.agents.policies.memory import keep_freed_memory
 from oversight_gym.agents.policies.multi_hot import MultiHot, Repeated, flat_binary
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.buffer import OutcomeBuffer, flat
+from oversight_gym.agents.ppo.defects import STALE
 from oversight_gym.envs.infos import StepInfos
 from oversight_gym.envs.sb3 import OversightVecEnv
 
@@ -89,6 +90,7 @@ def _collect(
     policy: GatedMixturePolicy = model.policy
     answers = _Answers(policy, n_rollout_steps * env.num_envs, model.action_space.n)
     asked = np.empty((n_rollout_steps, env.num_envs), dtype=np.int64)
+    stale = STALE in model.paper_compat
     truncated, last = [], []  # where episodes were cut off, flat over steps and environments; their last observations
     for step in range(n_rollout_steps):
         asked[step] = answers.rows(torch.as_tensor(model._last_obs, device=model.device))
@@ -105,6 +107,8 @@ def _collect(
             truncated.append(step * env.num_envs + where)
             last.append(infos.last(where))
         rollout_buffer.put(model._last_obs, actions, rewards, model._last_episode_starts)
+        if stale and step + 1 < n_rollout_steps:
+            new_obs[dones] = infos.last(np.flatnonzero(dones))
         model._last_obs, model._last_episode_starts = new_obs, dones
     taken = answers.log_probs.cpu().numpy()[asked[..., None], rollout_buffer.actions.astype(np.int64)]
     rollout_buffer.log_probs[:] = taken.squeeze(-1)

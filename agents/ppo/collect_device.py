@@ -9,6 +9,7 @@ from torch import Tensor
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.buffer import OutcomeBuffer
+from oversight_gym.agents.ppo.defects import STALE
 from oversight_gym.envs.device import DeviceCore
 from oversight_gym.envs.infos import episode_entries
 from oversight_gym.envs.sb3 import OversightVecEnv
@@ -34,8 +35,8 @@ def collect_on_device(
     returns, episodes = torch.as_tensor(env.episode_returns, device=model.device), []
     kept: dict[str, list[Tensor]] = {name: [] for name in ("observations", *SMALL)}
     cut: list[tuple[int, Tensor, Tensor]] = []  # truncated episodes: step, where, last observations
+    stale, obs = STALE in model.paper_compat, core.observe()
     for step in range(n_rollout_steps):
-        obs = core.observe()
         log_probs = policy.log_probs(obs)
         drawn = torch.multinomial(log_probs.exp(), 1)
         seen = core.step(drawn.squeeze(1))
@@ -48,12 +49,16 @@ def collect_on_device(
         if len(truncated):
             cut.append((step, truncated, core.observe()[truncated]))
         where = ended.nonzero().squeeze(1)
+        last = core.observe()[where] if stale else None
         episodes.append((returns[where], core.steps[where]))
         returns = returns.masked_fill(ended, 0.0)
         core.restart(where)
         row = obs, drawn, log_probs.gather(1, drawn).squeeze(1), seen.reward, ended, seen.observed
         for name, tensor in zip(kept, row, strict=True):
             kept[name].append(tensor)
+        obs = core.observe()
+        if last is not None:
+            obs[where] = last
         if not going_on:
             break
     core.hand_back()

@@ -1,6 +1,6 @@
 """What routing adds to an on-policy algorithm of stable-baselines3: a method, observed outcomes, labels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo import losses
 from oversight_gym.agents.ppo.buffer import DictOutcomeBuffer, OutcomeBuffer
 from oversight_gym.agents.ppo.collectors import COLLECTORS, choose_collector
+from oversight_gym.agents.ppo.defects import CUT, STALE, known_defects
 from oversight_gym.agents.ppo.diagnostics import record_outcomes, record_routing
 from oversight_gym.agents.ppo.labels import supervise
 from oversight_gym.agents.ppo.losses import Loss, Term
@@ -50,7 +51,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         balanced_gate: whether every labelled expert counts equally in the gate loss, or every labelled step.
         gate_per_minibatch: whether the gate loss is the mean over each minibatch's labelled steps, so that a single one
             can weigh as much as a thousand, or over the rollout's.
-        paper_compat: reproduce how the paper's code treats unfinished episodes (see ``OutcomeBuffer``).
+        paper_compat: names of defects of the paper's code to reproduce (see ``DEFECTS``).
         collector: how rollouts are collected: ``sb3``, by SB3's own loop, bit-equal to it; ``native``, from
             ``OversightVecEnv`` without Python per environment; ``device``, as native with the environment on the
             policy's device; ``auto``, the fastest that fits.
@@ -86,7 +87,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         gate_coef: float = 0.3,
         balanced_gate: bool = True,
         gate_per_minibatch: bool = False,
-        paper_compat: bool = False,
+        paper_compat: Collection[str] = (),
         collector: str = "auto",
         routes: Mapping[int | str, str] | None = None,
         _init_setup_model: bool = True,
@@ -94,8 +95,8 @@ class RoutedRollouts(OnPolicyAlgorithm):
     ) -> None:
         known = PLAIN if method == PLAIN.name else method
         self.method: Method = METHODS[known] if isinstance(known, str) else known
-        self.gate_coef, self.balanced_gate, self.paper_compat = gate_coef, balanced_gate, paper_compat
-        self.gate_per_minibatch = gate_per_minibatch
+        self.gate_coef, self.balanced_gate, self.gate_per_minibatch = gate_coef, balanced_gate, gate_per_minibatch
+        self.paper_compat = known_defects(paper_compat)
         choose("collector", collector, COLLECTORS)
         self.collector = collector
         self.asked_routes = routes
@@ -115,7 +116,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         self.policy_kwargs = {**self._policy_kwargs(), **self.policy_kwargs}
         dicts = isinstance(self.observation_space, Dict)
         self.rollout_buffer_class = DictOutcomeBuffer if dicts else OutcomeBuffer
-        self.rollout_buffer_kwargs = {"paper_compat": self.paper_compat}
+        self.rollout_buffer_kwargs = {"cut_is_worthless": CUT in self.paper_compat}
         super()._setup_model()
         if len(self.experts) == 1 and (self._labelled or self.method.stage(1.0).training_gate != "free"):
             raise RequestError(
@@ -239,6 +240,11 @@ class RoutedRollouts(OnPolicyAlgorithm):
         """As in SB3, by the collector chosen."""
         self.progress = max(self.progress, self.num_timesteps / self._total_timesteps)  # never back to an earlier stage
         collect = choose_collector(self.collector, env, self.policy, self.device)
+        if collect is None and STALE in self.paper_compat:
+            raise RequestError(
+                f"paper_compat names {STALE!r}, which SB3's own loop cannot reproduce; give an OversightVecEnv and "
+                "collector 'auto', or leave it out."
+            )
         with self.acting():
             if collect is None:
                 return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)

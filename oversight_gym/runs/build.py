@@ -1,12 +1,14 @@
 """From a run's config to its environment, policy and algorithm."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from torch import nn
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.agents.ppo.defects import LATE
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs.sb3 import OversightVecEnv
 from oversight_gym.runs.config import TrainConfig
@@ -14,7 +16,10 @@ from oversight_gym.runs.config import TrainConfig
 
 def make_env(config: TrainConfig) -> OversightVecEnv:
     """The training environment; its infos hold nothing hidden."""
-    return OversightVecEnv(config.hyper.num_envs, config.seed, reveal_hidden=False, **config.env.to_json())
+    env = config.env
+    if LATE in config.hyper.paper_compat:
+        env = replace(env, max_episode_steps=env.step_limit + 1)
+    return OversightVecEnv(config.hyper.num_envs, config.seed, reveal_hidden=False, **env.to_json())
 
 
 def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
@@ -28,6 +33,7 @@ def _policy_kwargs(config: TrainConfig) -> dict[str, Any]:
         },
         "channels": {"gate": hyper.gate_channels, "vf": hyper.value_channels},
         "linear_value": hyper.linear_value,
+        "zero_bias": hyper.zero_bias,
         "activation_fn": nn.ReLU,
         "ortho_init": hyper.ortho_init,
         "optimizer_kwargs": {"fused": True, "eps": hyper.adam_eps},

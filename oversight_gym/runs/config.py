@@ -9,6 +9,7 @@ import numpy as np
 import tyro
 
 from oversight_gym.agents.methods.builtin import METHODS, Method
+from oversight_gym.agents.ppo.defects import CUT
 from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
 from oversight_gym.envs.fields import check_known, field_types, typed
@@ -176,7 +177,15 @@ class TrainConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """The config from :meth:`to_json`'s object; errors as in :meth:`of`."""
-        return cls.of(**{_FORMER_NAMES.get(name, name): value for name, value in values.items()})
+        return cls.of(**_as_written_today(values))
+
+
+def _as_written_today(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a run folder, whichever version wrote it."""
+    written = _BEFORE | {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
+    if isinstance(written.get("paper_compat"), bool):  # then it was one defect, on or off
+        written["paper_compat"] = [CUT] if written["paper_compat"] else []
+    return written
 
 
 NON_RESULT_FIELDS = ("run_dir", "overwrite", "resume", "keep_weights", "plugin")
@@ -186,5 +195,7 @@ FIELDS = {name: kind for name, kind in field_types(TrainConfig).items() if name 
 """Every training setting by name, and its type."""
 _FORMER_NAMES = {"hidden": "layers", "gate_hidden": "gate_layers", "value_hidden": "value_layers"}
 """Fields of run folders that were written before they were renamed."""
+_BEFORE = {"zero_bias": False}
+"""What runs were trained with before it was a setting, where a preset now says otherwise."""
 _ALWAYS = ("method", "oversight", "seed", "preset")
 """What a command line names in any case."""

@@ -1,11 +1,23 @@
 """Hyperparameters and environments, as data: two tuned here (docs/tuning.md), and the paper's two set-ups."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
+from tyro.constructors import PrimitiveConstructorSpec
+
+from oversight_gym.agents.ppo.defects import ALL, known_defects
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.errors import check_integer, check_probability, choose
 from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS
+
+_DEFECTS: PrimitiveConstructorSpec[tuple[str, ...]] = PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="[DEFECT ...]",
+    instance_from_str=lambda words: tuple(words) or (ALL,),
+    is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=list,
+)
+"""How a command line names defects."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +67,16 @@ class Hyperparameters:
     """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
     finetune_share: float = 0.2
     """Share of the steps that routing_then_filter fine-tunes for, at the end."""
-    paper_compat: bool = False
-    """Count episodes that time out or outlast a rollout as worth nothing, as the paper's code does, instead of
-    bootstrapping the former and dropping the latter."""
+    paper_compat: Annotated[tuple[str, ...], _DEFECTS] = ()
+    """Defects of the paper's released code to reproduce in training, none named for all of them. cut: what the time
+    limit or a rollout's end cuts off is worth nothing, instead of bootstrapped. stale: an episode's first action is
+    chosen on the last observation before it. late: episodes time out one step too late."""
     max_grad_norm: float = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
     ortho_init: bool = False
     """SB3's orthogonal initialisation instead of torch's own."""
+    zero_bias: bool = False
+    """Begin with biases of 0."""
     adam_eps: float = 1e-5
     """Epsilon of Adam."""
     layers: tuple[int, ...] = (128, 128)
@@ -99,6 +114,7 @@ class Hyperparameters:
     """Steps after which an episode is truncated."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "paper_compat", known_defects(self.paper_compat))
         for name in ("total_timesteps", "num_envs", "n_steps", "n_epochs", "batch_size"):
             check_integer(name, getattr(self, name), 1)
         for name in ("gamma", "gae_lambda", "spurious_oversight", "finetune_share"):
@@ -158,6 +174,8 @@ PAPER_REINFORCE = replace(
     normalize_advantage=False,
     ent_coef=0.1,
     gate_coef=0.01,
+    balanced_gate=False,
+    zero_bias=True,
     max_grad_norm=0.0,
     adam_eps=1e-8,
     layers=(256, 256),
@@ -175,9 +193,10 @@ PRESETS: dict[str, Hyperparameters] = {
     "paper-reinforce": PAPER_REINFORCE,
 }
 """``paper-ppo`` and ``paper-reinforce`` hold the two set-ups of Cloud et al. (arXiv 2410.04332, section 4.3 and its
-released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. Not the paper's:
-the gate loss counts both kinds equally (``balanced_gate=False`` for the paper's own), and the first version's actor,
-there convolutional, is the second's experts with a linear gate."""
+released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. The latter is what
+that code does but for its defects, which ``paper_compat`` adds. Not the paper's in the former: the gate loss counts
+both kinds equally (``balanced_gate=False`` for the paper's own), and the actor, there convolutional, is the second
+version's experts with a linear gate."""
 
 _OBSERVED = {"learning_rate": 2.9e-3, "ent_coef": 0.11, "batch_size": 1024}
 OWN: dict[str, dict[str, dict[str, Any]]] = {"fast": {"filtering": _OBSERVED, "oracle": _OBSERVED}}
