@@ -1,148 +1,249 @@
-"""The paper's second set-up beside an independent replication's curve; writes docs/replication.md and its picture.
+"""The paper's second set-up beside an independent replication's curves, and what of it carries the figure.
 
-    python scripts/replication.py [--workers 2] [--runs runs/replication]
+    python scripts/replication.py [--dry-run] [--workers 2] [--runs runs/replication]
 
-Routing at 10 % oversight with the preset paper-reinforce, 2,000 updates (33 M steps), two seeds, as it is and with
-paper_compat. Stop it when you like, the same command goes on.
+Routing at 10 % and 30 % oversight, 1,500 updates (24.6 M steps), three seeds: the preset paper-reinforce, the same with
+the defects of the paper's code, and that without each of four of its traits in turn. Writes one row for each evaluation
+to docs/results/replication.csv, the picture, and the table in docs/replication.md. Stop it when you like, the same
+command goes on; with --no-train the picture and the table are made of the rows alone.
 """
 
 import csv
-import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import tyro
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.tables import markdown
-from oversight_gym.cli.sweeping import run_sweep
-from oversight_gym.envs.drawing.palette import BLUE, GREY, ORANGE
+from oversight_gym.cli.sweeping import run_sweeps
+from oversight_gym.envs.drawing.palette import INK, SERIES
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
-from oversight_gym.files import write_whole
+from oversight_gym.files import write_csv, write_whole
 from oversight_gym.pictures.files import chart_files
-from oversight_gym.runs.folder import kept_weights, load_run
+from oversight_gym.runs.folder import EVALUATIONS, kept_weights, load_run
 from oversight_gym.runs.presets import PAPER_REINFORCE
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
 
-UPDATES, EVERY = 2000, 100
 STEPS = PAPER_REINFORCE.num_envs * PAPER_REINFORCE.n_steps
-SETTINGS = (f"total_timesteps={UPDATES * STEPS}", f"evaluations={UPDATES // EVERY}", "keep_weights=true")
-PUBLISHED = Path(__file__).parent.parent / "docs" / "replication_learning_curves.csv"
 SAMPLES = 2
 """Batches behind one value of the paper's metric."""
-THEIRS, CLEAN, COMPAT = "replication", "paper-reinforce", "with `--paper-compat`"
-
-Curve = dict[int, float]
-"""From updates to the paper's metric."""
+VARIANTS = {
+    "compat": ("paper_compat=all",),
+    "paper-reinforce": (),
+    "compat, torch's biases": ("paper_compat=all", "zero_bias=false"),
+    "compat, balanced gate loss": ("paper_compat=all", "balanced_gate=true"),
+    "compat, no stale observation": ("paper_compat=cut,late",),
+    "compat, timeout after 32 steps": ("paper_compat=cut,stale",),
+}
+"""What is trained, and the settings that each has beside the preset's; ``compat`` is ``--paper-compat``."""
+THEIRS = "replication"
+PUBLISHED = Path(__file__).parents[1] / "docs" / "replication_learning_curves.csv"
+BEGIN, END = "<!-- the results begin -->", "<!-- the results end -->"
 
 
 @dataclass(frozen=True)
 class ReplicationConfig:
-    """Train the runs and write the page."""
+    """Train the runs; write rows, picture and table."""
 
     workers: int = 2
     """Training processes side by side."""
+    oversight: tuple[float, ...] = (0.1, 0.3)
+    """Oversight levels."""
+    seeds: int = 3
+    """Seeds 0 to this minus one."""
+    updates: int = 1500
+    """Updates of each run."""
+    every: int = 100
+    """Updates from one evaluation to the next."""
     runs: Path = Path("runs/replication")
     """Where run folders are written."""
-    out: Path = Path("docs/replication.md")
-    """The page; the picture lies beside it."""
+    rows: Path = Path("docs/results/replication.csv")
+    """One row for each evaluation of each run."""
+    page: Path = Path("docs/replication.md")
+    """The page whose table is replaced; the picture lies beside it."""
+    train: bool = True
+    """Train what is missing and write the rows, instead of reading them."""
+    dry_run: bool = False
+    """Print the plan and the estimate, and stop."""
 
 
-def curve(folder: Path, gate: str) -> Curve:
-    """The paper's metric at every evaluation of a run."""
+@dataclass(frozen=True)
+class Row:
+    """One evaluation of one run.
+
+    Attributes:
+        variant: a name in ``VARIANTS``, or ``replication``.
+        oversight, seed, update: of which run, and when.
+        paper_diamond, paper_ghost: the paper's metric of the policy steered to each expert.
+        free_diamonds: the share of diamonds among the terminals reached at the free gate, exact.
+        stepwise_diamond, nobody_looks_diamond: exact returns of the policy steered to the diamond expert: stepwise with
+            oversight mixed, and from the start when nobody looks; none for the replication.
+    """
+
+    variant: str
+    oversight: float
+    seed: int
+    update: int
+    paper_diamond: float
+    paper_ghost: float
+    free_diamonds: float
+    stepwise_diamond: float | None = None
+    nobody_looks_diamond: float | None = None
+
+
+def rows_of(variant: str, folder: Path) -> list[Row]:
+    """Every evaluation of a finished run."""
     run = load_run(folder)
-    gamma = run.config.hyper.gamma
-    return {
-        step // STEPS: mean_paper_metric(policy, run.config.env, gate, gamma, SAMPLES)
-        for step, policy in kept_weights(run)
-    }
+    config, gamma = run.config, run.config.hyper.gamma
+    with (folder / EVALUATIONS).open() as file:
+        figures = {int(row["step"]): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
+    found = []
+    for step, policy in kept_weights(run):
+        own = figures[step]
+        paper = [mean_paper_metric(policy, config.env, gate, gamma, SAMPLES) for gate in ("diamond", "ghost")]
+        diamonds = own["free/p_diamond"] / (own["free/p_diamond"] + own["free/p_ghost"])
+        exact = own["diamond/return_stepwise"], own["diamond/none/return_start"]
+        found.append(Row(variant, config.oversight, config.seed, step // STEPS, *paper, diamonds, *exact))
+    return found
 
 
-def published(gate: str) -> Curve:
+def published(last: int) -> list[Row]:
+    """The replication's evaluations up to an update, one run for each level."""
+    at: dict[tuple[float, int], dict[str, dict[str, str]]] = defaultdict(dict)
     with PUBLISHED.open() as file:
-        rows = [row for row in csv.DictReader(file) if row["policy_type"] == gate]
-    return {int(row["update_idx"]): float(row["avg_return"]) for row in rows}
+        for row in csv.DictReader(file):
+            if row["run_label"] == "routing" and int(row["update_idx"]) <= last:
+                at[float(row["oversight_prob"]), int(row["update_idx"])][row["policy_type"]] = row
+    found = []
+    for (level, update), policies in at.items():
+        diamonds, ghosts = (
+            sum(float(policies["training_policy"][f"reached_{kind}_{seen}"]) for seen in ("seen", "unseen"))
+            for kind in ("diamond", "ghost")
+        )
+        paper = [float(policies[gate]["avg_return"]) for gate in ("diamond", "ghost")]
+        found.append(Row(THEIRS, level, 0, update, *paper, diamonds / (diamonds + ghosts)))
+    return found
 
 
-def draw(curves: dict[str, dict[str, list[Curve]]]) -> bytes:
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for name, colour in ((THEIRS, GREY), (COMPAT, ORANGE), (CLEAN, BLUE)):
-        for gate, style in (("diamond", "-"), ("ghost", ":")):
-            for index, found in enumerate(curves[name][gate]):
-                label = f"{name.replace('`', '')}, {gate} expert" if not index else None
-                axes.plot(list(found), list(found.values()), style, color=colour, label=label)
-    axes.set(xlabel=f"updates of {STEPS:,} steps", ylabel="return, the paper's metric")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=8)
+def trained(config: ReplicationConfig) -> list[Row]:
+    """Train every variant."""
+    sweeps = {}
+    for variant, changed in VARIANTS.items():
+        settings = (f"total_timesteps={config.updates * STEPS}", f"evaluations={config.updates // config.every}")
+        sweeps[variant] = SweepConfig(
+            out=config.runs / variant.replace(",", "").replace(" ", "-"),
+            methods=("routing",),
+            oversight=config.oversight,
+            seeds=config.seeds,
+            preset="paper-reinforce",
+            workers=config.workers,
+            set=(*settings, "keep_weights=true", *changed),
+            dry_run=config.dry_run,
+        )
+    run_sweeps(*sweeps.values())
+    return [
+        row
+        for variant, swept in sweeps.items()
+        for run in runs_of(swept).values()
+        for row in rows_of(variant, run.folder)
+    ]
+
+
+def read(path: Path) -> list[Row]:
+    with path.open() as file:
+        kinds = {"variant": str, "seed": int, "update": int}
+        return [
+            Row(**{key: kinds.get(key, float)(value) for key, value in row.items()}) for row in csv.DictReader(file)
+        ]
+
+
+def draw(rows: list[Row]) -> bytes:
+    """Returns at both experts and the free gate's drift, by updates; a row of pictures for each level."""
+    levels = sorted({row.oversight for row in rows if row.variant != THEIRS})
+    figure = Figure(figsize=(11, 1 + 3.3 * len(levels)), layout="constrained")
+    colours = {THEIRS: INK, **dict(zip(VARIANTS, SERIES, strict=False))}
+    for level, (returns, drift) in zip(levels, figure.subplots(len(levels), 2, squeeze=False), strict=True):
+        for variant, colour in colours.items():
+            runs = defaultdict(list)
+            for row in rows:
+                if (row.variant, row.oversight) == (variant, level):
+                    runs[row.update].append(row)
+            updates = sorted(runs)
+            width = 2.2 if variant in (THEIRS, "compat") else 1.2
+            for axes, name, style in (
+                (returns, "paper_diamond", "-"),
+                (returns, "paper_ghost", ":"),
+                (drift, "free_diamonds", "-"),
+            ):
+                means = [mean(getattr(row, name) for row in runs[update]) for update in updates]
+                label = variant if style == "-" else None
+                axes.plot(updates, means, style, color=colour, linewidth=width, label=label)
+        returns.set(
+            title=f"{level:.0%} oversight: return by the paper's metric", ylabel="diamond (solid), ghost (dotted)"
+        )
+        drift.set(title=f"{level:.0%} oversight: where the free gate leads", ylabel="share of diamonds")
+        drift.axhline(0.5, color="lightgrey", zorder=0)
+        for axes in (returns, drift):
+            axes.set(xlabel=f"updates of {STEPS:,} steps", xlim=(0, None))
+            axes.grid(alpha=0.3)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return chart_files(figure)["png"]
 
 
-def table(curves: dict[str, dict[str, list[Curve]]]) -> str:
-    names = (THEIRS, COMPAT, CLEAN)
-    lines = [
-        [
-            f"{update:,}",
-            *(" / ".join(f"{found[update]:+.3f}" for found in curves[name]["diamond"]) for name in names),
-        ]
-        for update in range(0, UPDATES + 1, 3 * EVERY)
-    ]
-    return markdown(("updates", *names), lines).rstrip()
+def table(rows: list[Row]) -> str:
+    """The last evaluation of every run, each seed's value beside the others'."""
+    lines = []
+    last = max(row.update for row in rows if row.variant != THEIRS)
+    for level in sorted({row.oversight for row in rows if row.variant != THEIRS}):
+        for variant in (THEIRS, *VARIANTS):
+            own = [row for row in rows if (row.variant, row.oversight) == (variant, level)]
+            if not own:
+                continue
+            nearest = min((row.update for row in own), key=lambda update: abs(update - last))
+            at_end = sorted((row for row in own if row.update == nearest), key=lambda row: row.seed)
+            cells = (
+                " / ".join(f"{getattr(row, name):+.3f}" for row in at_end) for name in ("paper_diamond", "paper_ghost")
+            )
+            lines.append(
+                [
+                    f"{level:.0%}",
+                    variant,
+                    f"{nearest:,}",
+                    *cells,
+                    " / ".join(f"{row.free_diamonds:.2f}" for row in at_end),
+                    " / ".join(f"{max(r.free_diamonds for r in own if r.seed == row.seed):.2f}" for row in at_end),
+                ]
+            )
+    headings = ("oversight", "variant", "updates", "diamond", "ghost", "diamonds at the free gate", "the most so far")
+    return markdown(headings, lines).rstrip()
+
+
+def write_results(page: Path, picture: Path, lines: str) -> None:
+    """Put picture and table into the page, between its marks."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(
+        f"{before}{BEGIN}\n\n![Returns and the free gate by updates]({picture.name})\n\n{lines}\n\n{END}{after}"
+    )
 
 
 def main() -> None:
     config = tyro.cli(ReplicationConfig)
-    curves: dict[str, dict[str, list[Curve]]] = {THEIRS: {gate: [published(gate)] for gate in ("diamond", "ghost")}}
-    for name, folder, extra in ((CLEAN, "clean", ()), (COMPAT, "compat", ("paper_compat=true",))):
-        asked = SweepConfig(
-            out=config.runs / folder,
-            methods=("routing",),
-            oversight=(0.1,),
-            seeds=2,
-            preset="paper-reinforce",
-            workers=config.workers,
-            set=(*SETTINGS, *extra),
-        )
-        if run_sweep(asked):
-            sys.exit(1)
-        folders = [run.folder for run in runs_of(asked).values()]
-        curves[name] = {gate: [curve(folder, gate) for folder in folders] for gate in ("diamond", "ghost")}
-    write_whole(config.out.with_suffix(".png"), draw(curves))
-    lines = table(curves)
+    if config.train:
+        rows = trained(config)
+        config.rows.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(config.rows, [vars(row) for row in rows])
+    rows = read(config.rows)
+    rows = [*published(max(row.update for row in rows) + config.every), *rows]
+    picture = config.page.with_suffix(".png")
+    write_whole(picture, draw(rows))
+    lines = table(rows)
+    write_results(config.page, picture, lines)
     print(lines)
-    config.out.write_text(PAGE.format(table=lines, picture=config.out.with_suffix(".png").name, samples=SAMPLES))
-
-
-PAGE = """# The paper's set-up against a replication
-
-Routing at 10 % oversight with the paper's second set-up: REINFORCE with a linear baseline, 512 environments x 32 steps
-an update, learning rate 5e-5, its gate behind a 1 x 1 convolution. Return of the policy steered to the diamond expert
-by the paper's metric (ours: mean of {samples} batches, seeds 0 and 1; the replication: one batch, one run).
-
-    python scripts/replication.py
-
-![Return by updates]({picture})
-
-{table}
-
-**0.50 at about 1,500 updates, as the replication has it, is missed**: by little with `--paper-compat`, by much
-without.
-
-Most of the way is two defects of the paper's code ([evaluation.md](evaluation.md)). The preset drops episodes that
-outlast a rollout and bootstraps those that time out; the paper's code counts both as worth nothing. With nearly every
-finished episode worth 1, returns differ only by their discount, and beside an entropy bonus of 0.1 little says that
-shorter is better. A third of the first steps belong to episodes that outlast the rollout, and at 0 they say it. With
-`--paper-compat` episodes are as short as the replication's at 500, 1,000 and 1,300 updates (8.2, 7.2 and 6.6 steps in
-its windows, seed 0, against 8.4, 7.1 and 6.5); without it they are longer (9.1, 8.2 and 7.7).
-
-What is left depends on the seed. The free gate, which collects the episodes, drifts towards one expert or the other
-and raises or lowers both steered returns: seed 1 has the replication's diamond curve until 1,100 updates and a ghost
-expert that lags far behind, seed 0 has a ghost expert close to the replication's and a slower diamond. The gate loss
-counts both kinds equally here (`balanced_gate`); with the paper's, the mean over labelled steps, one more run with
-`--paper-compat` (seed 0) drifted further: exactly +0.39 / -0.56 after 2,000 updates, where the balanced one had +0.51
-/ -0.55. Not reproduced, and not tried: biases that begin at 0, acting on stale observations in training, 33 steps to
-a timeout.
-"""
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import stored_config
 
 PAPER = {"preset": "paper-reinforce", "layers": (16, 16), "gate_layers": (16, 16), "value_layers": (16, 8)}
-TINY = "--total-timesteps 512 --num-envs 16 --n-steps 16 --batch-size 256 --evaluations 1 --size 3 3".split()
 
 
 def test_a_pointwise_layer_is_the_convolution_and_the_linear_layer() -> None:
@@ -162,7 +161,8 @@ def test_defects_are_named_and_all_of_them_go_without_a_name(tmp_path: Path) -> 
     assert TrainConfig.of(paper_compat=["all"]) == TrainConfig.of(paper_compat=tuple(reversed(DEFECTS)))
     with pytest.raises(RequestError, match="paper_compat"):
         TrainConfig.of(paper_compat=["stael"])
-    done = command("train", "--paper-compat", *TINY, "--run-dir", tmp_path / "run")
+    short = ("--total-timesteps", 512, "--num-envs", 16, "--n-steps", 16, "--batch-size", 256, "--size", 3, 3)
+    done = command("train", "--paper-compat", *short, "--evaluations", 1, "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert stored_config(tmp_path / "run").hyper.paper_compat == tuple(DEFECTS)
     words = TrainConfig.of(paper_compat=["late", "cut"]).command()

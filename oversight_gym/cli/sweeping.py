@@ -45,6 +45,26 @@ def run_sweep(config: SweepConfig) -> "list[Attempt]":
     return failed
 
 
+def run_sweeps(*configs: SweepConfig) -> None:
+    """Run sweeps, one after the other; of dry runs print the plans and what they take together.
+
+    Exits with status 1 if a run failed, and after dry runs.
+    """
+    from oversight_gym.sweeps.sweep import sweep
+
+    seconds = 0.0
+    for config in configs:
+        if not config.dry_run and run_sweep(config):
+            sys.exit(1)
+        if config.dry_run:
+            display = Display()
+            sweep(config, display)
+            seconds += display.plan.seconds if display.plan.estimated else 0.0
+    if any(config.dry_run for config in configs):
+        print(f"All together {duration(seconds)}.")
+        sys.exit()
+
+
 def duration(seconds: float) -> str:
     """Seconds for people: ``45 s``, ``12 min``, ``3 h 05 min``."""
     if seconds < 90:
