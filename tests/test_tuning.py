@@ -8,30 +8,40 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("optuna")
-METHODS = ("naive", "oracle")
+METHODS = ("naive", "routing")
 SCRIPT = Path(__file__).parent.parent / "scripts" / "tune.py"
 
 
-def test_every_method_is_offered_the_same_settings(tmp_path: Path) -> None:
-    words = ["--methods", "naive", "oracle", "--trials", "1", "--labels", "20"]
-    words += ["--total-timesteps", "32768", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "trials.csv")]
-    tables = []
-    for _ in range(2):  # the second time from the runs of the first
-        done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        tables.append((tmp_path / "trials.csv").read_text())
-    assert tables[0] == tables[1]
-    assert "finished" not in done.stdout
-    rows = list(csv.DictReader(tables[0].splitlines()))
-    assert [row["method"] for row in rows] == ["naive"] * 2 + ["oracle"] * 2
-    searched = ("learning_rate", "ent_coef", "batch_size", "n_epochs")
-    naive, oracle = ({tuple(row[name] for name in searched) for row in rows if row["method"] == m} for m in METHODS)
-    assert naive == oracle
-    assert ("0.001", "0.2", "2048", "1") in naive
+def tuned(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    asked = ["--methods", *METHODS, "--trials", "2", "--labels", "20", "--oversight", "0.1", "0.3"]
+    asked += ["--total-timesteps", "32768", "--runs", str(folder / "runs"), "--results", str(folder / "rows.csv")]
+    asked += ["--out", str(folder / "trials.csv"), *words]
+    return subprocess.run([sys.executable, SCRIPT, *asked], capture_output=True, text=True, check=False)
+
+
+def test_every_method_is_offered_the_same_settings_and_no_run_is_trained_twice(tmp_path: Path) -> None:
+    first = tuned(tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "0 of 16 runs are stored, 16 to train" in first.stdout
+    table = (tmp_path / "trials.csv").read_text()
+    rows = list(csv.DictReader(table.splitlines()))
+    assert [row["method"] for row in rows] == ["naive"] * 2 + ["routing"] * 2
+    searched = ("learning_rate", "ent_coef", "gate_coef", "batch_size")
+    settings = [{tuple(row[name] for name in searched) for row in rows if row["method"] == m} for m in METHODS]
+    assert settings[0] == settings[1]
+    assert ("0.0016", "0.05", "0.48", "4096") in settings[0]
     for method in METHODS:
         criteria = [float(row["criterion"]) for row in rows if row["method"] == method]
         assert criteria == sorted(criteria, reverse=True)
-        assert f"{method}: {criteria[0]:+.3f} with" in done.stdout
+        assert f"{method}: {criteria[0]:+.3f} with" in first.stdout
     for row in rows:
-        levels = [float(row[f"overseen@{level}"]) for level in ("0.03", "0.30")]
+        levels = [float(row[f"overseen@{level}"]) for level in ("0.10", "0.30")]
         assert float(row["criterion"]) == pytest.approx(sum(levels) / 2, abs=2e-4)
+
+    stored = (tmp_path / "rows.csv").read_text().splitlines()
+    (tmp_path / "rows.csv").write_text("\n".join(stored[:-1]) + "\n")
+    planned = tuned(tmp_path, "--dry-run")
+    assert "15 of 16 runs are stored, 1 to train" in planned.stdout
+    again = tuned(tmp_path)
+    assert again.stdout.count("] oversight=") == 1
+    assert (tmp_path / "trials.csv").read_text() == table

@@ -20,6 +20,7 @@ from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.selection import labels_spent
 from oversight_gym.files import write_csv, write_whole
 from oversight_gym.runs.config import NON_RESULT_FIELDS, TrainConfig
+from oversight_gym.runs.version import RESULTS_VERSION
 
 KEY = ("method", "oversight", "seed", "settings", "select", "results_version")
 """What tells rows apart: a run that is stored again replaces its row."""
@@ -80,6 +81,20 @@ def store_rows(path: Path, results: Sequence[Result]) -> None:
 
 def _key(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in KEY)
+
+
+def stored_key(config: TrainConfig) -> tuple[str, ...]:
+    """What the row of a run would be known by if it were trained now."""
+    return _key(
+        {
+            "method": config.method,
+            "oversight": float(config.oversight),
+            "seed": config.seed,
+            "settings": _settings(config)[0],
+            "select": config.select,
+            "results_version": RESULTS_VERSION,
+        }
+    )
 
 
 def _read_files(path: Path) -> tuple[list[dict[str, str]], dict[str, dict[str, Any]]]:
