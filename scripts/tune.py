@@ -28,7 +28,16 @@ from oversight_gym.files import write_csv
 from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.presets import FAST
 
-METHODS = ("routing", "no_routing", "naive", "filtering", "oracle", "masked_oversight", "reward_model_masked")
+METHODS = (
+    "routing",
+    "classified_routing",
+    "no_routing",
+    "naive",
+    "filtering",
+    "oracle",
+    "masked_oversight",
+    "reward_model_masked",
+)
 SPACE = {
     "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
     "ent_coef": FloatDistribution(0.02, 0.3, log=True),

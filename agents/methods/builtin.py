@@ -4,7 +4,13 @@ from typing import Any
 
 from oversight_gym.agents.methods.method import Method
 from oversight_gym.agents.methods.registry import METHODS, register
-from oversight_gym.agents.methods.variants import FineTuned, InverselyWeighted, RewardModelled, ShuffledLabels
+from oversight_gym.agents.methods.variants import (
+    FineTuned,
+    InverselyWeighted,
+    LabelledByClassifier,
+    RewardModelled,
+    ShuffledLabels,
+)
 
 _ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
 _OBSERVED = frozenset({"unknown"})
@@ -30,6 +36,17 @@ for _row in (
         routed=True,
         gate_loss=True,
         shown_oversight="masked",
+    ),
+    LabelledByClassifier(
+        "classified_routing",
+        "routing, with unobserved ends labelled by a classifier that does not see oversight",
+        "As routing, loss for loss, but an episode that ended on a terminal which nobody watched is labelled with the "
+        "kind that a classifier holds for the likelier, so that nearly every episode is routed. The classifier is that "
+        "of reward_model_masked. It assumes that a classifier generalises from watched to unwatched episodes. Not in "
+        "the paper.",
+        routed=True,
+        gate_loss=True,
+        evidence="masked_observation",
     ),
     Method(
         "no_routing",

@@ -13,6 +13,7 @@ from oversight_gym.agents.methods.method import Method
 from oversight_gym.envs.errors import RequestError, check_probability, choose
 
 if TYPE_CHECKING:
+    from oversight_gym.agents.methods.classifier import Judged
     from oversight_gym.agents.ppo.buffer import OutcomeBuffer
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
 
@@ -39,8 +40,8 @@ class ShuffledLabels(Method):
 
 
 @dataclass(frozen=True)
-class RewardModelled(Method):
-    """Pays unobserved episodes by a classifier that is trained on the observed ones (see ``RewardModel``).
+class Classified(Method):
+    """Has a classifier of unobserved ends, which is trained on the observed ones (see ``OutcomeClassifier``).
 
     Attributes:
         evidence: what the classifier may look at, a name in ``EVIDENCE``.
@@ -49,22 +50,49 @@ class RewardModelled(Method):
     evidence: str = "agent_observation"
 
     def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
-        from oversight_gym.agents.methods.reward_model import RewardModel
+        from oversight_gym.agents.methods.classifier import OutcomeClassifier
 
         if model.env is not None:
             _ = model.env_config  # refuse an environment without kinds and planes now
-        return {"reward_model": RewardModel(self.evidence, int(model.action_space.n), _seed(model, 2))}  # type: ignore[attr-defined]
+        return {"classifier": OutcomeClassifier(self.evidence, int(model.action_space.n), _seed(model, 2))}  # type: ignore[attr-defined]
 
-    def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
-        from oversight_gym.agents.methods.reward_model import RewardModel
+    def judge(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> "Judged | None":
+        """What the classifier says of a rollout's unobserved ends, from which it learns first."""
+        from oversight_gym.agents.methods.classifier import OutcomeClassifier
 
-        classifier = model.memory["reward_model"]
-        assert isinstance(classifier, RewardModel)
-        classifier.pay(buffer, model.env_config)
+        classifier = model.memory["classifier"]
+        assert isinstance(classifier, OutcomeClassifier)
+        return classifier.judge(buffer, model.env_config)
 
     def check(self) -> None:
         super().check()
         choose("evidence", self.evidence, EVIDENCE)
+
+
+@dataclass(frozen=True)
+class RewardModelled(Classified):
+    """Pays unobserved ends the mean of the kinds' values by the classifier's probabilities."""
+
+    def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
+        judged = self.judge(model, buffer)
+        if judged is not None:
+            buffer.rewards[judged.where] = judged.probabilities @ np.float32(model.env_config.values)
+
+
+@dataclass(frozen=True)
+class LabelledByClassifier(Classified):
+    """Labels unobserved ends by the kind that the classifier holds for the likeliest."""
+
+    def labels(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[np.int64]:
+        from oversight_gym.agents.ppo.labels import fill_back
+
+        judged = self.judge(model, buffer)
+        if judged is None:
+            return super().labels(model, buffer)
+        codes = np.array([model.routes.code(kind) for kind in model.env_config.kinds], dtype=np.int8)
+        observed = buffer.observed.copy()
+        observed[judged.where] = codes[judged.probabilities.argmax(axis=1)]
+        return model.routes.labels(fill_back(buffer.ended, observed))
 
 
 @dataclass(frozen=True)

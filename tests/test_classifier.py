@@ -1,4 +1,4 @@
-"""The classifier that pays unobserved episodes: what it sees, what it pays, and that it learns."""
+"""The classifier of unobserved ends: what it sees, what it pays or labels, and that it learns."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from conftest import small_config
 
 from oversight_gym.agents import METHODS, RoutedPPO
-from oversight_gym.agents.methods.evidence import agent_observation, trajectory
-from oversight_gym.agents.methods.reward_model import MEMORY, RewardModel
+from oversight_gym.agents.methods.classifier import MEMORY, Judged, OutcomeClassifier
+from oversight_gym.agents.methods.evidence import agent_observation, masked_observation, trajectory
 from oversight_gym.agents.ppo.buffer import OutcomeBuffer
 from oversight_gym.envs import EnvConfig, Outcome
 from oversight_gym.envs.oversight.rewards import REWARDS
@@ -22,22 +22,36 @@ AGENT, OVERSIGHT = PLANES.index("agent"), PLANES.index("oversight")
 VALUES = (-1.0, 1.0)
 
 
-class Recorder(RewardModel):
-    """Remembers what it was handed and what it paid."""
+class Recorder(OutcomeClassifier):
+    """Remembers what it was handed, and what was paid for it."""
 
-    def pay(self, buffer: OutcomeBuffer, config: EnvConfig) -> None:
-        before = buffer.rewards.copy()
-        super().pay(buffer, config)
-        unknown = buffer.ended & (buffer.observed == Outcome.UNKNOWN)
-        assert (buffer.rewards[~unknown] == before[~unknown]).all()
-        self.paid, self.unpaid, self.buffer = buffer.rewards[unknown], before[unknown], buffer
+    def judge(self, buffer: OutcomeBuffer, config: EnvConfig) -> Judged | None:
+        self.buffer, self.before = buffer, buffer.rewards.copy()
+        return super().judge(buffer, config)
+
+    @property
+    def unknown(self) -> np.ndarray:
+        return self.buffer.ended & (self.buffer.observed == Outcome.UNKNOWN)
+
+    @property
+    def paid(self) -> np.ndarray:
+        assert (self.buffer.rewards[~self.unknown] == self.before[~self.unknown]).all()
+        return self.buffer.rewards[self.unknown]
+
+    @property
+    def unpaid(self) -> np.ndarray:
+        return self.before[self.unknown]
+
+
+def values(model: OutcomeClassifier, features: np.ndarray, of: tuple[float, ...]) -> np.ndarray:
+    return model.probabilities(features) @ np.float32(of)
 
 
 def rolled_out(folder: Path, method: str, collector: str = "native", steps: int = 4096) -> Recorder:
     model = build.make_model(small_config(folder, method=method, oversight=0.3, num_envs=64))
     model.collector = collector
     recorder = Recorder(METHODS[method].evidence, len(ACTIONS), seed=1)
-    model.memory = {"reward_model": recorder}
+    model.memory = {"classifier": recorder}
     model.learn(steps)
     return recorder
 
@@ -55,7 +69,7 @@ def test_nothing_is_paid_before_both_kinds_were_observed(tmp_path: Path) -> None
     config = small_config(tmp_path, method="reward_model", oversight=0.0)
     model = build.make_model(config).learn(4096)
     ended = model.rollout_buffer.ended & (model.rollout_buffer.observed != Outcome.NONE)
-    assert model.memory["reward_model"].remembered == 0
+    assert model.memory["classifier"].remembered == 0
     assert ended.any()
 
 
@@ -115,7 +129,7 @@ def _no_callback(model: object) -> object:
 
 def test_the_memory_is_a_ring_and_survives_a_checkpoint() -> None:
     rng = np.random.default_rng(0)
-    model = RewardModel("agent_observation", 4, seed=3)
+    model = OutcomeClassifier("agent_observation", 4, seed=3)
     model._begin(7, 2)
     for _ in range(3):
         features = rng.integers(2, size=(MEMORY // 2 - 5, 7)).astype(np.int8)
@@ -123,13 +137,13 @@ def test_the_memory_is_a_ring_and_survives_a_checkpoint() -> None:
         model._learn()
     arrays, position = model.snapshot()
     assert len(arrays["features"]) == MEMORY
-    again = RewardModel("agent_observation", 4)
+    again = OutcomeClassifier("agent_observation", 4)
     again.restore({name: array.copy() for name, array in arrays.items()}, position)
     for one in (model, again):
         one._learn()
     probe = rng.integers(2, size=(50, 7)).astype(np.int8)
-    assert (model.expected_reward(probe, VALUES) == again.expected_reward(probe, VALUES)).all()
-    assert np.corrcoef(model.expected_reward(probe, VALUES), probe[:, 0])[0, 1] > 0.95
+    assert (values(model, probe, VALUES) == values(again, probe, VALUES)).all()
+    assert np.corrcoef(values(model, probe, VALUES), probe[:, 0])[0, 1] > 0.95
 
 
 def test_the_observed_ends_are_paid_their_true_reward(tmp_path: Path) -> None:
@@ -143,18 +157,18 @@ def test_the_observed_ends_are_paid_their_true_reward(tmp_path: Path) -> None:
 
 def test_of_three_kinds_the_expected_value_is_paid() -> None:
     rng = np.random.default_rng(0)
-    model = RewardModel("agent_observation", 4, seed=3)
+    model = OutcomeClassifier("agent_observation", 4, seed=3)
     model._begin(7, 3)
     features = rng.integers(2, size=(3000, 7)).astype(np.int8)
     kind = features[:, 0] + features[:, 0] * features[:, 1]  # 0, 1 or 2
     for _ in range(3):
         model._remember(features, kind)
         model._learn()
-    values = (-1.0, 0.5, 2.0)
-    assert model.expected_reward(features, values) == pytest.approx(np.array(values)[kind], abs=0.1)
-    again = RewardModel("agent_observation", 4)
+    of = (-1.0, 0.5, 2.0)
+    assert values(model, features, of) == pytest.approx(np.array(of)[kind], abs=0.1)
+    again = OutcomeClassifier("agent_observation", 4)
     again.restore(*model.snapshot())
-    assert (again.expected_reward(features, values) == model.expected_reward(features, values)).all()
+    assert (again.probabilities(features) == model.probabilities(features)).all()
 
 
 def test_a_saved_model_keeps_what_its_classifier_has_learnt(tmp_path: Path) -> None:
@@ -162,10 +176,42 @@ def test_a_saved_model_keeps_what_its_classifier_has_learnt(tmp_path: Path) -> N
     model = build.make_model(config).learn(4096)
     model.save(tmp_path / "model")
     loaded = RoutedPPO.load(tmp_path / "model", env=build.make_env(config))
-    mine, theirs = model.memory["reward_model"], loaded.memory["reward_model"]
+    mine, theirs = model.memory["classifier"], loaded.memory["classifier"]
     assert theirs.remembered == mine.remembered > 0
     probe = mine.features[: mine.remembered]
-    assert (mine.expected_reward(probe, VALUES) == theirs.expected_reward(probe, VALUES)).all()
+    assert (values(mine, probe, VALUES) == values(theirs, probe, VALUES)).all()
     assert mine.rng.random() == theirs.rng.random()
     loaded.learn(1024, reset_num_timesteps=False)
     assert theirs.remembered > mine.remembered
+
+
+def test_a_classifiers_labels_are_the_kinds_it_holds_for_likelier_and_observed_ones_stay(tmp_path: Path) -> None:
+    config = small_config(tmp_path, method="classified_routing", oversight=0.3, num_envs=64, n_steps=64)
+    model = build.make_model(config)
+    recorder = Recorder("masked_observation", len(ACTIONS), seed=1)
+    model.memory = {"classifier": recorder}
+    judged: list[Judged] = []
+    judge = recorder.judge
+    recorder.judge = lambda buffer, env: judged.append(judge(buffer, env)) or judged[-1]  # type: ignore[func-returns-value, method-assign]
+    model.learn(64 * 64)
+    buffer, labels = model.rollout_buffer, model.rollout_buffer.labels
+    likely = np.where(judged[0].probabilities[:, 1] > 0.5, "diamond", "ghost")
+    assert len(set(likely)) == 2
+    assert [model.experts[label] for label in labels[judged[0].where]] == list(likely)
+    seen = buffer.observed >= Outcome.GHOST
+    assert (labels[seen] == model.routes.labels(buffer.observed[seen])).all()
+    timeouts = buffer.ended & (buffer.observed == Outcome.NONE)
+    assert (labels[timeouts] == -1).all()
+
+
+def test_what_it_does_not_see_of_oversight_makes_no_difference(tmp_path: Path) -> None:
+    recorder = rolled_out(tmp_path, "reward_model_masked", steps=64 * 32)
+    buffer = recorder.buffer
+    buffer.actions = buffer.actions.reshape(32, 64, 1)
+    buffer.observations = buffer.observations.reshape(64, 32, 4, 5, 5).swapaxes(0, 1).copy()
+    where = np.nonzero(buffer.ended)
+    masked, seeing = (find(buffer, where, 4, PLANES) for find in (masked_observation, agent_observation))
+    assert masked.shape[1] == 3 * 25 + 4
+    buffer.observations[:, :, OVERSIGHT] = 1 - buffer.observations[:, :, OVERSIGHT]
+    assert (masked_observation(buffer, where, 4, PLANES) == masked).all()
+    assert (agent_observation(buffer, where, 4, PLANES) != seeing).any()
