@@ -76,7 +76,7 @@ class RewardModelled(Classified):
     def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
         judged = self.judge(model, buffer)
         if judged is not None:
-            buffer.rewards[judged.where] = judged.probabilities @ np.float32(model.env_config.values)
+            buffer.rewards[judged.where] = judged.probabilities @ np.array(model.env_config.values, dtype=np.float32)
 
 
 @dataclass(frozen=True)
