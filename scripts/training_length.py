@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from oversight_gym.analysis.compare import grouped
 from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Result
+from oversight_gym.analysis.style import method_style
 from oversight_gym.analysis.tables import markdown
 from oversight_gym.cli.sweeping import run_sweep
-from oversight_gym.envs.drawing.palette import SERIES
 from oversight_gym.evaluation.selection import SELECTIONS, chosen
 from oversight_gym.files import write_whole
 from oversight_gym.pictures.files import chart_files
@@ -53,7 +53,8 @@ def at(result: Result, step: int, figure: str) -> float:
 def draw(groups: dict[str, list[Result]]) -> bytes:
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, 2), FIGURES.items(), strict=True):
-        for colour, (method, results) in zip(SERIES, groups.items(), strict=False):
+        for method, results in groups.items():
+            colour = method_style(method)["color"]
             for index, result in enumerate(results):
                 steps, values = result.curve(name)
                 label = method if not index else None

@@ -104,13 +104,20 @@ ROUTING = [0.3, 0.5, 0.4, 0.8, 0.7]
 
 
 @pytest.fixture(scope="session")
-def made_runs(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small finished run of two methods on a 3 x 3 grid, of five evaluations each; not to be written to."""
+    folder = tmp_path_factory.mktemp("trained")
+    settings = {"size": (3, 3), "oversight": 0.3, "evaluations": 4}
+    methods = ("routing", "naive")
+    return {method: train(small_config(folder / method, method=method, **settings)).folder for method in methods}
+
+
+@pytest.fixture(scope="session")
+def made_runs(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five seeds of two methods with known returns at one level, one seed at another; not to be written to."""
     folder = tmp_path_factory.mktemp("compare")
-    sources = {"routing": "diamond", "naive": "free"}
-    for method, gate in sources.items():
-        source = undisturbed / "oversight=0.30" / method / "seed=0"
-        for seed, value in enumerate(ROUTING if method == "routing" else NAIVE):
-            copy_as(source, folder / f"{method}-{seed}", gate, [0.0, value], seed=seed)
-        copy_as(source, folder / f"{method}-low", gate, [0.0, 0.05], oversight=0.01)
+    for method, gate, values in (("routing", "diamond", ROUTING), ("naive", "free", NAIVE)):
+        for seed, value in enumerate(values):
+            copy_as(trained[method], folder / f"{method}-{seed}", gate, [0.0, value], seed=seed)
+        copy_as(trained[method], folder / f"{method}-low", gate, [0.0, 0.05], oversight=0.01)
     return folder

@@ -66,5 +66,5 @@ def test_held_out_episodes_are_played_only_for_a_choice_by_them(tmp_path: Path) 
     assert all(not key.startswith("select/overseen") for row in rows_of(last) for key in row)
     without = [{key: value for key, value in row.items() if "overseen" not in key} for row in rows_of(overseen)]
     assert rows_of(last) == without
-    with pytest.raises(RequestError, match="lack select/overseen; train it with --select overseen"):
+    with pytest.raises(RequestError, match="lack select/overseen"):
         read_results(tmp_path / "last", select="overseen")

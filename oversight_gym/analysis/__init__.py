@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from oversight_gym.analysis.compare import Comparison, grouped
     from oversight_gym.analysis.reading import read_results
     from oversight_gym.analysis.results import Result
-    from oversight_gym.analysis.statistics import Summary, iqm, summarise
+    from oversight_gym.analysis.statistics import Summary, summarise
     from oversight_gym.analysis.stored import store_rows
 
 _HOMES = {
@@ -16,7 +16,6 @@ _HOMES = {
     "Result": "results",
     "Summary": "statistics",
     "grouped": "compare",
-    "iqm": "statistics",
     "read_results": "reading",
     "store_rows": "stored",
     "summarise": "statistics",
@@ -27,7 +26,6 @@ __all__ = [
     "Result",
     "Summary",
     "grouped",
-    "iqm",
     "read_results",
     "store_rows",
     "summarise",

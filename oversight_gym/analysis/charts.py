@@ -1,39 +1,32 @@
-"""The charts of a comparison; colours and markers both tell the series apart."""
+"""The charts of a comparison; colours, markers and lines all tell the series apart."""
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from statistics import mean
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from oversight_gym.analysis.compare import Comparison
-from oversight_gym.analysis.statistics import summarise
-from oversight_gym.envs.drawing.palette import GREY, MARKERS, SERIES
+from oversight_gym.analysis.compare import Comparison, common_steps
+from oversight_gym.analysis.statistics import Range, summarise
+from oversight_gym.analysis.style import add_legend, method_style, series_styles
+from oversight_gym.envs.drawing.palette import GREY
 from oversight_gym.pictures.files import chart_files
 
 SHOWN_CEILINGS = ("optimal", "ideal steered", "nearest terminal")
-
-
-def _style(comparison: Comparison, series: str) -> dict[str, Any]:
-    """Colour and marker of a series."""
-    index = comparison.series.index(series)
-    marker = MARKERS[(index + index // len(SERIES)) % len(MARKERS)]  # colours repeat, pairs do not
-    return {"color": SERIES[index % len(SERIES)], "marker": marker, "markersize": 5}
-
-
 Samples = Sequence[Sequence[float]]
 """At each point of a curve, one value per seed."""
 
 
-def _line(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, Any], label: str) -> None:
-    """Interquartile means over seeds, with the interval as a band."""
-    summaries = [summarise(sample) for sample in samples]
-    axes.plot(xs, [summary.iqm for summary in summaries], label=label, linewidth=1.6, zorder=3, **style)
+def _line(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, Any], label: str, within: Range) -> None:
+    """Means over seeds, with the interval as a band."""
+    summaries = [summarise(sample, within) for sample in samples]
+    axes.plot(xs, [summary.mean for summary in summaries], label=label, linewidth=1.6, zorder=3, **style)
     banded = [(x, s.low, s.high) for x, s in zip(xs, summaries, strict=True) if s.low is not None]
     if banded:
         x, low, high = zip(*banded, strict=True)
-        axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+        axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
 
 def _dots(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, Any]) -> None:
@@ -43,32 +36,42 @@ def _dots(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, An
 
 def _level_axis(axes: Axes, levels: Sequence[float]) -> None:
     positive = [level for level in levels if level > 0]
-    axes.set_xscale("symlog", linthresh=min(positive)) if 0 in levels and positive else axes.set_xscale("log")
-    labelled: list[float] = []
-    for level in sorted(levels, reverse=True):
-        if not labelled or level <= labelled[-1] / 1.4:  # closer ones would overlap
-            labelled.append(level)
-    axes.set_xticks(levels, [f"{100 * level:g}" if level in labelled else "" for level in levels])
+    if positive:
+        axes.set_xscale("symlog", linthresh=min(positive)) if 0 in levels else axes.set_xscale("log")
+    last, labels = [0.0, 0.0, 0.0], []
+    for level in sorted(levels):
+        free = [row for row, before in enumerate(last) if level == 0 or level >= 1.45 * before]
+        row = free[0] if free else last.index(min(last))  # nearer ones would overlap: they go below one another
+        last[row] = level
+        labels.append("\n" * row + f"{100 * level:g}")
+    axes.set_xticks(sorted(levels), labels)
     axes.minorticks_off()
     axes.set_xlabel("oversight probability in training (%)")
 
 
 def _ceiling_lines(axes: Axes, comparison: Comparison, figure: str, pattern: str | None) -> None:
-    for name in SHOWN_CEILINGS:
+    for name in [name for name in SHOWN_CEILINGS if name in comparison.ceilings]:
         height = comparison.ceilings[name].figures(name, pattern)[figure]
         axes.axhline(height, color=GREY, linewidth=0.8, linestyle="--", zorder=1)
         x, side = (0.0, "left") if height > 0.5 else (1.0, "right")  # where curves seldom are
         label = axes.annotate(name, (x, height), (4 - 8 * x, 3), ("axes fraction", "data"), "offset points")
         label.set(color=GREY, fontsize=8, ha=side)
+    axes.margins(y=0.08)  # room for the topmost label
 
 
 def _by_level(axes: Axes, comparison: Comparison, figure: str) -> None:
-    for series in comparison.series:
+    for series, style in series_styles(comparison.methods).items():
         levels, groups = zip(*comparison.of(series), strict=True)
         samples = [[result.figure(figure) for result in group] for group in groups]
-        _line(axes, levels, samples, _style(comparison, series), series)
-        _dots(axes, levels, samples, _style(comparison, series))
+        _line(axes, levels, samples, style, series, groups[0][0].range_of(figure))
+        _dots(axes, levels, samples, style)
     _level_axis(axes, comparison.levels)
+
+
+def _legend(figure: Figure, place: Literal["upper", "lower"] = "lower") -> None:
+    """One entry for each label in any of the axes."""
+    found = {label: h for axes in figure.axes for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    add_legend(figure, place, list(found.values()), list(found))
 
 
 def return_by_oversight(comparison: Comparison) -> Figure:
@@ -77,18 +80,16 @@ def return_by_oversight(comparison: Comparison) -> Figure:
     mixed, unwatched = figure.subplots(1, 2, sharey=True)
     _by_level(mixed, comparison, "return_stepwise")
     _by_level(unwatched, comparison, "none/return_stepwise")
-    for series in comparison.series:
-        values = comparison.published.get(series, {})
-        style = _style(comparison, series) | {"markersize": 6, "markerfacecolor": "none", "alpha": 0.45}
+    faint = {"markersize": 6, "markerfacecolor": "none", "alpha": 0.45, "linestyle": ":", "linewidth": 0.8}
+    for method in dict.fromkeys(comparison.methods.values()):
+        values = comparison.published.get(method, {})
         if values:
-            mixed.plot(
-                list(values), list(values.values()), linestyle=":", linewidth=0.8, label=f"{series}, paper", **style
-            )
+            mixed.plot(*zip(*values.items(), strict=True), label=f"{method}, paper", **method_style(method) | faint)
     for axes, pattern, title in ((mixed, None, "oversight as in training"), (unwatched, "none", "nobody looks")):
         _ceiling_lines(axes, comparison, "return_stepwise", pattern)
         axes.set_title(title)
     mixed.set_ylabel("stepwise ground-truth return")
-    figure.legend(*mixed.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    _legend(figure)
     return figure
 
 
@@ -99,21 +100,21 @@ def learning_curves(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(max(5, 3.1 * columns), 2.7 * rows + 0.6), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axes, level in zip(panels, comparison.levels, strict=False):
-        for series in comparison.series:
-            group = comparison.groups.get((series, level))
-            if group:
-                steps = group[0].curve("return_stepwise")[0]
-                samples = list(zip(*(result.curve("return_stepwise")[1] for result in group), strict=True))
-                style = _style(comparison, series) | {"markersize": 3}
-                _line(axes, [step / 1e6 for step in steps], samples, style, series)
+        for series, style in series_styles(comparison.methods).items():
+            group = comparison.groups.get((series, level), [])
+            steps = common_steps(group)
+            if len(steps) > 1:
+                curves = [dict(zip(*result.curve("return_stepwise"), strict=True)) for result in group]
+                samples = [[curve[step] for curve in curves] for step in steps]
+                within = group[0].range_of("return_stepwise")
+                _line(axes, [step / 1e6 for step in steps], samples, style | {"markersize": 3}, series, within)
         axes.axhline(0, color=GREY, linewidth=0.6)
         axes.set_title(f"{100 * level:g} % oversight", fontsize=10)
     for axes in panels[len(comparison.levels) :]:
         axes.set_visible(False)
     figure.supxlabel("million environment steps", fontsize=10)
     figure.supylabel("stepwise ground-truth return", fontsize=10)
-    handles = {label: h for a in panels for h, label in zip(*a.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=6, frameon=False)
+    _legend(figure, "upper")
     return figure
 
 
@@ -124,7 +125,7 @@ def ghost_by_oversight(comparison: Comparison) -> Figure:
     _by_level(axes, comparison, f"none/p_{comparison.unwanted}")
     _ceiling_lines(axes, comparison, f"p_{comparison.unwanted}", "none")
     axes.set(ylabel=f"P({comparison.unwanted}) when nobody looks", ylim=(-0.02, None))
-    figure.legend(loc="outside lower center", ncols=6, frameon=False)
+    _legend(figure)
     return figure
 
 
@@ -132,15 +133,15 @@ def return_by_labels(comparison: Comparison) -> Figure:
     """Stepwise return against the labels that training consumed, one point per level."""
     figure = Figure(figsize=(6.2, 4.4), layout="constrained")
     axes = figure.subplots()
-    for series in comparison.series:
+    for series, style in series_styles(comparison.methods).items():
         groups = [group for _, group in comparison.of(series)]
-        labels = [max(1.0, summarise([result.labels_used for result in group]).iqm) for group in groups]
+        labels = [max(1.0, mean(result.labels_used for result in group)) for group in groups]
         samples = [[result.figure("return_stepwise") for result in group] for group in groups]
-        _line(axes, labels, samples, _style(comparison, series), series)
-        _dots(axes, labels, samples, _style(comparison, series))
+        _line(axes, labels, samples, style, series, groups[0][0].range_of("return_stepwise"))
+        _dots(axes, labels, samples, style)
     _ceiling_lines(axes, comparison, "return_stepwise", None)
     axes.set(xscale="log", xlabel="labels consumed in training", ylabel="stepwise ground-truth return")
-    figure.legend(loc="outside lower center", ncols=6, frameon=False)
+    _legend(figure)
     return figure
 
 
@@ -156,3 +157,9 @@ def draw(chart: str, comparison: Comparison) -> dict[str, bytes]:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     return chart_files(figure)
+
+
+def charts_of(comparison: Comparison) -> list[str]:
+    """Names of the charts that there is something to draw for; stored rows hold no learning curves."""
+    curves = any(len(common_steps(group)) > 1 for group in comparison.groups.values())
+    return [name for name in CHARTS if curves or name != learning_curves.__name__]

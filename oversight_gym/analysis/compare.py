@@ -1,18 +1,21 @@
 """Comparing finished runs: statistics over seeds, by series and oversight level."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from oversight_gym.analysis.published import read_published
 from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Reading, Result
-from oversight_gym.analysis.statistics import FEWEST, Summary, summarise
+from oversight_gym.analysis.statistics import FEWEST, LEVEL, improvement, paired_improvement, summarise
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.figures import Evaluation, ceilings
 from oversight_gym.files import printable
+from oversight_gym.runs.config import TrainConfig
 
 Group = tuple[str, float]
 """A series and an oversight level."""
@@ -30,7 +33,7 @@ class Comparison:
         unwanted: the least valuable kind of terminal.
         groups: results by series and oversight level.
         rows: one per group, of plain JSON: the statistics.
-        ceilings: reference policies.
+        ceilings: reference policies; none where the runs' worlds differ.
         published: return by method and level, from elsewhere.
     """
 
@@ -53,6 +56,11 @@ class Comparison:
     def series(self) -> list[str]:
         """Names, in order."""
         return list(dict.fromkeys(name for name, _ in self.groups))
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """The method of each series."""
+        return {series: results[0].config.method for (series, _), results in self.groups.items()}
 
     @property
     def levels(self) -> list[float]:
@@ -88,13 +96,11 @@ def compare(
         RequestError: if nothing has finished, or the baseline or the CSV is unknown.
     """
     reading = read_results(*sources, select=select)
-    results, notes = reading.results, reading.notes
-    groups = grouped(results)
-    if any(len(group) < FEWEST for group in groups.values()):
-        notes.append(f"Where there are fewer than {FEWEST} seeds no interval is given: too few for a bootstrap.")
-    first = results[0].config
-    if any(result.config.hyper.size != first.hyper.size for result in results):
-        notes.append(f"Grids differ in size; the ceilings are those of {first.hyper.size[0]} x {first.hyper.size[1]}.")
+    groups, first = grouped(reading.results), reading.results[0].config
+    rows = [_row(group, results, reading) for group, results in groups.items()]
+    if baseline is not None:
+        _compare_with(baseline, groups, rows)
+    reading.notes += _notes(reading, groups, rows, baseline)
     return Comparison(
         sources,
         reading,
@@ -102,9 +108,9 @@ def compare(
         baseline,
         first.unwanted,
         groups,
-        rows=_rows(groups, baseline, compared(first.unwanted)),
-        ceilings=ceilings(first.env, gamma=first.hyper.gamma),
-        published=_read_paper(paper) if paper else {},
+        rows,
+        ceilings={} if _different_worlds(reading) else ceilings(first.env, gamma=first.hyper.gamma),
+        published=read_published(paper) if paper else {},
     )
 
 
@@ -116,8 +122,41 @@ def grouped(results: list[Result]) -> dict[Group, list[Result]]:
     return dict(groups)
 
 
-def differences(groups: dict[Group, list[Result]], baseline: str, figure: str) -> dict[Group, Summary]:
-    """Each series minus the baseline, seed by seed, at the seeds that both have.
+def common_steps(group: Sequence[Result]) -> list[float]:
+    """The training steps at which every run of a group was evaluated, ascending."""
+    steps = [set(result.curve("return_stepwise")[0]) for result in group]
+    return sorted(set.intersection(*steps)) if steps else []
+
+
+def compared(unwanted: str) -> tuple[str, ...]:
+    """Figures of every row, at the gate that a method is used with; of the last, less is better."""
+    return "return_stepwise", "none/return_stepwise", "none/return_start", f"none/p_{unwanted}"
+
+
+def _row(group: Group, results: list[Result], reading: Reading) -> dict[str, Any]:
+    """The statistics of one series at one level, as plain JSON."""
+    diverged = [result for result in reading.diverged if (result.series, result.config.oversight) == group]
+    row = {
+        "series": group[0],
+        "oversight": group[1],
+        "seeds": len(results),
+        "diverged": len(diverged),
+        "uses_ground_truth": results[0].uses_ground_truth,
+        "steps": results[0].config.hyper.total_timesteps,
+        "results_version": results[0].version,
+        "labels_used": float(np.mean([result.labels_used for result in results])),
+    }
+    for figure in compared(results[0].config.unwanted):
+        row |= _columns(figure, summarise([result.figure(figure) for result in results], results[0].range_of(figure)))
+    return row
+
+
+def _columns(name: str, summary: Any) -> dict[str, Any]:
+    return {f"{name}/{key}": value for key, value in asdict(summary).items() if key != "seeds"}
+
+
+def _compare_with(baseline: str, groups: dict[Group, list[Result]], rows: list[dict[str, Any]]) -> None:
+    """Add to each row how its series differs from the baseline at the same level, by the seeds that both have.
 
     Raises:
         RequestError: if no series is called so.
@@ -125,50 +164,65 @@ def differences(groups: dict[Group, list[Result]], baseline: str, figure: str) -
     names = list(dict.fromkeys(series for series, _ in groups))
     if baseline not in names:
         raise RequestError(f"baseline is {baseline!r}; choose one of {', '.join(names)}.")
-    found = {}
-    for (series, level), group in groups.items():
-        theirs = {result.config.seed: result.figure(figure) for result in groups.get((baseline, level), ())}
-        pairs = [result.figure(figure) - theirs[result.config.seed] for result in group if result.config.seed in theirs]
-        if series != baseline and pairs:
-            found[series, level] = summarise(pairs)
-    return found
+    for row, ((series, level), mine) in zip(rows, groups.items(), strict=True):
+        theirs = groups.get((baseline, level), [])
+        by_seed = {result.config.seed: result for result in theirs}
+        pairs = [(result, by_seed[result.config.seed]) for result in mine if result.config.seed in by_seed]
+        if series == baseline or not theirs:
+            continue
+        row["pairs"] = len(pairs)
+        *returns, p_unwanted = compared(mine[0].config.unwanted)
+        for figure, sign in (*((name, 1) for name in returns), (p_unwanted, -1)):
+            ours, others = ([sign * result.figure(figure) for result in group] for group in (mine, theirs))
+            row |= _columns(f"{figure} better than {baseline}, any two", improvement(ours, others))
+            if pairs:
+                gaps = [one.figure(figure) - other.figure(figure) for one, other in pairs]
+                low, high = mine[0].range_of(figure)
+                row |= _columns(f"{figure} minus {baseline}", summarise(gaps, (low - high, high - low)))
+                better = paired_improvement([sign * gap for gap in gaps])
+                row |= _columns(f"{figure} better than {baseline}, pairs", better)
 
 
-def compared(unwanted: str) -> tuple[str, ...]:
-    """Figures of the table, at the gate that a method is used with."""
-    return "return_stepwise", "none/return_stepwise", f"none/p_{unwanted}"
+def _notes(
+    reading: Reading, groups: dict[Group, list[Result]], rows: list[dict[str, Any]], baseline: str | None
+) -> list[str]:
+    """What is worth knowing of a comparison, beside what was left out."""
+    notes = []
+    if any(len(group) < FEWEST for group in groups.values()):
+        notes.append(f"Where there are fewer than {FEWEST} seeds no interval is given.")
+    uneven = [name for name, group in groups.items() if any(len(r.rows) != len(common_steps(group)) for r in group)]
+    if uneven:
+        notes.append(
+            f"The seeds of {uneven[0][0]} at oversight {uneven[0][1]:g}"
+            + (f" and {len(uneven) - 1} other(s)" if len(uneven) > 1 else "")
+            + " were evaluated at different steps, or twice at one; learning curves show the steps that all have."
+        )
+    worlds = _different_worlds(reading)
+    if worlds:
+        notes.append(f"The worlds of the runs differ ({', '.join(worlds)}), so no ceilings are shown.")
+    versions = sorted({result.version for result in reading.results})
+    if len(versions) > 1:
+        listed = " and ".join(map(str, versions))
+        notes.append(f"Runs of results versions {listed} are here; what they measured is not the same.")
+    asked = sum("pairs" in row for row in rows)
+    if asked > 1:
+        chance = (1 - LEVEL) * asked
+        notes.append(
+            f"{asked} comparisons with {baseline} for each figure: of so many intervals {chance:.1g} would exclude 0 "
+            "by chance alone."
+        )
+    return notes
 
 
-def _rows(groups: dict[Group, list[Result]], baseline: str | None, figures: Sequence[str]) -> list[dict[str, Any]]:
-    paired = {figure: differences(groups, baseline, figure) for figure in figures} if baseline else {}
-    rows = []
-    for group, results in groups.items():
-        row: dict[str, Any] = {"series": group[0], "oversight": group[1], "seeds": len(results)}
-        row["uses_ground_truth"] = results[0].uses_ground_truth
-        row["steps"] = results[0].config.hyper.total_timesteps
-        row["labels_used"] = summarise([result.labels_used for result in results]).iqm
-        summaries = {figure: summarise([result.figure(figure) for result in results]) for figure in figures}
-        summaries |= {
-            f"{figure} minus {baseline}": paired[figure][group] for figure in paired if group in paired[figure]
-        }
-        for name, summary in summaries.items():
-            row |= {f"{name}/{key}": value for key, value in asdict(summary).items() if key != "seeds"}
-        rows.append(row)
-    return rows
+def _world(config: TrainConfig) -> dict[str, Any]:
+    """What the ceilings depend on."""
+    env = {name: value for name, value in config.env.to_json().items() if "oversight" not in name}
+    for name in ("view", "reward", "ghost_penalty"):
+        del env[name]
+    return env | {"gamma": config.hyper.gamma}
 
 
-def _read_paper(path: Path) -> dict[str, dict[float, float]]:
-    """Return by level and method, from a CSV with a column ``oversight_probability`` and one per method.
-
-    Raises:
-        RequestError: if it is no such file.
-    """
-    try:
-        with path.open() as file:
-            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-        levels = [row.pop("oversight_probability") for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RequestError(
-            f"{path} cannot be used ({error}); give oversight_probability and methods as columns."
-        ) from None
-    return {name: dict(zip(levels, (row[name] for row in rows), strict=True)) for name in (rows[0] if rows else {})}
+def _different_worlds(reading: Reading) -> list[str]:
+    """Names of what the worlds of the results do not share."""
+    first, *others = (_world(result.config) for result in reading.results)
+    return [name for name, value in first.items() if any(other[name] != value for other in others)]

@@ -42,7 +42,7 @@ class Result:
         if not self.rows or not all(needed <= at_gate(row, self.config.gate).keys() for row in self.rows):
             raise RequestError("its evaluations lack figures")
         if self.select != "last" and not all(f"select/{self.select}" in row for row in self.rows):
-            raise RequestError(f"its evaluations lack select/{self.select}; train it with --select {self.select}")
+            raise RequestError(f"its evaluations lack select/{self.select}, which is found when training selects so")
         if not self.labels.keys() - {"model_selection"}:
             raise RequestError("its labels are not counted")
 
@@ -82,6 +82,12 @@ class Result:
     def figure(self, figure: str) -> float:
         """A figure at the checkpoint that counts."""
         return at_gate(self.counted, self.config.gate)[figure]
+
+    def range_of(self, figure: str) -> tuple[float, float]:
+        """The least and the greatest value that a figure (a return or a probability) can have."""
+        if figure.rpartition("/")[2].startswith("p_"):
+            return 0.0, 1.0
+        return min(0.0, *self.config.env.values), max(0.0, *self.config.env.values)
 
     @property
     def training_labels(self) -> int:

@@ -40,10 +40,12 @@ class Settings:
 
     @property
     def changed(self) -> dict[str, str]:
-        """The preset, and the settings that are not the preset's own for the method."""
+        """Preset and results version, and the settings that are not the preset's own for the method."""
         plain = _preset_values(self.config.preset, self.config.method)
         return {
-            name: text for name, text in self.values.items() if name == "preset" or text != _text(plain.get(name, 1))
+            name: text
+            for name, text in self.values.items()
+            if name in ("preset", "results_version") or text != _text(plain[name])
         }
 
 
@@ -54,22 +56,12 @@ def _text(value: Any) -> str:
 def named_series(settings: Sequence[Settings]) -> list[str]:
     """A name for each: the same where runs are seeds of the same thing, and different where they are not.
 
-    A setting is named where it varies within the method, or was changed from the preset for some runs and not all.
+    Settings are named where they are not the preset's own, unless they are changed alike in all.
     """
-    values, changed = [one.values for one in settings], [one.changed for one in settings]
-    methods = [one.config.method for one in settings]
-    everywhere = {name: {other.get(name) for other in changed} for name in dict.fromkeys(k for v in values for k in v)}
-    within: dict[tuple[str, str], set[str | None]] = {}
-    for method, change in zip(methods, changed, strict=True):
-        for name in everywhere:
-            within.setdefault((method, name), set()).add(change.get(name))
-
-    def named(method: str, value: dict[str, str], change: dict[str, str]) -> str:
-        telling = (
-            name
-            for name in everywhere
-            if len(within[method, name]) > 1 or (name in change and len(everywhere[name]) > 1)
-        )
-        return ", ".join([method, *(f"{name}={value[name]}" for name in telling)])
-
-    return [named(*each) for each in zip(methods, values, changed, strict=True)]
+    changed = [one.changed for one in settings]
+    names = list(dict.fromkeys(name for change in changed for name in change))
+    telling = [name for name in names if len({change.get(name) for change in changed}) > 1]
+    return [
+        ", ".join([one.config.method, *(f"{name}={change[name]}" for name in telling if name in change)])
+        for one, change in zip(settings, changed, strict=True)
+    ]

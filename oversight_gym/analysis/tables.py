@@ -1,16 +1,12 @@
 """Results as tables, for a terminal and as Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from oversight_gym.analysis.compare import Comparison, compared
-from oversight_gym.analysis.statistics import Summary
 from oversight_gym.evaluation.figures import Evaluation
 from oversight_gym.evaluation.steering import Steering
-from oversight_gym.runs.config import level_name
 
 _HEADINGS = {"return_start": "return\nstart", "return_stepwise": "return\nstepwise", "detours": "detour"}
 
@@ -101,41 +97,6 @@ def steering_table(steering: Steering) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """One row per series and oversight level."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for index, heading in enumerate(_comparison_headings(comparison)):
-        table.add_column(heading, justify="left" if index == 0 else "right")
-    for row in comparison.rows:
-        table.add_row(*_comparison_cells(row, comparison))
-    return table
-
-
-def comparison_markdown(comparison: Comparison) -> str:
-    """The same as Markdown."""
-    cells = (_comparison_cells(row, comparison) for row in comparison.rows)
-    return markdown(_comparison_headings(comparison), cells)
-
-
 def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table as Markdown."""
     return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *lines)) + "\n"
-
-
-def _comparison_headings(comparison: Comparison) -> list[str]:
-    figures = "stepwise return, mixed", "stepwise return, nobody looks", f"P({comparison.unwanted}), nobody looks"
-    paired = [f"minus {comparison.baseline}, seed by seed"] if comparison.baseline else []
-    return ["method", "oversight", "seeds", *figures, *paired, "labels"]
-
-
-def _comparison_cells(row: dict[str, Any], comparison: Comparison) -> list[str]:
-    paired = [f"return_stepwise minus {comparison.baseline}"] if comparison.baseline else []
-    figures = (_summary(row, name) for name in (*compared(comparison.unwanted), *paired))
-    series = row["series"] + (" (ground truth)" if row["uses_ground_truth"] else "")
-    return [series, level_name(row["oversight"]), str(row["seeds"]), *figures, f"{row['labels_used']:,.0f}"]
-
-
-def _summary(row: dict[str, Any], name: str) -> str:
-    if f"{name}/iqm" not in row:
-        return ""
-    return str(Summary(row["seeds"], row[f"{name}/iqm"], row[f"{name}/low"], row[f"{name}/high"]))

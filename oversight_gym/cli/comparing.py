@@ -1,5 +1,6 @@
 """``compare``."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ class CompareOptions(PluginOptions):
 
 
 def compare(options: CompareOptions) -> None:
-    """Compare, write tables and charts, and print the table."""
+    """Compare, write tables and charts, and print the tables; exits with status 1 if something could not be read."""
     from oversight_gym.analysis.compare import compare
     from oversight_gym.analysis.stored import store_rows
 
@@ -46,23 +47,27 @@ def compare(options: CompareOptions) -> None:
         with writing_to(options.rows.parent):
             store_rows(options.rows, [*found.reading.results, *found.reading.diverged])
     print_comparison(found, out)
+    for sentence in found.reading.damaged:
+        print(f"oversight-gym: {sentence}", file=sys.stderr)
+    if found.reading.damaged:
+        sys.exit(1)
 
 
 def write_comparison(comparison: "Comparison", out: Path) -> None:
-    """Write ``compare.csv``, ``.json``, ``.md`` and every chart.
+    """Write ``compare.csv``, ``.json``, ``.md`` and every chart that there is something to draw for.
 
     Raises:
         RequestError: if they cannot be written.
     """
-    from oversight_gym.analysis.charts import CHARTS, draw
-    from oversight_gym.analysis.tables import comparison_markdown
+    from oversight_gym.analysis.charts import charts_of, draw
+    from oversight_gym.analysis.comparison_tables import comparison_markdown
     from oversight_gym.files import write_csv, write_json, write_whole
 
     with writing_to(out):
         write_csv(out / "compare.csv", comparison.rows)
         write_json(out / "compare.json", comparison.to_json())
         write_whole(out / "compare.md", comparison_markdown(comparison))
-        for name in CHARTS:
+        for name in charts_of(comparison):
             for kind, picture in draw(name, comparison).items():
                 write_whole(out / f"{name}.{kind}", picture)
 
@@ -71,12 +76,16 @@ def print_comparison(comparison: "Comparison", out: Path) -> None:
     """Print the table, the notes and where everything was written."""
     from rich.console import Console
 
-    from oversight_gym.analysis.charts import CHARTS
-    from oversight_gym.analysis.tables import comparison_table
+    from oversight_gym.analysis.charts import charts_of
+    from oversight_gym.analysis.comparison_tables import comparison_tables
+    from oversight_gym.files import printable
     from oversight_gym.pictures.files import FILES
 
-    Console(width=None if Console().is_terminal else 140, highlight=False).print(comparison_table(comparison))
-    print("Interquartile mean over seeds [95 % bootstrap interval], each method at the gate it is used with.")
-    for note in comparison.notes:
+    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    for table in comparison_tables(comparison):
+        console.print(table)
+    print("Mean over seeds [95 % interval, Student's t], each method at the gate it is used with.")
+    for note in comparison.reading.notes:
         print(note)
-    print(f"Written to {out}: compare.csv, .json, .md; {', '.join(CHARTS)} as {' and '.join(FILES)}")
+    charts = ", ".join(charts_of(comparison))
+    print(f"Written to {printable(out)}: compare.csv, .json, .md; {charts} as {' and '.join(FILES)}")

@@ -1,0 +1,71 @@
+"""What curves look like: one colour per method, the same in every chart."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+
+from oversight_gym.agents.methods.builtin import METHODS
+from oversight_gym.envs.drawing.palette import MARKERS, SERIES
+
+FIRST = ("routing", "naive", "filtering", "no_routing", "no_gate", "masked_oversight", "oracle")
+"""Methods with a colour to themselves; others share theirs with one of these, and have another marker."""
+LINES = ("-", "--", "-.", (0, (1, 1)))
+"""Tell the series of a method apart."""
+HANDLE, CHARACTER, LINE = 0.65, 0.1, 0.22
+"""Inches that a legend needs beside a text, for a wide character, and from one line to the next."""
+
+
+def method_style(method: str) -> dict[str, Any]:
+    """Colour and marker of a method."""
+    order = [*FIRST, *(name for name in METHODS if name not in FIRST)]
+    lap, index = divmod(order.index(method), len(SERIES))
+    return {"color": SERIES[index], "marker": MARKERS[(index + lap) % len(MARKERS)], "markersize": 5}
+
+
+def series_styles(series: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line of each series.
+
+    Args:
+        series: the method of each.
+    """
+    earlier: dict[str, int] = {}
+    styles = {}
+    for name, method in series.items():
+        number = earlier[method] = earlier.get(method, -1) + 1
+        hollow = {"markerfacecolor": "none"} if number % 2 else {}
+        styles[name] = method_style(method) | {"linestyle": LINES[number % len(LINES)]} | hollow
+    return styles
+
+
+def add_legend(figure: Figure, place: Literal["upper", "lower"], handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend above or below the axes, in as many columns as there is room for; the figure grows by its lines.
+
+    Args:
+        figure: to add it to.
+        place: above or below the axes.
+        handles, labels: one each per entry.
+    """
+    room = figure.get_figwidth()
+    texts = [textwrap.fill(label, int((room - HANDLE) / CHARACTER)) for label in labels]
+    every = (math.ceil(len(texts) / rows) for rows in range(1, len(texts) + 1))
+    columns = next((columns for columns in every if _width(texts, columns) < room), 1)
+    lines = max(sum(text.count("\n") + 1 for text in column) for column in _split(texts, columns))
+    figure.set_figheight(figure.get_figheight() + LINE * (lines - 1))
+    loc: Any = "outside upper center" if place == "upper" else "outside lower center"
+    figure.legend(handles, texts, loc=loc, ncols=columns, frameon=False)
+
+
+def _split(texts: Sequence[str], columns: int) -> list[list[str]]:
+    """The entries of each column of a legend."""
+    return [list(column) for column in np.array_split(np.array(texts, dtype=object), columns)]
+
+
+def _width(texts: Sequence[str], columns: int) -> float:
+    """Inches of a legend."""
+    widths = {text: TextPath((0, 0), text, size=10).get_extents().width / 72 for text in texts}
+    return sum(HANDLE + max(widths[text] for text in column) for column in _split(texts, columns))
