@@ -31,7 +31,7 @@ SAMPLES = 5
 PAGE = """# Every method, tuned alike
 
 Preset `fast`, {steps:,} steps, each method at the gate it is used with. Stepwise return: exact, oversight mixed at the
-training probability; mean over seeds, and where there are five the interquartile mean with its 95 % bootstrap interval.
+training probability; mean over seeds with its 95 % interval ([sweeps.md](sweeps.md#intervals)).
 *Nobody looks*: in the pattern without oversight, the return from the start and P(ghost). Paper's metric: mean of
 {samples} batches (see [evaluation.md](evaluation.md)). Labels: observed kinds consumed in training; *+* those that
 selection by `overseen` adds. The three selections are of the same runs: `last` is the stepwise return beside them;
@@ -46,7 +46,6 @@ HEADINGS = (
     "oversight",
     "seeds",
     "stepwise return",
-    "interquartile mean",
     "`overseen`",
     "`oracle`",
     "paper's metric",
@@ -87,8 +86,7 @@ def row(results: list[Result]) -> list[str]:
         f"`{config.method}`" + (" (ground truth)" if config.method_row.uses_hidden else ""),
         f"{config.oversight:.0%}",
         str(len(results)),
-        f"{average('return_stepwise'):+.3f}",
-        "" if summary.low is None else str(summary),
+        str(summary),
         *(f"{average('return_stepwise', select):+.3f}" for select in SELECTIONS if select != "last"),
         f"{mean(map(judged_by_the_paper, results)):+.3f}",
         f"{average('none/return_start'):+.3f}",

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from oversight_gym.analysis.compare import Comparison
+from oversight_gym.analysis.statistics import with_interval
 from oversight_gym.analysis.tables import markdown
 from oversight_gym.runs.config import level_name
 
@@ -82,8 +83,6 @@ def _cell(row: dict[str, Any], name: str, key: str = "mean") -> str:
     """A number with its interval; with a sign, unless it is a probability."""
     if f"{name}/{key}" not in row:
         return ""
-    sign = "" if key == "probability" or name.rpartition("/")[2].startswith("p_") else "+"
-    value, low, high = (row[f"{name}/{part}"] for part in (key, "low", "high"))
-    digits = 2 if key == "probability" else 3
-    text = f"{value:{sign}.{digits}f}"
-    return text if low is None else f"{text} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+    is_probability = name.rpartition("/")[2].startswith("p_")
+    form = ".2f" if key == "probability" else ".3f" if is_probability else "+.3f"
+    return with_interval(row[f"{name}/{key}"], row[f"{name}/low"], row[f"{name}/high"], form)

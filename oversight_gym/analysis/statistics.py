@@ -46,6 +46,15 @@ class Summary:
     low: float | None = None
     high: float | None = None
 
+    def __str__(self) -> str:
+        return with_interval(self.mean, self.low, self.high)
+
+
+def with_interval(value: float, low: float | None, high: float | None, form: str = "+.3f") -> str:
+    """``+0.700 [+0.650, +0.750]``; the value alone where there is no interval."""
+    text = f"{value:{form}}"
+    return text if low is None else f"{text} [{low:{form}}, {high:{form}}]"
+
 
 def summarise(values: Sequence[float], within: Range = ANYTHING) -> Summary:
     """The mean of a figure, one value per seed, with Student's interval.
