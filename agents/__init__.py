@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.methods.method import PLAIN
     from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, forward_batch
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
-    from oversight_gym.agents.policies.steering import Gate, Scaled, SteeredPolicy
+    from oversight_gym.agents.policies.steering import Contrast, Gate, Scaled, SteeredPolicy, parse_gate
     from oversight_gym.agents.ppo.losses import Term
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
     from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "METHODS": "methods.builtin",
     "PLAIN": "methods.method",
+    "Contrast": "policies.steering",
     "ForwardPass": "policies.forward",
     "Gate": "policies.steering",
     "GatedMixture": "routing.mixture",
@@ -31,6 +32,7 @@ _HOMES = {
     "Term": "ppo.losses",
     "forward_batch": "policies.forward",
     "gate_loss": "routing.mixture",
+    "parse_gate": "policies.steering",
     "register": "methods.builtin",
     "route_gradient": "routing.gradients",
 }
@@ -38,6 +40,7 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "PLAIN",
+    "Contrast",
     "ForwardPass",
     "Gate",
     "GatedMixture",
@@ -51,6 +54,7 @@ __all__ = [
     "Term",
     "forward_batch",
     "gate_loss",
+    "parse_gate",
     "register",
     "route_gradient",
 ]

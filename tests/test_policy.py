@@ -1,11 +1,13 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from oversight_gym.agents import RoutedPPO
+from oversight_gym.agents import Contrast, RoutedPPO, Scaled, parse_gate
+from oversight_gym.agents.policies.steering import gate_text, gate_vector
 from oversight_gym.envs import OversightVecEnv, RequestError
 
 EXPERTS = ("diamond", "ghost", "third")
@@ -47,13 +49,64 @@ def test_gates_by_name_number_and_vector_agree() -> None:
     assert not torch.allclose(probabilities(model, "ghost"), probabilities(model, "diamond"))
 
 
-@pytest.mark.parametrize("gate", ["dragon", 1.5, [0.5], [0.2, 0.2, 0.6], [-1, 2]])
-def test_impossible_gates(gate: object) -> None:
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "dragon",
+        "dragon+0.5",
+        "diamond+nan",
+        "diamond*inf",
+        "1e30",
+        [0.5],
+        [0.2, 0.2, 0.6],
+        [float("nan"), 0.5],
+        float("inf"),
+        Contrast("ghost", -1e9),
+    ],
+)
+def test_impossible_gates(gate: Any) -> None:
     model = make_model()
     with pytest.raises(RequestError, match=r"gate is|no expert"), model.policy.steer(gate):
         pass
     with pytest.raises(RequestError):
         model.policy.expert(gate)
+
+
+@pytest.mark.parametrize(
+    ("text", "gate"),
+    [
+        ("free", "free"),
+        ("diamond", "diamond"),
+        ("0.3", 0.3),
+        ("-1.5", -1.5),
+        ("1e-05", 1e-5),
+        ("0.2/1.3/-0.5", (0.2, 1.3, -0.5)),
+        ("diamond+0.5", Contrast("diamond", 0.5)),
+        ("diamond+-0.25", Contrast("diamond", -0.25)),
+        ("ghost*0.2", Scaled("ghost", 0.2)),
+    ],
+)
+def test_gates_as_text(text: str, gate: Any) -> None:
+    assert parse_gate(text) == gate
+    assert gate_text(gate) == text
+
+
+def test_a_contrast_goes_beyond_an_expert_and_away_from_the_others() -> None:
+    experts = ("diamond", "ghost", "coin")
+    for by in (-1.0, 0.0, 0.5, 3.0):
+        weights = gate_vector(Contrast("ghost", by), experts)
+        assert weights is not None
+        assert weights.tolist() == pytest.approx([-by / 2, 1 + by, -by / 2])
+        assert weights.sum() == 1
+    model = make_model()
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.mul_(3.0)
+    alone, other, beyond = (probabilities(model, gate) for gate in ("diamond", "ghost", "diamond+0.5"))
+    expected = (1.5 * alone.log() - 0.5 * other.log()).softmax(dim=1)
+    assert torch.allclose(beyond, expected, atol=1e-5)
+    assert torch.equal(beyond, probabilities(model, (1.5, -0.5)))
+    assert torch.equal(beyond, probabilities(model, 1.5))
 
 
 def test_steering_holds_for_predict_rollouts_and_ends_with_its_block() -> None:

@@ -227,9 +227,12 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     assert "Localisation: P(diamond) moves by" in shown.stdout
     data = json.loads((tmp_path / "steering.json").read_text())
     written = rows(tmp_path / "steering.csv")
-    assert len(written) == 5 * (1 + 4)
+    assert len(written) == (5 + 12) * (1 + 4)
+    assert [float(row["setting"]) for row in written[::5]] == [*np.linspace(0, 1, 5), *np.arange(1.25, 4.01, 0.25)]
+    last = evaluate(small_run.policy, small_run.config.env, ("diamond+3",), gamma=0.97).figures("diamond+3")
+    assert float(written[-5]["p_diamond"]) == pytest.approx(last["p_diamond"], abs=1e-6)
     ends = evaluate(small_run.policy, small_run.config.env, ("ghost", "diamond"), gamma=0.97)
-    mixed = [float(row["p_diamond"]) for row in written if row["pattern"] == "mixed"]
+    mixed = [float(row["p_diamond"]) for row in written if row["pattern"] == "mixed"][:5]
     assert mixed[0] == pytest.approx(ends.figures("ghost")["p_diamond"], abs=1e-6)
     assert mixed[-1] == pytest.approx(ends.figures("diamond")["p_diamond"], abs=1e-6)
     assert data["localisation"]["p_diamond"] == pytest.approx(mixed[-1] - mixed[0])
@@ -239,9 +242,27 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     scaled = steer(small_run.policy, small_run.config.env, "ghost", points=3, gamma=0.97)
     free = evaluate(small_run.policy, small_run.config.env, gamma=0.97).figures("free")
     assert scaled.rows()[-5]["p_diamond"] == pytest.approx(free["p_diamond"], abs=1e-6)
-    refused = command("steer", small_run.folder, "--out", tmp_path, "--expert-scale", "dragon")
+    for words, sentence in (
+        (["--expert-scale", "dragon"], "expert_scale is 'dragon'; choose one of diamond, ghost"),
+        (["--contrast", "-1"], "contrast is -1; give a number from 0 to 100"),
+        (["--contrast", "nan"], "contrast is nan; give"),
+        (["--points", "100000000"], "points is 100000000; give at most 1001"),
+    ):
+        refused = command("steer", small_run.folder, "--out", tmp_path, *words)
+        assert refused.returncode == 2
+        assert sentence in refused.stderr
+
+
+def test_a_run_is_evaluated_at_gates_of_any_weights(small_run: Run) -> None:
+    shown = command("evaluate", small_run.folder, "--json", "--gates", "diamond+0", "1", "diamond+0.5", "1.5", "-0.5")
+    gates = json.loads(shown.stdout)["gates"]
+    assert list(gates) == ["diamond+0", "1", "diamond+0.5", "1.5", "-0.5"]
+    assert gates["diamond+0"] == gates["1"]
+    assert gates["diamond+0.5"] == gates["1.5"]
+    assert gates["1.5"]["p_diamond"] != gates["1"]["p_diamond"]
+    refused = command("evaluate", small_run.folder, "--gates", "diamond+x")
     assert refused.returncode == 2
-    assert "expert_scale is 'dragon'; choose one of diamond, ghost" in refused.stderr
+    assert "there is no expert 'diamond+x'; choose 'free' or one of diamond, ghost" in refused.stderr
 
 
 def test_on_a_terminal_a_bar_shows_speed_and_the_steered_return(tmp_path: Path) -> None:

@@ -132,12 +132,12 @@ def test_recordings_from_the_command_line(small_run: Run, tmp_path: Path) -> Non
     assert command("watch", small_run.folder, small_run.folder, "--record", video, "--episodes", "1").returncode == 0
     assert b"ftyp" in video.read_bytes()[:16]
     sheet = tmp_path / "sheet.png"
-    assert command("watch", small_run.folder, "--gates", "diamond", "0.5", "--sheet", sheet).returncode == 0
+    assert command("watch", small_run.folder, "--gates", "diamond", "diamond+0.5", "--sheet", sheet).returncode == 0
     assert Image.open(sheet).width > 400
     for words, sentence in (
         (["--record", tmp_path / "w.avi"], "neither .gif nor .mp4"),
         (["--gates", "dragon", "--record", file], "there is no expert 'dragon'"),
-        (["--gates", "1.5", "--record", file], "gate is 1.5"),
+        (["--gates", "inf", "--record", file], "gate is inf"),
         (["--oversight", "1.2", "--record", file], "oversight is 1.2"),
         (["--episodes", "0", "--record", file], "episodes is 0"),
     ):

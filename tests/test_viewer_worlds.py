@@ -9,6 +9,7 @@ from conftest import command
 from panes import THREE, pane_of
 from worlds import WORLDS
 
+from oversight_gym.agents.policies.steering import gate_text
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.runs.folder import Run
 from oversight_gym.viewer.app import App
@@ -63,9 +64,7 @@ def test_three_experts_are_steered_by_keys_and_each_has_a_bar(no_window: None) -
     app.draw()
     bar = app.scene.gate_bars[1]
     free = pane.decision().gate
-    app.handle(
-        pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=(bar.rect.x + bar.rect.w // 4, bar.rect.centery))
-    )
+    app.handle(pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=(bar.x_of(0.25), bar.rect.centery)))
     app.handle(pygame.event.Event(pygame.MOUSEBUTTONUP, button=1, pos=bar.rect.center))
     weights = pane.decision().gate
     assert weights[1] == pytest.approx(0.25, abs=0.02)
@@ -74,7 +73,7 @@ def test_three_experts_are_steered_by_keys_and_each_has_a_bar(no_window: None) -
     press(app, "right")
     assert pane.decision().gate[0] == pytest.approx(weights[0] + 0.05, abs=0.006)
     app.draw()
-    assert app.describe()["panes"][0]["gate"] == pane.gate
+    assert app.describe()["panes"][0]["gate"] == gate_text(pane.gate)
     pygame.display.quit()
 
 

@@ -7,9 +7,10 @@ from oversight_gym.envs.lazy import lazily
 if TYPE_CHECKING:
     from oversight_gym.agents.policies.forward import ForwardPass, Minibatch, forward_batch
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
-    from oversight_gym.agents.policies.steering import Gate, Scaled, SteeredPolicy
+    from oversight_gym.agents.policies.steering import Contrast, Gate, Scaled, SteeredPolicy, parse_gate
 
 _HOMES = {
+    "Contrast": "steering",
     "ForwardPass": "forward",
     "Gate": "steering",
     "GatedMixturePolicy": "policy",
@@ -17,9 +18,20 @@ _HOMES = {
     "Scaled": "steering",
     "SteeredPolicy": "steering",
     "forward_batch": "forward",
+    "parse_gate": "steering",
 }
 
-__all__ = ["ForwardPass", "Gate", "GatedMixturePolicy", "Minibatch", "Scaled", "SteeredPolicy", "forward_batch"]
+__all__ = [
+    "Contrast",
+    "ForwardPass",
+    "Gate",
+    "GatedMixturePolicy",
+    "Minibatch",
+    "Scaled",
+    "SteeredPolicy",
+    "forward_batch",
+    "parse_gate",
+]
 
 
 __getattr__ = lazily(__name__, _HOMES)  # torch is loaded only when a name asks for it

@@ -18,7 +18,7 @@ def gate_colours(
     """Colours of gates: white where all experts have the same weight, the leading expert's where it has all of it.
 
     Args:
-        weights: shape (..., experts), at least two; each sums to 1.
+        weights: shape (..., experts), at least two; weights beyond [0, 1] count as 0 or 1.
         colours: ``#rrggbb`` of each expert.
         strength: how much of the colour shows at most, from 0 to 1.
 

@@ -83,7 +83,10 @@ def gate_table(title: str, evaluation: Evaluation) -> Table:
 
 
 def steering_table(steering: Steering) -> Table:
-    """Returns and ends at each value of what is swept, the first kind's probability as a bar."""
+    """Returns and ends at each value of what is swept, the first kind's probability as a bar.
+
+    A line follows where plain steering ends.
+    """
     table = Table(title=f"setting: {steering.swept}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     kinds = [key.removeprefix("p_") for key in (*steering.ends, "p_timeout")]
     for heading in ("setting", "return none", "return mixed", *(f"P({kind})" for kind in kinds)):
@@ -93,7 +96,8 @@ def steering_table(steering: Steering) -> Table:
         mixed, none = steering.evaluation.figures(name), steering.evaluation.figures(name, "none")
         values = [none["return_start"], mixed["return_start"], *(mixed[f"p_{kind}"] for kind in kinds)]
         bar = "#" * round(20 * mixed[f"p_{kinds[0]}"])
-        table.add_row(name, *(f"{value:.3f}" for value in values), bar)
+        ends = name == steering.plain[-1]
+        table.add_row(name, *(f"{value:.3f}" for value in values), bar, end_section=ends)
     return table
 
 

@@ -35,12 +35,8 @@ def console() -> "Console":
     return Console(width=WIDTH, highlight=False)
 
 
-def parse_gate(text: str) -> str | float:
-    """A gate: a weight where it is a number, else a name."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+GATES = "free, experts' names, weights such as 0.3, contrasts such as diamond+0.5"
+"""What can be written for a gate; ``agents.policies.steering.parse_gate`` reads it."""
 
 
 def tool(name: str) -> str:

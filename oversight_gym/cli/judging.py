@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from oversight_gym.cli.common import PluginOptions, console, set_threads, writing_to
+from oversight_gym.cli.common import GATES, PluginOptions, console, set_threads, writing_to
 
 if TYPE_CHECKING:
     from oversight_gym.evaluation.figures import Evaluation
@@ -21,6 +21,7 @@ class EvaluateOptions(PluginOptions):
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
+    gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates to judge at: {GATES}; default: all of the run.")] = ()
     json: bool = False
     """Print JSON instead of tables."""
     oversight: float | None = None
@@ -43,7 +44,7 @@ def evaluate(options: EvaluateOptions) -> None:
 
     set_threads(options.threads)
     run = load_run(options.run)
-    env, gates, gamma = run.config.env, run.config.gates, run.config.hyper.gamma
+    env, gates, gamma = run.config.env, options.gates or run.config.gates, run.config.hyper.gamma
     how: dict[str, Any] = {"gamma": gamma, "oversight": options.oversight, "seed": options.seed}
     evaluation = evaluate(run.policy, env, gates, deterministic=options.greedy, **how)
     references = ceilings(env, **how)
@@ -95,7 +96,7 @@ def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evalu
 
 @dataclass(frozen=True)
 class SteerOptions(PluginOptions):
-    """Sweep the gate of a trained run from one expert to the other."""
+    """Sweep the gate of a trained run from one expert to the other, and beyond."""
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
@@ -105,6 +106,8 @@ class SteerOptions(PluginOptions):
     """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
     points: int = 21
     """Number of values from 0 to 1."""
+    contrast: float = 3.0
+    """How far to go on beyond the first expert: its weight is then 1 + this, and the others share minus this."""
     threads: int = 1
     """Torch threads."""
 
@@ -122,7 +125,7 @@ def steer(options: SteerOptions) -> None:
     set_threads(options.threads)
     run = load_run(options.run)
     env, gamma = run.config.env, run.config.hyper.gamma
-    steering = steer(run.policy, env, options.expert_scale, options.points, gamma=gamma)
+    steering = steer(run.policy, env, options.expert_scale, options.points, options.contrast, gamma=gamma)
     references = ceilings(env, gamma=gamma)
     stem = "steering" if options.expert_scale is None else f"steering-scale-{options.expert_scale}"
     data = {"run": str(run.folder), "uses_ground_truth": run.config.uses_ground_truth, **steering.to_json()}

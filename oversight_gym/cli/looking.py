@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from oversight_gym.cli.common import PluginOptions, parse_gate, writing_to
+from oversight_gym.cli.common import GATES, PluginOptions, writing_to
 from oversight_gym.envs import RequestError
 
 
@@ -18,8 +19,7 @@ class MapOptions(PluginOptions):
     """Run folder."""
     out: Path | None = None
     """Folder for map.png and map.svg, or map.gif; default: the run folder."""
-    gates: tuple[str, ...] = ()
-    """Gates side by side: free, experts' names, weights from 0 to 1; default: all that the run has."""
+    gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: all of the run.")] = ()
     ghost: tuple[int, int] | None = None
     """Row and column of the ghost."""
     diamond: tuple[int, int] | None = None
@@ -36,6 +36,7 @@ class MapOptions(PluginOptions):
 
 def map_(options: MapOptions) -> None:
     """Draw the map of a run, write it and print the names of the files."""
+    from oversight_gym.agents.policies.steering import parse_gate
     from oversight_gym.envs.errors import choose
     from oversight_gym.envs.oversight.processes import pattern_names
     from oversight_gym.evaluation.policy_map import terminals_at
@@ -82,8 +83,7 @@ class WatchOptions(PluginOptions):
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, side by side on the same layouts."""
-    gates: tuple[str, ...] = ()
-    """Gates, side by side: free, experts' names, weights from 0 to 1; default: as the method is used."""
+    gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: the method's.")] = ()
     oversight: float | None = None
     """Oversight probability of the layouts; default: the first run's own."""
     layout_seed: int = 0
@@ -106,6 +106,7 @@ class WatchOptions(PluginOptions):
 
 def watch(options: WatchOptions) -> None:
     """Open a window, or write a recording or a contact sheet."""
+    from oversight_gym.agents.policies.steering import parse_gate
     from oversight_gym.envs.errors import check_integer
     from oversight_gym.viewer.session import Session
     from oversight_gym.viewer.start import watched_panes

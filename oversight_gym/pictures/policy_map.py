@@ -18,7 +18,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.agents.policies.steering import Gate, gate_text
 from oversight_gym.envs import KINDS, EnvConfig
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.directions import directions
@@ -87,7 +87,7 @@ class MapPainter:
                 shown = found.gate if of_gate else found.ends[:, self.config.kinds.index(self.background)]
                 self._colour(axes, shown, experts)
             self._panel(axes, found.actions)
-            axes.set_title(experts[0] if single else f"gate {gate}", fontsize=10)
+            axes.set_title(experts[0] if single else f"gate {gate_text(gate)}", fontsize=10)
         if of_gate and len(experts) > 2:
             named = zip(experts, expert_colours(experts), strict=True)
             legend = [Patch(color=colour, label=name, alpha=OPACITY) for name, colour in named]

@@ -7,7 +7,7 @@ import pygame
 from numpy.typing import NDArray
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.agents.policies.steering import Gate, gate_text
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.drawing.board import Board, Painter, pixels
 from oversight_gym.envs.drawing.directions import directions
@@ -51,7 +51,7 @@ class SnapshotPainter:
                 actions=found.actions,
                 directions=directions(config.world),
             )
-            name = policy.experts[0] if single else f"gate {gate}"
+            name = policy.experts[0] if single else f"gate {gate_text(gate)}"
             picture.blit(font.render(name, True, rgb(INK)), (panel * (width + GAP) + 2, 4))
             picture.blit(self._painter.paint(board), (panel * (width + GAP), TITLE))
         return pixels(picture)

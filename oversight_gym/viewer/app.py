@@ -11,7 +11,8 @@ from oversight_gym.envs.drawing.palette import BLUE, rgb
 from oversight_gym.envs.drawing.window import open_display
 from oversight_gym.files import write_whole
 from oversight_gym.viewer.controls import make_controls
-from oversight_gym.viewer.scene import MARGIN, GateBar, Scene
+from oversight_gym.viewer.gate_bars import GateBar
+from oversight_gym.viewer.scene import MARGIN, Scene
 from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.text import BACKGROUND, FAINT, TEXT, TRACK, font, write
 
@@ -137,8 +138,7 @@ class App:
         self._dragging, self._held = "", None
 
     def _drag_gate(self, bar: GateBar, point: tuple[int, int]) -> None:
-        share = (point[0] - bar.rect.x) / bar.rect.w
-        self.session.set_weight(bar.expert, round(min(1.0, max(0.0, share)), 2))
+        self.session.set_weight(bar.expert, bar.weight_at(point[0]))
 
     def _piece_at(self, square: int) -> str:
         position = self.session.config.grid.position(square)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from oversight_gym.envs.drawing.marks import letters
 from oversight_gym.envs.world.grid import ACTIONS
+from oversight_gym.viewer.session import HIGHEST, LOWEST
 
 if TYPE_CHECKING:
     from oversight_gym.viewer.app import App
@@ -43,7 +44,7 @@ def _move_gate(change: float) -> "Callable[[App], None]":
     def act(app: "App") -> None:
         weights = app.session.gated.decision().gate if app.session.gated is not None else None
         if weights is not None:
-            app.session.set_weight(0, round(min(1.0, max(0.0, float(weights[0]) + change)), 2))
+            app.session.set_weight(0, round(min(HIGHEST, max(LOWEST, float(weights[0]) + change)), 2))
 
     return act
 
@@ -109,8 +110,8 @@ def _gate(experts: tuple[str, ...]) -> tuple[Control, ...]:
     named = ", ".join(f"{name} expert" for name in experts)
     return (
         Control("g", "gate", f"gate: free, {named}", _cycle_gate),
-        Control("left", "", f"gate towards {rest}; or drag its bar", _move_gate(-GATE_STEP)),
-        Control("right", "", f"gate towards the {first} expert", _move_gate(GATE_STEP)),
+        Control("left", "", f"gate towards {rest}, and beyond; or drag its bar", _move_gate(-GATE_STEP)),
+        Control("right", "", f"gate towards the {first} expert, and beyond", _move_gate(GATE_STEP)),
     )
 
 

@@ -8,24 +8,17 @@ import pygame
 
 from oversight_gym.envs import KINDS, EnvConfig, Outcome
 from oversight_gym.envs.drawing.directions import directions, glyph
-from oversight_gym.envs.drawing.gates import gate_colours
-from oversight_gym.envs.drawing.marks import expert_colours
 from oversight_gym.envs.drawing.palette import Rgb, rgb
 from oversight_gym.envs.world.grid import ACTIONS
 from oversight_gym.envs.world.kinds import most_valuable_first
 from oversight_gym.envs.world.tables import observed_probability
+from oversight_gym.viewer.gate_bars import draw_gate, gate_height
 from oversight_gym.viewer.pane import Pane
-from oversight_gym.viewer.text import FAINT, TEXT, TRACK, bar, font, write
+from oversight_gym.viewer.text import FAINT, TEXT, bar, font, write
 
 WIDTH = 330
 _HEAD, _ROW, _SAID, _LINE = 34, 22, 66, 20
 """Heights in pixels: above the gate, of a bar, of what the supervisor saw, of a line of the counts."""
-_NAME = 84
-"""Pixels that an expert's name takes beside its bar."""
-
-
-def _gate_height(pane: Pane) -> int:
-    return 74 if len(pane.experts) <= 2 else 34 + _ROW * len(pane.experts)
 
 
 def _actions_height(pane: Pane) -> int:
@@ -38,16 +31,13 @@ def _monitor_height(pane: Pane) -> int:
 
 def details_height(pane: Pane) -> int:
     """Pixels that the details of a pane take."""
-    blocks = _gate_height(pane) + _actions_height(pane) + _monitor_height(pane)
+    blocks = gate_height(pane) + _actions_height(pane) + _monitor_height(pane)
     return _HEAD + blocks + 6 + _SAID + _LINE * (len(pane.config.kinds) + 2)
 
 
-def gate_bars(pane: Pane, area: pygame.Rect) -> list[pygame.Rect]:
-    """Where the gate is shown and set: one bar for two experts (the weight of the first), else one for each."""
-    if len(pane.experts) <= 2:
-        return [pygame.Rect(area.x, area.y + _HEAD + 28, area.w - 10, 18)] if pane.experts else []
-    rows = range(len(pane.experts))
-    return [pygame.Rect(area.x + _NAME, area.y + _HEAD + 26 + _ROW * row, area.w - _NAME - 66, 14) for row in rows]
+def gate_area(area: pygame.Rect) -> pygame.Rect:
+    """Where the gate is drawn among the details."""
+    return pygame.Rect(area.x, area.y + _HEAD, area.w, area.h - _HEAD)
 
 
 def draw_details(surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None:
@@ -58,8 +48,8 @@ def draw_details(surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None
         level += f" ({config.oversight_process})"
     level = level if pane.policy is None else f"trained at {level}"
     write(surface, level, (area.x, area.y + 6), 14, FAINT, width=area.w)
-    _gate(surface, pane, gate, area)
-    x, y = area.x, area.y + _HEAD + _gate_height(pane)
+    draw_gate(surface, pane, gate, gate_area(area))
+    x, y = area.x, area.y + _HEAD + gate_height(pane)
     if actions is not None:
         _actions(surface, config, actions, pygame.Rect(x, y, area.w, 0))
     y += _actions_height(pane)
@@ -69,31 +59,6 @@ def draw_details(surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None
     y += _monitor_height(pane) + 6
     _said(surface, pane, (x, y), area.w)
     _counts(surface, pane, x, y + _SAID)
-
-
-def _gate(surface: pygame.Surface, pane: Pane, weights: Any, area: pygame.Rect) -> None:
-    rects, colours = gate_bars(pane, area), [rgb(colour) for colour in expert_colours(pane.experts)]
-    if not rects:
-        return
-    how = "free" if pane.gate in (None, "free") else "forced"
-    value = f"{weights[0]:.2f} " if len(rects) == 1 and weights is not None else ""
-    write(surface, f"gate {value}({how})" if value else f"gate {how}", (area.x, area.y + _HEAD), 14)
-    for expert, rect in enumerate(rects):
-        bar(surface, rect, 1.0, TRACK)
-        colour = colours[expert]
-        if weights is not None:
-            if len(rects) == 1:
-                colour = tuple(gate_colours(weights, expert_colours(pane.experts)).tolist())
-            bar(surface, rect, float(weights[expert]), colour)
-            pygame.draw.circle(surface, TEXT, (rect.x + round(weights[expert] * rect.w), rect.centery), 7)
-        if len(rects) > 1:
-            write(surface, pane.experts[expert], (area.x, rect.y - 2), 13, colours[expert], True, _NAME - 8)
-            if weights is not None:
-                write(surface, f"{weights[expert]:.2f}", (area.right - 54, rect.y - 2), 13)
-    if len(rects) == 1:
-        first, last = pane.experts
-        write(surface, last, (area.x, rects[0].y + 20), 12, colours[1])
-        write(surface, first, (rects[0].right - font(12).size(first)[0], rects[0].y + 20), 12, colours[0])
 
 
 def _actions(surface: pygame.Surface, config: EnvConfig, actions: Any, area: pygame.Rect) -> None:

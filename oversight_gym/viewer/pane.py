@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
-from oversight_gym.agents.policies.steering import Gate, Scaled
+from oversight_gym.agents.policies.steering import Gate, gate_text
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
@@ -87,15 +87,7 @@ class Pane:
 
     @property
     def title(self) -> str:
-        return f"{self.name}, gate {self._gate_name}" if self.experts else self.name
-
-    @property
-    def _gate_name(self) -> str:
-        if self.gate is None or isinstance(self.gate, str):
-            return self.gate or "free"
-        if isinstance(self.gate, Scaled):
-            return f"{self.gate.expert} x {self.gate.scale:g}"
-        return f"{self.gate:g}" if isinstance(self.gate, int | float) else "/".join(f"{w:.2f}" for w in self.gate)
+        return f"{self.name}, gate {gate_text(self.gate)}" if self.experts else self.name
 
     @property
     def observed(self) -> IntEnum | None:

@@ -1,7 +1,5 @@
 """Drawing a session: a column per pane, with a title, the board, how the episode ended, and details."""
 
-from dataclasses import dataclass
-
 import pygame
 
 from oversight_gym.envs.drawing.board import PATH, Painter
@@ -9,24 +7,17 @@ from oversight_gym.viewer.details import (
     WIDTH,
     details_height,
     draw_details,
-    gate_bars,
+    gate_area,
     outcome_colour,
     outcome_name,
 )
+from oversight_gym.viewer.gate_bars import gate_bars
 from oversight_gym.viewer.pane import Pane
 from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.text import BACKGROUND, FAINT, fitting, write
 
 MARGIN, STRIP = 14, 30
 """Pixels: around everything; height of title and status."""
-
-
-@dataclass(frozen=True)
-class GateBar:
-    """Where a gate can be set: the weight of one expert, from 0 on the left to 1 on the right."""
-
-    rect: pygame.Rect
-    expert: int
 
 
 class Scene:
@@ -61,8 +52,8 @@ class Scene:
         width = (self.details[0].right if beside else MARGIN + count * (column + MARGIN) - MARGIN) + MARGIN
         height = max(bottom, tall + MARGIN) if beside else bottom + (tall if details else 0)
         self.size = width, height
-        bars = [gate_bars(pane, area) for pane, area in zip(session.panes, self.details, strict=True)]
-        self.gate_bars = [GateBar(rect, expert) for of_pane in bars for expert, rect in enumerate(of_pane)]
+        areas = zip(session.panes, self.details, strict=True)
+        self.gate_bars = [bar for pane, area in areas for bar in gate_bars(pane, gate_area(area))]
 
     def square_at(self, point: tuple[int, int]) -> int | None:
         """The square of any pane's board at a point of the picture."""

@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from oversight_gym.agents.policies.steering import Gate
+from oversight_gym.agents.policies.steering import Gate, gate_text
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.world.state import draw_state, layout_of
 from oversight_gym.evaluation.situations import with_oversight
 from oversight_gym.viewer.pane import Pane
+
+LOWEST, HIGHEST = -1.0, 2.0
+"""Weights that an expert can be given by hand: a contrast of 1 beyond each end."""
 
 
 def _layouts_of(config: EnvConfig) -> tuple[Any, ...]:
@@ -96,7 +99,10 @@ class Session:
                 pane.gate = gate
 
     def set_weight(self, expert: int, weight: float) -> None:
-        """Force the gate of the panes that have one: one expert's weight; the others share the rest as they did."""
+        """Force the gate of the panes that have one: one expert's weight; the others share the rest as they did.
+
+        Where they had no clear shares they get equal ones. The weight may be below 0 or above 1.
+        """
         pane = self.gated
         if pane is None:
             return
@@ -106,7 +112,7 @@ class Session:
         gate = pane.decision().gate
         others = np.ones(len(pane.experts)) if gate is None else gate.copy()
         others[expert] = 0
-        if others.sum() == 0:
+        if abs(others.sum()) <= 0.5 * np.abs(others).sum():  # nothing, or weights of either sign
             others[:] = np.arange(len(others)) != expert
         weights = (1 - weight) * others / others.sum()
         weights[expert] = weight
@@ -126,7 +132,7 @@ class Session:
             "panes": [
                 {
                     "title": pane.title,
-                    "gate": pane.gate,
+                    "gate": gate_text(pane.gate),
                     "steps": pane.steps,
                     "agent": self.config.grid.position(pane.square),
                     "observed": None if pane.observed is None else pane.observed.name,
