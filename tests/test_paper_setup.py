@@ -16,6 +16,7 @@ from oversight_gym.envs import Outcome, RequestError
 from oversight_gym.runs import build
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import stored_config
+from oversight_gym.sweeps.plan import SweepConfig, runs_of
 
 PAPER = {"preset": "paper-reinforce", "layers": (16, 16), "gate_layers": (16, 16), "value_layers": (16, 8)}
 
@@ -165,6 +166,8 @@ def test_defects_are_named_and_all_of_them_go_without_a_name(tmp_path: Path) -> 
     done = command("train", "--paper-compat", *short, "--evaluations", 1, "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert stored_config(tmp_path / "run").hyper.paper_compat == tuple(DEFECTS)
+    swept = runs_of(SweepConfig(methods=("routing",), oversight=(0.1,), seeds=1, set=("paper_compat=late,cut",)))
+    assert [run.hyper.paper_compat for run in swept.values()] == [("cut", "late")]
     words = TrainConfig.of(paper_compat=["late", "cut"]).command()
     assert words[(at := words.index("--paper-compat")) : at + 3] == ["--paper-compat", "cut", "late"]
 

@@ -107,11 +107,12 @@ def options_of(assignment: str) -> tuple[str, list[Any]]:
     check_known(name, _SETTINGS, "a training setting that `set` can change")
     kind = _SETTINGS[name]
     values = _listed(text)
-    if get_origin(kind) is not tuple:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(bare) is not tuple:
         return name, [_typed(name, value, kind) for value in values]
     if any(isinstance(value, list) for value in values):
         return name, [typed(name, value if isinstance(value, list) else [value], kind) for value in values]
-    return name, [typed(name, [_typed(name, value, get_args(kind)[0]) for value in values], kind)]
+    return name, [typed(name, [_typed(name, value, get_args(bare)[0]) for value in values], kind)]
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
