@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.lazy import lazily
-from oversight_gym.envs.oversight import PROCESSES, REWARDS, IndependentTerminals, Outcome, OversightProcess, Reward
+from oversight_gym.envs.oversight import (
+    FLAGS,
+    PROCESSES,
+    REWARDS,
+    SUPERVISORS,
+    Flag,
+    IndependentTerminals,
+    Outcome,
+    OversightProcess,
+    Reward,
+    Supervisor,
+)
 from oversight_gym.envs.registration import ENV_ID, register_envs
 from oversight_gym.envs.registry import Registry, load_plugin
 from oversight_gym.envs.single import OversightGridEnv
@@ -19,11 +30,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DYNAMICS",
     "ENV_ID",
+    "FLAGS",
     "KINDS",
     "PROCESSES",
     "REWARDS",
+    "SUPERVISORS",
     "VIEWS",
     "EnvConfig",
+    "Flag",
     "IndependentTerminals",
     "Kind",
     "Moves",
@@ -35,6 +49,7 @@ __all__ = [
     "Registry",
     "RequestError",
     "Reward",
+    "Supervisor",
     "Transitions",
     "View",
     "load_plugin",

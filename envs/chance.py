@@ -42,6 +42,7 @@ class Chance:
         if not is_certain(world.observed_probability):
             self._reports = world.observed_probability.cumsum(axis=1)
         self.draws = self._branches is not None or self._seldom or self._reports is not None
+        self._kinds = config.kind_of.tolist()
         self.rng: np.random.Generator | None = None
 
     def start(self, rng: np.random.Generator) -> None:
@@ -69,7 +70,7 @@ class Chance:
                 watched = chance > 0
             seen = np.asfortranarray(seen & watched[:, None])
         square = dynamic if self._square is None else self._square.take(dynamic)
-        arrived: NDArray[np.int8] = arrivals(square, state.terminals, seen.view(np.int8))
+        arrived: NDArray[np.int8] = arrivals(square, state.terminals, seen.view(np.int8), self._kinds)
         return arrived
 
     def observe(self, arrived: NDArray[np.int8]) -> NDArray[np.int8]:

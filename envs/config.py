@@ -10,33 +10,38 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.fields import Checked, Probability, check_known, field_types
+from oversight_gym.envs.oversight.display import FLAGS, Display, Flag, make_display
 from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS, outcomes_of, true_outcomes
 from oversight_gym.envs.oversight.processes import PROCESSES, OversightProcess
 from oversight_gym.envs.oversight.rewards import REWARDS, Reward, unbiased_penalty
+from oversight_gym.envs.oversight.supervisors import SUPERVISORS, Supervisor
 from oversight_gym.envs.registry import make_part
 from oversight_gym.envs.views import View, make_view
 from oversight_gym.envs.world.dynamics import DYNAMICS, Moves
 from oversight_gym.envs.world.grid import Grid, Side, Walls, make_grid
 from oversight_gym.envs.world.kinds import KINDS
-from oversight_gym.envs.world.layouts import Layouts
+from oversight_gym.envs.world.layouts import Layouts, make_layouts
 from oversight_gym.envs.world.tables import World, is_certain, make_world
 
 RewardAmount = Annotated[float, Meta(ge=-1e12, le=1e12)]
 """Rewards are kept as float32."""
+MOST_TERMINALS = 8
+"""There are two to the power of so many oversight patterns."""
 
 
 @dataclass(frozen=True)
 class EnvConfig(Checked):
     """Everything that decides an ``OversightGrid-v0``. The defaults are the paper's second version.
 
-    A part (``dynamics``, ``oversight_process``, ``view``) is a name in its registry, followed by its parameters where
-    they differ from the defaults: ``"moves"``, ``"slippery:chance=0.2"``.
+    A part (``dynamics``, ``oversight_process``, ``supervisor``, ``flag``, ``view``) is a name in its registry, followed
+    by its parameters where they differ from the defaults: ``"moves"``, ``"by_distance:half=2"``.
 
     Attributes:
         size: rows and columns: one integer, or (rows, cols).
         walls: ``"none"``, ``"border"`` (outermost squares are walls, inside ``size``), or a list of
             (row, column). With walls the observation has one plane more.
-        kinds: of the terminals, one of each, names in ``KINDS``, in the order of the observation planes.
+        kinds: of the terminals, names in ``KINDS``, in the order of the observation planes.
+        copies: how many terminals there are of each kind; empty for one each.
         dynamics: how actions move the agent, in ``DYNAMICS``.
         oversight_process: which terminals are under oversight, in ``PROCESSES``.
         view: what the policy sees, in ``VIEWS``.
@@ -47,6 +52,10 @@ class EnvConfig(Checked):
         spurious_oversight_probability: chance that a free square without a terminal is shown as overseen.
         shuffled_oversight: show the policy oversight that is drawn anew, with the same probabilities, independent of
             what the supervisor sees.
+        flag: what the policy is shown of oversight, in ``FLAGS``.
+        supervisor: what a seen terminal is taken for, in ``SUPERVISORS``.
+        looks: how many looks each kind has; every terminal has one of them, each as likely as the others.
+        labelled_looks: how many of them are ever under oversight, the first ones.
         min_distance: least walking distance from the agent to every terminal at the start.
         unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
         max_episode_steps: truncate an episode after so many steps; None never does.
@@ -61,6 +70,7 @@ class EnvConfig(Checked):
     size: int | tuple[Side, Side] = 5  # msgspec 0.22 crashes where both sides of such a union have bounds
     walls: Walls = "none"
     kinds: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = DEFAULT_KINDS
+    copies: tuple[Annotated[int, Meta(ge=1, le=8)], ...] = ()
     dynamics: str = "moves"
     oversight_process: str = "independent"
     view: str = "planes"
@@ -69,6 +79,10 @@ class EnvConfig(Checked):
     diamond_oversight_probability: Probability | None = None
     spurious_oversight_probability: Probability = 0.0
     shuffled_oversight: bool = False
+    flag: str = "true"
+    supervisor: str = "reliable"
+    looks: Annotated[int, Meta(ge=1, le=8)] = 1
+    labelled_looks: Annotated[int, Meta(ge=1, le=8)] = 1
     min_distance: Side = 1
     unique_nearest_terminal: bool = False
     max_episode_steps: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = 32
@@ -79,6 +93,18 @@ class EnvConfig(Checked):
         super().__post_init__()
         if len(set(self.kinds)) < len(self.kinds):
             raise RequestError(f"kinds is {self.kinds!r}; give each name once.")
+        if len(self.copies) not in (0, len(self.kinds)):
+            raise RequestError(f"copies is {self.copies}; give a number for each of {', '.join(self.kinds)}, or none.")
+        if len(self.terminals) > MOST_TERMINALS:
+            raise RequestError(f"there would be {len(self.terminals)} terminals; choose at most {MOST_TERMINALS}.")
+        if self.labelled_looks > self.looks:
+            raise RequestError(f"labelled_looks is {self.labelled_looks}; there are {self.looks} looks to label.")
+        if self.shuffled_oversight and (self.looks > 1 or self.flag != "true"):
+            raise RequestError(
+                "shuffled_oversight says by itself what the policy is shown; leave looks at 1 and flag 'true'."
+            )
+        self.process.check(self)
+        _ = self.display
         _ = self.reward_rule  # these raise if a part is unknown, or grid and layouts are impossible
         _ = self.layouts
         _ = self.observation_space
@@ -99,12 +125,27 @@ class EnvConfig(Checked):
         return asdict(self)
 
     @cached_property
+    def kind_of(self) -> NDArray[np.intp]:
+        """Shape (terminals,): the index of each terminal's kind; terminals of one kind follow one another."""
+        return np.repeat(np.arange(len(self.kinds)), self.copies or 1)
+
+    @cached_property
+    def terminals(self) -> tuple[str, ...]:
+        """A name for each terminal: its kind's, with a number from the second of a kind on."""
+        numbers = [range(1, copies + 1) for copies in self.copies or (1,) * len(self.kinds)]
+        return tuple(
+            kind if number == 1 else f"{kind}{number}"
+            for kind, own in zip(self.kinds, numbers, strict=True)
+            for number in own
+        )
+
+    @cached_property
     def grid(self) -> Grid:
         return make_grid(self.size, self.walls)
 
     @cached_property
     def layouts(self) -> Layouts:
-        return Layouts(self.grid, self.min_distance, self.unique_nearest_terminal, len(self.kinds))
+        return make_layouts(self.grid, self.min_distance, self.unique_nearest_terminal, len(self.terminals))
 
     @cached_property
     def dynamics_part(self) -> Moves:
@@ -113,6 +154,24 @@ class EnvConfig(Checked):
     @cached_property
     def process(self) -> OversightProcess:
         return make_part(PROCESSES, self.oversight_process)
+
+    @cached_property
+    def supervisor_part(self) -> Supervisor:
+        return make_part(SUPERVISORS, self.supervisor)
+
+    @cached_property
+    def flag_part(self) -> Flag:
+        return make_part(FLAGS, self.flag)
+
+    @property
+    def honest(self) -> bool:
+        """Whether the policy is shown the oversight that there is."""
+        return self.flag_part.flagged() == (0.0, 1.0) and not self.shuffled_oversight
+
+    @cached_property
+    def display(self) -> Display | None:
+        """How terminals look and are flagged; None where each has one look and is flagged as it is."""
+        return make_display(self)
 
     @cached_property
     def view_part(self) -> View:
@@ -130,10 +189,11 @@ class EnvConfig(Checked):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether nothing within an episode is left to chance, and a step changes an observation by a table."""
+        """Whether nothing within an episode is left to chance or to training, and a table says what a step shows."""
         world = self.world
         certain = is_certain(world.watching) and is_certain(world.observed_probability)
-        return world.branches == 1 and certain and self.view_part.moving(world) is not None
+        stays = not self.process.scheduled
+        return world.branches == 1 and certain and stays and self.view_part.moving(world) is not None
 
     @cached_property
     def outcomes(self) -> Any:
@@ -158,7 +218,8 @@ class EnvConfig(Checked):
         if self.ghost_penalty is not None:
             return rule.with_unwanted(self.ghost_penalty)
         value = min(self.values)
-        chance = float(self.process.marginal(self)[int(np.argmin(self.values))])
+        worst = self.kind_of == int(np.argmin(self.values))
+        chance = float(self.process.marginal(self)[worst].mean())
         if chance == 0:
             raise RequestError("ghosts are never observed, so no penalty is unbiased; give ghost_penalty a value.")
         penalty = unbiased_penalty(chance, value)

@@ -14,6 +14,8 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.fresh import FreshEpisodes, block_size
 from oversight_gym.envs.memory import check_memory
+from oversight_gym.envs.oversight.outcomes import FIRST_KIND, Outcome
+from oversight_gym.envs.oversight.processes import Spent
 from oversight_gym.envs.oversight.supervision import Supervision
 from oversight_gym.envs.views.screens import screens
 from oversight_gym.envs.world.state import State
@@ -60,14 +62,16 @@ class Core:
         self._reward = config.reward_table
         self._by_truth = config.reward_rule.uses_hidden
         self._limit = config.step_limit
+        self._scheduled = config.process.scheduled
         self.batch_shape = (num_envs, *config.observation_space.shape)  # of the observations
         self.chance = Chance(config)
+        self.spent = Spent()
         self.start(rng)
 
     def start(self, rng: np.random.Generator | None = None) -> None:
         """Begin fresh episodes everywhere, from ``rng`` on if one is given, else from the draws at hand."""
         if rng is not None:
-            self.fresh = FreshEpisodes(self.config, rng, self.num_envs)
+            self.fresh = FreshEpisodes(self.config, rng, self.num_envs, self.spent)
             self.chance.start(rng)
         state, seen = self.fresh.take(self.num_envs)
         self.state = state.copy()
@@ -103,19 +107,24 @@ class Core:
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that decides how the episodes go on: arrays by name, and the position of the draws as JSON."""
-        return self.state.arrays(), self.fresh.position() | {"chance": self.chance.position()}
+        position = {"chance": self.chance.position(), "spent": list(self.spent)}
+        return self.state.arrays(), self.fresh.position() | position
 
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
         """Go on from :meth:`snapshot`, in a core of the same config."""
         self._begin(np.arange(self.num_envs), State.of(arrays))
         self.fresh.go_to(position)
+        self.spent = self.fresh.spent = Spent(*position["spent"])
         self.chance.go_to(position["chance"])
 
-    def step(self, actions: NDArray[np.integer[Any]]) -> tuple[Supervision[NDArray[Any]], NDArray[np.int8]]:
+    def step(
+        self, actions: NDArray[np.integer[Any]], ignored: NDArray[np.bool_] | None = None
+    ) -> tuple[Supervision[NDArray[Any]], NDArray[np.int8]]:
         """Take one action in every episode; the caller restarts or ignores episodes that have ended.
 
         Args:
             actions: shape (num_envs,), integers.
+            ignored: shape (num_envs,), episodes that had ended before; None if there are none.
 
         Returns:
             What training may know; and, hidden from it, the true outcome of each step, shape (num_envs,).
@@ -130,8 +139,25 @@ class Core:
         terminated = arrived > 0
         truncated = (state.steps >= self._limit) & ~terminated
         outcome, observed = self._true.take(arrived), chance.observe(arrived)
+        if self._scheduled:
+            self._spend(observed, ignored)
         reward = self._reward.take(outcome if self._by_truth else observed)
         return Supervision(reward, terminated, truncated, observed), outcome
+
+    def _spend(self, observed: NDArray[np.int8], ignored: NDArray[np.bool_] | None) -> None:
+        """Count a step and its labels; beyond the budget nothing is known any more, now or later."""
+        counted = np.ones(self.num_envs, dtype=bool) if ignored is None else ~ignored
+        labelled = np.flatnonzero(counted & (observed >= FIRST_KIND))
+        steps, labels = self.spent
+        budget = self.config.process.budget
+        left = len(labelled) if budget is None else min(len(labelled), budget - labels)
+        observed[labelled[left:]] = Outcome.UNKNOWN
+        self.spent = self.fresh.spent = Spent(steps + int(counted.sum()), labels + left)
+        if labels + left == budget and self.state.overseen.any():
+            self.state.overseen[:] = False
+            if self.state.shown is not None and self.config.honest:
+                self.state.shown[:] = False
+            self._begin(np.arange(self.num_envs), self.state.copy())
 
     def _checked(self, actions: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         actions = np.asarray(actions)

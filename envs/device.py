@@ -35,7 +35,7 @@ class DeviceCore:
         config, world = core.config, core.config.world
         observed = world.observed_probability.argmax(axis=1).astype(np.int8)
         by = config.true_outcomes if config.reward_rule.uses_hidden else observed
-        self._actions = len(world.actions)
+        self._actions, self._kinds = len(world.actions), config.kind_of.tolist()
         self._next = self._table(world.next_state.ravel().astype(np.int64))
         self._square, self._moving = self._table(world.square.astype(np.int64)), self._table(self._entries())
         self._watching = self._table((world.watching > 0).astype(np.int8))
@@ -74,7 +74,7 @@ class DeviceCore:
         visible[self._first + self._moving[self._dynamic]] = 1
         self.steps += 1
         seen = self._overseen * self._watching[self._dynamic][:, None]
-        arrived = arrivals(self._square[self._dynamic], self._terminals, seen).long()
+        arrived = arrivals(self._square[self._dynamic], self._terminals, seen, self._kinds).long()
         terminated = arrived > 0
         truncated = (self.steps >= self.core.config.step_limit) & ~terminated
         return Supervision(self._reward[arrived], terminated, truncated, self._observed[arrived])

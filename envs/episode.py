@@ -9,6 +9,7 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.fresh import FreshEpisodes
 from oversight_gym.envs.oversight.outcomes import arrival
+from oversight_gym.envs.oversight.processes import Spent
 from oversight_gym.envs.world.state import State
 
 
@@ -31,6 +32,7 @@ class PlainEpisode:
         # one entry per dynamic state mostly, and then a plain number: a list of one would take longer to set
         self._entries: list[Any] = moving[:, 0].tolist() if moving.shape[1] == 1 else list(moving)
         self._square: list[int] = world.square.tolist()
+        self._kinds: list[int] = config.kind_of.tolist()
         self._watching: list[bool] = (world.watching > 0).tolist()
         observed, truth = world.observed_probability.argmax(axis=1), config.true_outcomes
         rewards = config.reward_table[truth if config.reward_rule.uses_hidden else observed].tolist()
@@ -41,7 +43,7 @@ class PlainEpisode:
         self.steps = 0
 
     def start(self, rng: np.random.Generator) -> None:
-        self.fresh = FreshEpisodes(self.config, rng, 1)
+        self.fresh = FreshEpisodes(self.config, rng, 1, Spent())
 
     def begin(self, placed: State | None) -> None:
         state, seen = self.fresh.take(1)
@@ -52,7 +54,7 @@ class PlainEpisode:
         self._seen: NDArray[Any] = seen.reshape(self.config.observation_space.shape).copy()
         self._visible = self._seen.reshape(-1)
         self._dynamic, self.steps = int(state.dynamic[0]), 0
-        self._terminals: dict[int, int] = {square: kind for kind, square in enumerate(state.terminals[0].tolist())}
+        self._terminals: dict[int, int] = {square: column for column, square in enumerate(state.terminals[0].tolist())}
         self._overseen = state.overseen[0].tolist()
 
     def observe(self) -> NDArray[Any]:
@@ -64,8 +66,10 @@ class PlainEpisode:
         self._dynamic = dynamic = self._next[self._dynamic][action]
         visible[entries[dynamic]] = 1
         self.steps += 1
-        kind = self._terminals.get(self._square[dynamic])
-        arrived = 0 if kind is None else arrival(kind, self._overseen[kind] and self._watching[dynamic])
+        column = self._terminals.get(self._square[dynamic])
+        arrived = 0
+        if column is not None:
+            arrived = arrival(self._kinds[column], self._overseen[column] and self._watching[dynamic])
         return self._results[int(arrived)]
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
+from oversight_gym.envs.oversight.processes import Spent
 from oversight_gym.envs.world.state import State, draw_state
 
 
@@ -21,10 +22,11 @@ class FreshEpisodes:
         config: of the environment.
         rng: the source of every draw.
         num_envs: environments that share them; decides the size of a block.
+        spent: how far training has come; a scheduled process looks at it, and so no block is drawn ahead of it.
     """
 
-    def __init__(self, config: EnvConfig, rng: np.random.Generator, num_envs: int) -> None:
-        self.config, self.rng = config, rng
+    def __init__(self, config: EnvConfig, rng: np.random.Generator, num_envs: int, spent: Spent) -> None:
+        self.config, self.rng, self.spent = config, rng, spent
         self.block = block_size(num_envs)
         self._left = 0
         self._drawn_at = rng.bit_generator.state
@@ -34,6 +36,8 @@ class FreshEpisodes:
 
         A block with fewer than ``n`` left is given up for a new one.
         """
+        if self.config.process.scheduled:
+            self.block = n
         if n > self._left:
             self._draw()
         chosen = slice(self.block - self._left, self.block - self._left + n)
@@ -42,16 +46,19 @@ class FreshEpisodes:
 
     def _draw(self) -> None:
         self._drawn_at = self.rng.bit_generator.state
-        self._state = draw_state(self.config, self.rng, self.block)
+        self._state = draw_state(self.config, self.rng, self.block, self.spent)
         self._seen = self.config.view_part.observe(self.config.world, self._state).reshape(self.block, -1)
         self._left = self.block
 
     def position(self) -> dict[str, Any]:
         """Where the draws stand, as plain JSON."""
-        return {"generator": self._drawn_at, "left": self._left}
+        drawn_at = self._drawn_at if self._left else self.rng.bit_generator.state
+        return {"generator": drawn_at, "left": self._left}
 
     def go_to(self, position: dict[str, Any]) -> None:
         """Go on from :meth:`position`: the block at hand is drawn again."""
         self.rng.bit_generator.state = position["generator"]
-        self._draw()
         self._left = position["left"]
+        if self._left:
+            self._draw()
+            self._left = position["left"]

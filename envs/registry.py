@@ -123,7 +123,8 @@ def make_part(registry: Registry[type[Entry]], text: str) -> Entry:
     """A part from its text, for example ``moves`` or ``slippery:chance=0.2``.
 
     Args:
-        registry: of frozen dataclasses, whose fields are the parameters.
+        registry: of frozen dataclasses, whose fields are the parameters; one with an attribute ``others`` takes
+            parameters of any name, of the type that this says.
         text: a name; after a colon ``parameter=value`` with commas between them.
 
     Raises:
@@ -133,16 +134,16 @@ def make_part(registry: Registry[type[Entry]], text: str) -> Entry:
         raise RequestError(f"{registry.what} is {text!r}; give a name, for example {next(iter(registry))!r}.")
     name, _, rest = text.partition(":")
     part, parameters = registry[name], {}
-    kinds = field_types(part)
+    kinds, others = field_types(part), getattr(part, "others", None)
     known = ", ".join(kinds) or "none"
     for assignment in filter(None, rest.split(",")):
         key, equals, value = assignment.partition("=")
         if not equals:
             raise RequestError(f"{registry.what} is {text!r}; write its parameters as in '{name}:parameter=value'.")
         key = key.strip()
-        if key not in kinds:
+        if key not in kinds and others is None:
             raise RequestError(f"{registry.what} is {text!r}; the parameters of {name!r} are: {known}.")
-        parameters[key] = typed_text(f"{key} of {registry.what} {name!r}", value.strip(), kinds[key])
+        parameters[key] = typed_text(f"{key} of {registry.what} {name!r}", value.strip(), kinds.get(key, others))
     try:
         return part(**parameters)
     except TypeError as error:

@@ -91,7 +91,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
             core.restart(np.flatnonzero(fresh))
             self._ended = nobody = np.zeros(self.num_envs, dtype=bool)
             return core.observe(), np.zeros(self.num_envs, dtype=np.float32), nobody, nobody.copy(), {}
-        seen, outcome = core.step(actions)
+        seen, outcome = core.step(actions, fresh)
         core.restart(np.flatnonzero(fresh))
         terminated, truncated = seen.terminated & ~fresh, seen.truncated & ~fresh
         reward = np.where(fresh, np.float32(0), seen.reward)

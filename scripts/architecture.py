@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = {"envs": "oversight_gym.envs", "agents": "oversight_gym.agents", "oversight_gym": "oversight_gym"}
 DARK, PALE, DOWN = "#33383f", "#b8bcc2", "#c0492f"
 COLOURS = {"envs": "#dcebf7", "agents": "#e3f1dc", "oversight_gym": "#fbeedb"}
-EVERYWHERE = {"oversight_gym.envs.errors", "oversight_gym.envs.registry", "oversight_gym.files"}
+EVERYWHERE = {f"oversight_gym.{name}" for name in ("envs.errors", "envs.fields", "envs.registry", "files")}
 PREFIX = "flow:"  # of the arrows' ids in the SVG
 
 WIDTH, HEIGHT, GAP, RISE = 2.5, 0.9, 0.4, 1.3  # of boxes, between boxes, from row to row, in inches

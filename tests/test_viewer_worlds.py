@@ -143,7 +143,7 @@ def test_a_gate_forced_to_zero_is_not_called_free(no_window: None) -> None:
 
 
 def test_a_supervisor_who_errs_reports(no_window: None) -> None:
-    settings = WORLDS["erring"] | {"oversight_probability": 1.0, "oversight_process": "test_erring:wrong=1"}
+    settings = WORLDS["erring"] | {"oversight_probability": 1.0, "supervisor": "test_erring:wrong=1"}
     session = Session([pane_of(**settings)], seed=0)
     pane, told = session.panes[0], set()
     for _ in range(12):

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs import DYNAMICS, KINDS, PROCESSES, Kind, Moves, Transitions, register_kind
+from oversight_gym.envs import (
+    DYNAMICS,
+    KINDS,
+    PROCESSES,
+    SUPERVISORS,
+    Kind,
+    Moves,
+    Supervisor,
+    Transitions,
+    register_kind,
+)
 from oversight_gym.envs.oversight import IndependentTerminals, OversightProcess
-from oversight_gym.envs.oversight.processes import Independent
 from oversight_gym.envs.world.grid import Grid
 
 if "coin" not in KINDS:
@@ -66,8 +75,8 @@ class AllOrNothing(OversightProcess):
 
 
 @dataclass(frozen=True)
-class Erring(Independent):
-    """The supervisor takes a kind for the next one with a chance."""
+class Erring(Supervisor):
+    """One who takes a kind for the next one with a chance."""
 
     wrong: float = 0.2
 
@@ -81,7 +90,7 @@ if "test_slips" not in DYNAMICS:
     DYNAMICS.register("test_switch", Switch)
     PROCESSES.register("test_near", Near)
     PROCESSES.register("test_all_or_nothing", AllOrNothing)
-    PROCESSES.register("test_erring", Erring)
+    SUPERVISORS.register("test_erring", Erring)
 
 WORLDS = {
     "default": {"oversight_probability": 0.4},
@@ -91,6 +100,28 @@ WORLDS = {
     "doubtful switch": {"dynamics": "test_switch:off=0.5", "size": 3, "oversight_probability": 0.7},
     "near": {"oversight_process": "test_near", "size": 4, "oversight_probability": 0.4},
     "all or nothing": {"oversight_process": "test_all_or_nothing", "size": 4, "oversight_probability": 0.4},
-    "erring": {"oversight_process": "test_erring:wrong=0.3", "size": 4, "oversight_probability": 0.8},
+    "erring": {"supervisor": "test_erring:wrong=0.3", "size": 4, "oversight_probability": 0.8},
+    "two ghosts": {"copies": (2, 1), "size": 3, "oversight_probability": 0.4},
+    "by kind": {"oversight_process": "by_kind:ghost=3", "size": 4, "oversight_probability": 0.2},
+    "by distance": {"oversight_process": "by_distance:half=2,within=4", "size": 4, "oversight_probability": 0.6},
+    "camera": {"oversight_process": "camera:side=top", "size": (4, 3), "oversight_probability": 0.3},
+    "correlated": {"oversight_process": "correlated:correlation=-0.5", "size": 4, "oversight_probability": 0.3},
+    "adversarial": {"oversight_process": "adversarial:far=3", "size": 4, "oversight_probability": 0.3},
+    "wrong labels": {"supervisor": "errs:ghost=0.3,diamond=0.1", "size": 4, "oversight_probability": 0.6},
+    "noisy flag": {"flag": "noisy:missed=0.3,imagined=0.2", "size": 4, "oversight_probability": 0.6},
+    "looks": {"looks": 3, "size": 4, "oversight_probability": 0.2},
+    "hidden looks": {
+        "looks": 2,
+        "flag": "hidden",
+        "oversight_process": "by_distance",
+        "size": 4,
+        "oversight_probability": 0.3,
+    },
 }
 """Environments of every sort, by name."""
+
+SCHEDULED = {
+    "budget": {"oversight_process": "budget:labels=9", "size": 3, "oversight_probability": 0.7},
+    "annealed": {"oversight_process": "annealed:begin=1.5,steps=200", "size": 3, "oversight_probability": 0.4},
+}
+"""Environments that change while an agent trains, by name."""

@@ -12,7 +12,7 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.drawing import shapes, sprites
 from oversight_gym.envs.drawing.directions import Direction, directions
 from oversight_gym.envs.drawing.gates import gate_colours
-from oversight_gym.envs.drawing.marks import expert_colours, marks
+from oversight_gym.envs.drawing.marks import Mark, expert_colours, terminal_marks
 from oversight_gym.envs.drawing.palette import INK, OVERSIGHT, rgb
 from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.world.grid import MOVES, Grid
@@ -29,8 +29,8 @@ class Board:
     Attributes:
         grid: the grid.
         agent: square; None if it is nowhere.
-        kinds: names of the kinds of terminals.
-        terminals: squares, in their order.
+        terminals: squares.
+        marks: how each is drawn.
         shown: squares shown as under oversight.
         path: squares walked so far, the first one first.
         experts: names of the experts, if there is a gate to draw.
@@ -42,8 +42,8 @@ class Board:
 
     grid: Grid
     agent: int | None
-    kinds: tuple[str, ...]
     terminals: tuple[int, ...]
+    marks: tuple[Mark, ...]
     shown: frozenset[int]
     path: tuple[int, ...] = field(default=())
     experts: tuple[str, ...] = ()
@@ -54,10 +54,11 @@ class Board:
     @classmethod
     def of(cls, config: EnvConfig, state: State, index: int = 0, **more: Any) -> "Board":
         """One episode of a state; keywords are further attributes."""
-        shown = frozenset(np.flatnonzero(oversight_plane(config.grid, state[index : index + 1])[0]).tolist())
+        shown = frozenset(np.flatnonzero(oversight_plane(config.world, state[index : index + 1])[0]).tolist())
         agent = int(config.world.square[state.dynamic[index]])
         terminals = tuple(state.terminals[index].tolist())
-        return cls(config.grid, agent, config.kinds, terminals, shown, directions=directions(config.world), **more)
+        ways, looks = directions(config.world), None if state.looks is None else state.looks[index].tolist()
+        return cls(config.grid, agent, terminals, terminal_marks(config, looks), shown, directions=ways, **more)
 
 
 def _overlay(board: Board, tile: int) -> pygame.Surface:
@@ -118,7 +119,7 @@ class Painter:
             pygame.draw.rect(surface, rgb(OVERSIGHT), self._rect(square).inflate(-2, -2), width, self.tile // 12)
         if len(board.path) > 1:
             self._walked(surface, board.path)
-        for mark, square in zip(marks(board.kinds), board.terminals, strict=True):
+        for mark, square in zip(board.marks, board.terminals, strict=True):
             surface.blit(sprites.terminal(mark, self.tile), self._rect(square))
         if board.agent is not None:
             surface.blit(sprites.agent(self.tile), self._rect(board.agent))

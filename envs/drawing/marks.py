@@ -1,10 +1,11 @@
 """How each kind of terminal is marked in every picture: by a letter, a colour and a shape of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from string import ascii_lowercase
 
+from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.palette import INK, SERIES, rgb
 from oversight_gym.envs.world.kinds import KINDS
@@ -23,12 +24,20 @@ class Mark:
         letter: one capital letter, no two kinds of a world have the same.
         colour: ``#rrggbb``.
         sides: of its polygon, where it has no sprite of its own.
+        look: which of its kind's looks it has; every further one is paler, with one more dot in the corner.
     """
 
     kind: str
     letter: str
     colour: str
     sides: int
+    look: int = 0
+
+    @property
+    def fill(self) -> str:
+        """Its colour in this look, ``#rrggbb``."""
+        own = 0.6**self.look
+        return "#" + bytes(round(own * part + (1 - own) * 255) for part in rgb(self.colour)).hex()
 
     @property
     def outline(self) -> shapes.Outline:
@@ -42,7 +51,7 @@ class Mark:
     @property
     def letter_colour(self) -> str:
         """Dark on a light shape, white on a dark one."""
-        red, green, blue = rgb(self.colour)
+        red, green, blue = rgb(self.fill)
         return INK if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "#ffffff"
 
 
@@ -62,6 +71,14 @@ def marks(kinds: tuple[str, ...]) -> tuple[Mark, ...]:
     return tuple(
         Mark(kind, letter.upper(), KINDS[kind].colour, _FEWEST_SIDES + place)
         for place, (kind, letter) in enumerate(lettered)
+    )
+
+
+def terminal_marks(config: EnvConfig, looks: Sequence[int] | None = None) -> tuple[Mark, ...]:
+    """The mark of each terminal of an environment, in the first look or in those given."""
+    looks = [0] * len(config.terminals) if looks is None else looks
+    return tuple(
+        replace(marks(config.kinds)[kind], look=look) for kind, look in zip(config.kind_of, looks, strict=True)
     )
 
 

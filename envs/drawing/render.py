@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
-from oversight_gym.envs.drawing.marks import marks
+from oversight_gym.envs.drawing.marks import terminal_marks
 from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.world.state import State
@@ -84,14 +84,15 @@ class Renderer:
 def render_ansi(config: EnvConfig, state: State, index: int = 0) -> str:
     """Rows of letters: ``A`` agent, each kind's own (``G`` ghost, ``D`` diamond), ``#`` wall; brackets mark oversight.
 
-    The agent hides the terminal it stands on.
+    A kind's later looks have small letters. The agent hides the terminal it stands on.
     """
     grid = config.grid
     cells = ["#" if wall else "." for wall in grid.walls]
-    for mark, square in zip(marks(config.kinds), state.terminals[index].tolist(), strict=True):
-        cells[square] = mark.letter
+    looks = None if state.looks is None else state.looks[index].tolist()
+    for mark, square in zip(terminal_marks(config, looks), state.terminals[index].tolist(), strict=True):
+        cells[square] = mark.letter.lower() if mark.look else mark.letter
     cells[int(config.world.square[state.dynamic[index]])] = "A"
-    overseen = oversight_plane(grid, state)[index]
+    overseen = oversight_plane(config.world, state)[index]
     cells = [f"[{cell}]" if overseen[square] else f" {cell} " for square, cell in enumerate(cells)]
     rows = ["".join(cells[row * grid.cols : (row + 1) * grid.cols]) for row in range(grid.rows)]
     return "\n".join(rows) + "\n"

@@ -54,8 +54,10 @@ def eye(tile: int) -> pygame.Surface:
 @lru_cache(maxsize=64)
 def terminal(mark: Mark, tile: int) -> pygame.Surface:
     """A terminal on a transparent square of ``tile`` pixels."""
-    canvas = _canvas(tile, rgb(mark.colour))
-    pygame.draw.polygon(canvas, rgb(mark.colour), _scaled(mark.outline, tile))
+    canvas = _canvas(tile, rgb(mark.fill))
+    pygame.draw.polygon(canvas, rgb(mark.fill), _scaled(mark.outline, tile))
+    for dot in range(mark.look):
+        _circle(canvas, INK, (0.14 * dot - 0.36, 0.37), 0.045, tile)
     if mark.kind == "ghost":
         for at in shapes.GHOST_EYES:
             _circle(canvas, WHITE, at, 0.065, tile)

@@ -1,5 +1,6 @@
 """How an episode can end, and what the supervisor sees of it."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
@@ -62,19 +63,20 @@ def arrival(kind: Any, seen: Any) -> Any:
     return 1 + 2 * kind + seen
 
 
-def arrivals(square: Any, terminals: Any, seen: Any) -> Any:
+def arrivals(square: Any, terminals: Any, seen: Any, kinds: Sequence[int]) -> Any:
     """The :func:`arrival` of each of ``n`` episodes; arrays of numpy and tensors alike.
 
     Args:
         square: where the agents are, shape (n,).
-        terminals: squares, shape (n, kinds).
-        seen: int8 in {0, 1}, shape (n, kinds).
+        terminals: squares, shape (n, terminals).
+        seen: int8 in {0, 1}, shape (n, terminals).
+        kinds: of each terminal.
 
     Returns:
         shape (n,), int8.
     """
-    columns = enumerate(zip(terminals.T, seen.T, strict=True))
-    return sum((square == at) * arrival(kind, watched) for kind, (at, watched) in columns)
+    columns = zip(kinds, terminals.T, seen.T, strict=True)
+    return sum((square == at) * arrival(kind, watched) for kind, at, watched in columns)
 
 
 def true_outcomes(kinds: int) -> NDArray[np.int8]:

@@ -5,9 +5,10 @@ from it and the exact evaluator sums over it.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,33 +17,49 @@ from oversight_gym.envs.registry import Registry
 
 if TYPE_CHECKING:
     from oversight_gym.envs.config import EnvConfig
+    from oversight_gym.envs.world.grid import Grid
+    from oversight_gym.envs.world.layouts import Layouts
 
 Squares = NDArray[np.int16]
 
 
-def pattern_flags(kinds: int) -> NDArray[np.bool_]:
-    """Shape (patterns, kinds): every choice of terminals under oversight, the one without any first."""
-    return np.array(list(product((False, True), repeat=kinds)))
+def pattern_flags(terminals: int) -> NDArray[np.bool_]:
+    """Shape (patterns, terminals): every choice of terminals under oversight, the one without any first."""
+    return np.array(list(product((False, True), repeat=terminals)))
 
 
-def pattern_names(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of :func:`pattern_flags`'s rows: ``none``, the watched kinds joined by ``+``, ``both`` or ``all``."""
-    everything = "both" if len(kinds) == 2 else "all"
+def pattern_names(terminals: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of :func:`pattern_flags`'s rows: ``none``, the watched terminals joined by ``+``, ``both`` or ``all``."""
+    everything = "both" if len(terminals) == 2 else "all"
     names = []
-    for flags in pattern_flags(len(kinds)):
-        watched = [kind for kind, flag in zip(kinds, flags, strict=True) if flag]
+    for flags in pattern_flags(len(terminals)):
+        watched = [name for name, flag in zip(terminals, flags, strict=True) if flag]
         names.append(everything if flags.all() else "+".join(watched) or "none")
     return tuple(names)
+
+
+class Spent(NamedTuple):
+    """How far training has come: the environment's steps so far, and the labels that its supervisor has given."""
+
+    steps: int = 0
+    labels: int = 0
 
 
 class OversightProcess(ABC):
     """Base of every process: a frozen dataclass (the fields are its parameters) that gives :meth:`patterns`.
 
+    The *marginal rate* of a process is the chance that a terminal picked at random is under oversight, over all starts.
+    A process should make it ``oversight_probability``, so that levels mean the same whatever the process.
+
     Attributes:
         depends_on_layout: whether :meth:`patterns` looks at where agent and terminals are.
+        scheduled: whether :meth:`draw` looks at how far training has come.
+        budget: labels after which nothing is watched any more; None for no end.
     """
 
     depends_on_layout = True
+    scheduled = False
+    budget: int | None = None
 
     @abstractmethod
     def patterns(self, config: "EnvConfig", agent: Squares, terminals: Squares) -> NDArray[np.float64]:
@@ -51,32 +68,74 @@ class OversightProcess(ABC):
         Args:
             config: of the environment.
             agent: squares where episodes begin, shape (n,).
-            terminals: squares, shape (n, kinds).
+            terminals: squares, shape (n, terminals).
 
         Returns:
             shape (n, patterns), in the order of :func:`pattern_flags`; rows sum to 1.
         """
 
+    def check(self, config: "EnvConfig") -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse an environment in which the process cannot be.
+
+        Raises:
+            RequestError: for example if ``oversight_probability`` cannot be reached.
+        """
+
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
     ) -> NDArray[np.bool_]:
-        """Which terminals are under oversight, shape (n, kinds), columns contiguous; otherwise as :meth:`patterns`."""
+        """Which terminals are under oversight, shape (n, terminals), columns contiguous; else as :meth:`patterns`."""
         cumulative = self.patterns(config, agent, terminals).cumsum(axis=1)
         chosen = (rng.random((len(agent), 1)) * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
         return np.asfortranarray(pattern_flags(terminals.shape[1])[chosen])
 
-    def reports(self, config: "EnvConfig") -> NDArray[np.float64]:
-        """Shape (kinds, kinds): the chance that a seen terminal of each kind (row) is reported as each kind (column).
-
-        The identity, unless the supervisor errs.
-        """
-        return np.eye(len(config.kinds))
-
     def marginal(self, config: "EnvConfig") -> NDArray[np.float64]:
-        """Shape (kinds,): the chance that a terminal of each kind is under oversight, over all starts, exactly."""
-        agent, terminals = config.layouts.everything()
-        chances: NDArray[np.float64] = self.patterns(config, agent, terminals).mean(axis=0)
-        return np.asarray(chances @ pattern_flags(terminals.shape[1]))
+        """Shape (terminals,): the chance that each terminal is under oversight, over all starts, exactly.
+
+        Where there are too many starts to go through them all, over a sample (see ``Layouts.blocks``).
+        """
+        return _marginal(Starts.of(self, config))
+
+    def lit(self, grid: "Grid") -> NDArray[np.bool_] | None:
+        """Squares that are shown as overseen whenever a terminal is, shape (squares,); None for no others."""
+        return None
+
+
+@dataclass(frozen=True)
+class Starts:
+    """What decides how likely oversight is over all starts; equal ones are worked out once.
+
+    Attributes:
+        process: of oversight.
+        layouts: of the environment.
+        terminals: names of the terminals.
+        rates: every rate in the environment's config.
+        config: the environment's, of which nothing else matters.
+    """
+
+    process: OversightProcess
+    layouts: "Layouts"
+    terminals: tuple[str, ...]
+    rates: tuple[float | None, ...]
+    config: "EnvConfig" = field(compare=False)
+
+    @classmethod
+    def of(cls, process: OversightProcess, config: "EnvConfig") -> "Starts":
+        """Of a process in an environment."""
+        own = config.oversight_probability, config.ghost_oversight_probability, config.diamond_oversight_probability
+        return cls(process, config.layouts, config.terminals, own, config)
+
+
+@lru_cache(maxsize=64)
+def _marginal(starts: Starts) -> NDArray[np.float64]:
+    total, count = np.zeros(len(starts.terminals)), 0
+    for agent, terminals in starts.layouts.blocks():
+        patterns = starts.process.patterns(starts.config, agent, terminals)
+        total += patterns.sum(axis=0) @ pattern_flags(terminals.shape[1])
+        count += len(agent)
+    total /= count
+    total.flags.writeable = False  # shared by every user of the cache
+    return total
 
 
 class IndependentTerminals(OversightProcess):
@@ -84,14 +143,14 @@ class IndependentTerminals(OversightProcess):
 
     @abstractmethod
     def chances(self, config: "EnvConfig", agent: Squares, terminals: Squares) -> NDArray[np.float64]:
-        """The chance that each terminal is under oversight, shape (n, kinds); arguments as in :meth:`patterns`."""
+        """The chance that each terminal is under oversight, shape (n, terminals); arguments as in :meth:`patterns`."""
 
     def patterns(self, config: "EnvConfig", agent: Squares, terminals: Squares) -> NDArray[np.float64]:
         chances = self.chances(config, agent, terminals)[:, None]
         return np.asarray(np.where(pattern_flags(terminals.shape[1]), chances, 1 - chances).prod(axis=2))
 
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
     ) -> NDArray[np.bool_]:
         return np.asfortranarray(rng.random(terminals.shape) < self.chances(config, agent, terminals))
 
@@ -107,7 +166,7 @@ class Independent(IndependentTerminals):
 
     def marginal(self, config: "EnvConfig") -> NDArray[np.float64]:
         own = {"ghost": config.ghost_oversight_probability, "diamond": config.diamond_oversight_probability}
-        chances = [own.get(kind) for kind in config.kinds]
+        chances = [own.get(config.kinds[kind]) for kind in config.kind_of]
         return np.array([config.oversight_probability if chance is None else chance for chance in chances])
 
 

@@ -8,14 +8,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from oversight_gym.envs.views.view import VIEWS, View
-from oversight_gym.envs.world.grid import Grid
 from oversight_gym.envs.world.state import State
 from oversight_gym.envs.world.tables import World
 
 
-def oversight_plane(grid: Grid, state: State) -> NDArray[np.bool_]:
-    """Shape (n, squares): squares shown as overseen, terminals and false marks."""
-    shown = np.zeros((len(state), grid.squares), dtype=bool) if state.marked is None else state.marked.copy()
+def oversight_plane(world: World, state: State) -> NDArray[np.bool_]:
+    """Shape (n, squares): squares shown as overseen: terminals, false marks, and what else is lit with a terminal."""
+    squares = world.grid.squares
+    shown = np.zeros((len(state), squares), dtype=bool) if state.marked is None else state.marked.copy()
+    if world.lit is not None:
+        shown |= world.lit & state.displayed.any(axis=1, keepdims=True)
     np.put_along_axis(shown, state.terminals.astype(np.intp), state.displayed, axis=1)
     return shown
 
@@ -24,6 +26,7 @@ def oversight_plane(grid: Grid, state: State) -> NDArray[np.bool_]:
 class Planes(View):
     """Planes ``agent``, one per kind of terminal, ``oversight``, ``wall`` where there are walls, and ``monitor``.
 
+    Where kinds have several looks, each look has a plane of its own.
     A plane ``monitor`` is there where dynamic states are more than squares (more than one where a plane is too small):
     it shows the monitor's state in one-hot form, square by square.
     """
@@ -32,7 +35,10 @@ class Planes(View):
         walls = ("wall",) if world.grid.walls.any() else ()
         monitor_states = world.states // world.grid.squares
         monitors = -(-monitor_states // world.grid.squares) if monitor_states > 1 else 0
-        return "agent", *world.kinds, "oversight", *walls, *(f"monitor{i or ''}" for i in range(monitors))
+        kinds = world.kinds
+        if world.looks > 1:
+            kinds = tuple(f"{kind} {look}" for kind in kinds for look in range(1, world.looks + 1))
+        return "agent", *kinds, "oversight", *walls, *(f"monitor{i or ''}" for i in range(monitors))
 
     def _shape(self, world: World) -> tuple[int, int, int]:
         return len(self.planes(world)), world.grid.rows, world.grid.cols
@@ -59,9 +65,10 @@ class Planes(View):
         flat, first = planes.reshape(-1), np.arange(samples) * len(names) * grid.squares
         for position in self.moving(world)[state.dynamic].T:
             flat[first + position] = 1
-        for plane, squares in enumerate(state.terminals.T, start=1):
+        for column, (kind, squares) in enumerate(zip(world.kind_of.tolist(), state.terminals.T, strict=True)):
+            plane = 1 + kind if state.looks is None else 1 + kind * world.looks + state.looks[:, column]
             flat[first + plane * grid.squares + squares] = 1
-        planes[:, names.index("oversight")] = oversight_plane(grid, state)
+        planes[:, names.index("oversight")] = oversight_plane(world, state)
         if "wall" in names:
             planes[:, names.index("wall")] = grid.walls
         return planes.reshape(samples, *self._shape(world))

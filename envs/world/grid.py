@@ -66,6 +66,16 @@ class Grid:
             raise RequestError(f"{name} is {(row, col)}, which is a wall; choose a free square.")
         return row * self.cols + col
 
+    def half(self, side: str) -> NDArray[np.bool_]:
+        """Shape (squares,): the free squares of one half, ``left``, ``right``, ``top`` or ``bottom``.
+
+        Of an odd number of rows or columns the middle one is in neither half.
+        """
+        row, col = np.divmod(np.arange(self.squares), self.cols)
+        along, length = (col, self.cols) if side in ("left", "right") else (row, self.rows)
+        along = along if side in ("left", "top") else length - 1 - along
+        return np.asarray((along < length // 2) & ~self.walls)
+
     def position(self, square: int) -> tuple[int, int]:
         """(row, column) of a square."""
         row, col = divmod(int(square), self.cols)

@@ -1,7 +1,8 @@
 """Which starting layouts there are: numbered, so that counting, drawing and enumerating are one definition."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from oversight_gym.envs.world.grid import Grid
 
 MOST_LISTED = 100_000
 """Layouts are drawn from a list of them up to this number, beyond it by number: 5 x 5 has 13,800, 8 x 8 250,000."""
+
+MOST_COUNTED = 20_000_000
+"""Up to so many layouts, sums over all of them are exact: 15 x 15 with two terminals has 11 million."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +30,7 @@ class Layouts:
         min_distance: least walking distance from the agent to every terminal (Manhattan distance where
             no inner wall stands between).
         unique_nearest_terminal: require that exactly one terminal is nearest to the agent.
-        kinds: number of terminals.
+        terminals: their number.
 
     Raises:
         RequestError: if no layout satisfies the rules.
@@ -35,11 +39,11 @@ class Layouts:
     grid: Grid
     min_distance: int = 1
     unique_nearest_terminal: bool = False
-    kinds: int = 2
+    terminals: int = 2
 
     def __post_init__(self) -> None:
         grid = self.grid
-        needed = self.kinds + 1
+        needed = self.terminals + 1
         if len(grid.free) < needed:
             raise RequestError(
                 f"size {(grid.rows, grid.cols)} leaves {len(grid.free)} free squares; agent and terminals need "
@@ -47,11 +51,11 @@ class Layouts:
             )
         if len(grid.free) ** needed >= 2**62:  # numbered in 64 bits
             raise RequestError(
-                f"a grid of {len(grid.free):,} free squares with {self.kinds} terminals has too many layouts; make it "
-                "smaller."
+                f"a grid of {len(grid.free):,} free squares with {self.terminals} terminals has too many layouts; "
+                "make it smaller."
             )
         if self.candidates == 0:
-            farthest = int(np.sort(grid.distance[np.ix_(grid.free, grid.free)], axis=1)[:, -self.kinds].max())
+            farthest = int(np.sort(grid.distance[np.ix_(grid.free, grid.free)], axis=1)[:, -self.terminals].max())
             raise RequestError(
                 f"min_distance is {self.min_distance}, which leaves no square for the terminals; "
                 f"this grid allows at most {farthest}."
@@ -74,7 +78,7 @@ class Layouts:
     def _first_number(self) -> NDArray[np.int64]:
         """Shape (squares + 1,): number of the first layout with each agent square."""
         counts = self._eligible[0]
-        ways = np.prod([np.maximum(counts - k, 0) for k in range(self.kinds)], axis=0)
+        ways = np.prod([np.maximum(counts - k, 0) for k in range(self.terminals)], axis=0)
         return np.concatenate([[0], np.cumsum(ways)])
 
     @property
@@ -86,7 +90,7 @@ class Layouts:
         allowed = (self.grid.distance >= max(self.min_distance, 1)) & ~self.grid.walls
         distance = np.where(allowed, self.grid.distance, np.iinfo(np.int16).max)
         farther = allowed & (distance > distance.min(axis=1, keepdims=True))
-        return bool((farther.sum(axis=1) >= self.kinds - 1).any())
+        return bool((farther.sum(axis=1) >= self.terminals - 1).any())
 
     def unrank(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         """The layouts with these numbers.
@@ -95,19 +99,19 @@ class Layouts:
             numbers: shape (n,), each in [0, ``candidates``).
 
         Returns:
-            Agent squares (n,) and terminal squares (n, kinds), int16.
+            Agent squares (n,) and terminal squares (n, terminals), int16.
         """
         counts, listed = self._eligible
         agent = np.searchsorted(self._first_number, numbers, side="right") - 1
         rest = numbers - self._first_number[agent]
         chosen: list[NDArray[np.int64]] = []  # ascending indices into the agent's eligible squares
-        terminals = np.empty((len(numbers), self.kinds), dtype=np.int16)
-        for kind in range(self.kinds):
-            rest, index = np.divmod(rest, counts[agent] - kind)
+        terminals = np.empty((len(numbers), self.terminals), dtype=np.int16)
+        for column in range(self.terminals):
+            rest, index = np.divmod(rest, counts[agent] - column)
             for earlier in chosen:
                 index = index + (index >= earlier)
             chosen = list(np.sort([*chosen, index], axis=0))
-            terminals[:, kind] = listed[agent, index]
+            terminals[:, column] = listed[agent, index]
         return agent.astype(np.int16), terminals
 
     def allows(self, agent: NDArray[np.int16], terminals: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -115,14 +119,14 @@ class Layouts:
 
         Args:
             agent: squares, shape (...).
-            terminals: squares, shape (..., kinds).
+            terminals: squares, shape (..., terminals).
 
         Returns:
             shape (...), bool.
         """
         distance = np.sort(self.grid.distance[agent[..., None], terminals], axis=-1)
         allowed: NDArray[np.bool_] = distance[..., 0] >= max(self.min_distance, 1)
-        if self.unique_nearest_terminal and self.kinds > 1:
+        if self.unique_nearest_terminal and self.terminals > 1:
             allowed &= distance[..., 0] < distance[..., 1]
         return allowed
 
@@ -134,14 +138,26 @@ class Layouts:
         return agent[allowed], np.asfortranarray(terminals[allowed])
 
     def everything(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        """Every layout that the rules allow: agent squares (layouts,) and terminal squares (layouts, kinds), int16."""
+        """Every layout that the rules allow: agent squares (layouts,), terminal squares (layouts, terminals), int16."""
         return self._listed
+
+    def blocks(self) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int16]]]:
+        """Every layout that the rules allow, in blocks; of too many, a sample, always the same."""
+        if self.candidates <= MOST_LISTED:
+            yield self._listed
+        elif self.candidates > MOST_COUNTED:
+            yield self.sample(np.random.default_rng(0), MOST_LISTED)
+        else:
+            for first in range(0, self.candidates, MOST_LISTED):
+                agent, terminals = self.unrank(np.arange(first, min(first + MOST_LISTED, self.candidates)))
+                allowed = self.allows(agent, terminals)
+                yield agent[allowed], terminals[allowed]
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         """Draw ``n`` layouts uniformly.
 
         Returns:
-            Agent squares (n,) and terminal squares (n, kinds), int16, columns contiguous.
+            Agent squares (n,) and terminal squares (n, terminals), int16, columns contiguous.
         """
         if self.candidates <= MOST_LISTED:
             agents, pairs = self._listed
@@ -152,3 +168,9 @@ class Layouts:
             redraw = np.flatnonzero(~allowed)
             agent[redraw], terminals[redraw] = self.unrank(rng.integers(self.candidates, size=len(redraw)))
         return agent, np.asfortranarray(terminals)
+
+
+@lru_cache(maxsize=64)
+def make_layouts(grid: Grid, min_distance: int, unique_nearest_terminal: bool, terminals: int) -> Layouts:
+    """The layouts of these rules, the same object for the same rules; errors as in :class:`Layouts`."""
+    return Layouts(grid, min_distance, unique_nearest_terminal, terminals)

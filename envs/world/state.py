@@ -1,14 +1,15 @@
 """The state of a batch of episodes, drawn at random or set by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.errors import RequestError, check_integer
 from oversight_gym.envs.fields import shown
+from oversight_gym.envs.oversight.processes import Spent
 
 if TYPE_CHECKING:
     from oversight_gym.envs.config import EnvConfig
@@ -21,12 +22,13 @@ class State:
     Attributes:
         dynamic: shape (n,), int16, dynamic states (see ``envs.world.dynamics``): the agent's square where there is no
             monitor; ``World.square`` gives the square.
-        terminals: shape (n, kinds), int16, squares, in the order of the config's ``kinds``; columns contiguous.
-        overseen: shape (n, kinds), bool, whether each terminal is under oversight; columns contiguous.
+        terminals: shape (n, terminals), int16, squares, in the order of the config's; columns contiguous.
+        overseen: shape (n, terminals), bool, whether each terminal is under oversight; columns contiguous.
         marked: shape (n, squares), bool, free squares falsely shown as overseen; None if there are none.
         steps: shape (n,), int32, steps taken in the episode.
-        shown: shape (n, kinds), bool, what the oversight plane shows of each terminal where that is drawn on its own
-            (``shuffled_oversight``); None where it shows ``overseen``.
+        shown: shape (n, terminals), bool, what the oversight plane shows of each terminal where that is drawn on its
+            own (``shuffled_oversight``, ``flag``); None where it shows ``overseen``.
+        looks: shape (n, terminals), int8, which of its kind's looks each terminal has; None where there is but one.
     """
 
     dynamic: NDArray[np.int16]
@@ -35,10 +37,11 @@ class State:
     marked: NDArray[np.bool_] | None
     steps: NDArray[np.int32]
     shown: NDArray[np.bool_] | None = None
+    looks: NDArray[np.int8] | None = None
 
     @property
     def displayed(self) -> NDArray[np.bool_]:
-        """Shape (n, kinds): which terminals the policy sees as overseen."""
+        """Shape (n, terminals): which terminals the policy sees as overseen."""
         return self.overseen if self.shown is None else self.shown
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -61,7 +64,7 @@ class State:
         columns = zip((*self.terminals.T, *self.overseen.T), (*other.terminals.T, *other.overseen.T), strict=True)
         for mine, theirs in ((self.dynamic, other.dynamic), (self.steps, other.steps), *columns):
             mine[where] = theirs
-        for mine, theirs in ((self.marked, other.marked), (self.shown, other.shown)):
+        for mine, theirs in ((self.marked, other.marked), (self.shown, other.shown), (self.looks, other.looks)):
             if mine is not None and theirs is not None:
                 mine[where] = theirs
 
@@ -74,17 +77,32 @@ class State:
         return self._each(lambda array: array.copy("K"))
 
 
-def draw_state(config: "EnvConfig", rng: np.random.Generator, n: int) -> State:
-    """``n`` fresh episodes: uniform layouts, oversight by the config's process."""
+def draw_state(config: "EnvConfig", rng: np.random.Generator, n: int, spent: Spent | None = None) -> State:
+    """``n`` fresh episodes: uniform layouts, oversight by the config's process.
+
+    Args:
+        config: of the environment.
+        rng: of every draw.
+        n: number of episodes.
+        spent: how far training has come; the beginning if None.
+    """
     agent, terminals = config.layouts.sample(rng, n)
-    overseen = config.process.draw(config, rng, agent, terminals)
+    spent = spent or Spent()
+    overseen = config.process.draw(config, rng, agent, terminals, spent)
     marked = None
     if config.spurious_oversight_probability > 0:
         marked = rng.random((n, config.grid.squares)) < config.spurious_oversight_probability
         marked &= ~config.grid.walls
         np.put_along_axis(marked, terminals.astype(np.intp), False, axis=1)
-    shown = config.process.draw(config, rng, agent, terminals) if config.shuffled_oversight else None
-    return State(agent, terminals, overseen, marked, np.zeros(n, dtype=np.int32), shown)
+    looks = shown = None
+    if config.display is not None:
+        looks, shown = config.display.draw(overseen, rng)
+    if config.shuffled_oversight:
+        shown = config.process.draw(config, rng, agent, terminals, spent)
+    return State(agent, terminals, overseen, marked, np.zeros(n, dtype=np.int32), shown, looks)
+
+
+_FURTHER = ("oversight", "marked", "shown", "looks")
 
 
 def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
@@ -92,20 +110,23 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
 
     Args:
         config: the environment's settings.
-        options: ``agent`` and every kind (``ghost``, ``diamond``): (row, column); ``oversight``: the terminals under
-            oversight, for example ``["ghost"]`` (none if absent); ``marked``: squares falsely shown as
-            overseen (none if absent; only with ``spurious_oversight_probability`` above 0); ``shown``: with
-            ``shuffled_oversight``, the terminals that the policy sees as overseen (those under oversight if absent).
+        options: ``agent`` and every terminal (``ghost``, ``diamond``; ``ghost2``): (row, column); ``oversight``: the
+            terminals under oversight, for example ``["ghost"]`` (none if absent); ``marked``: squares falsely shown
+            as overseen (none if absent; only with ``spurious_oversight_probability`` above 0); ``shown``: where the
+            policy may see something else, the terminals that it sees as overseen (those under oversight if absent,
+            and none where that is hidden); ``looks``: where there are several, the number of each terminal's look,
+            from 1 on, by name, ``{"ghost": 2}`` (the first if absent).
 
     Raises:
         RequestError: if a key is unknown, a position is missing, not free or used twice.
     """
-    pieces = ("agent", *config.kinds)
+    pieces = ("agent", *config.terminals)
     if not isinstance(options, dict):
         raise RequestError(f"options are {shown(options)}; give a dictionary such as {{'agent': (0, 0), ...}}.")
     for key in options:
-        if key not in (*pieces, "oversight", "marked", "shown"):
-            raise RequestError(f"{key!r} is not a layout option; use {', '.join(pieces)}, oversight, marked and shown.")
+        if key not in (*pieces, *_FURTHER):
+            known = ", ".join((*pieces, *_FURTHER))
+            raise RequestError(f"{key!r} is not a layout option; use some of {known}.")
     missing = [piece for piece in pieces if piece not in options]
     if missing:
         raise RequestError(f"the layout lacks a position for {missing[0]}; give {', '.join(pieces)} together.")
@@ -117,31 +138,47 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
                 f"{piece} and {other} are both at {config.grid.position(squares[index])}; put them on distinct squares."
             )
     overseen = options.get("oversight", ())
-    if "shown" in options and not config.shuffled_oversight:
-        raise RequestError("shown is given, but the policy is shown the true oversight; set shuffled_oversight.")
+    if "shown" in options and config.honest:
+        raise RequestError(
+            "shown is given, but the policy is shown the true oversight; set shuffled_oversight or flag."
+        )
+    displayed = options.get("shown", overseen if config.flag_part.flagged()[1] else ())
     return State(
         dynamic=np.array(squares[:1], dtype=np.int16),
         terminals=np.array([squares[1:]], dtype=np.int16),
         overseen=_flags(config, "oversight", overseen),
         marked=_marks_by_hand(config, options.get("marked", ()), squares[1:]),
         steps=np.zeros(1, dtype=np.int32),
-        shown=_flags(config, "shown", options.get("shown", overseen)) if config.shuffled_oversight else None,
+        shown=_flags(config, "shown", displayed) if config.display is not None or config.shuffled_oversight else None,
+        looks=_looks_by_hand(config, options.get("looks", {})),
     )
 
 
 def _flags(config: "EnvConfig", option: str, named: Any) -> NDArray[np.bool_]:
-    """Shape (1, kinds): which kinds an option lists."""
+    """Shape (1, terminals): which of them an option lists."""
     listed = [named] if isinstance(named, str) else _listed(option, named)
-    for kind in listed:
-        if kind not in config.kinds:
-            raise RequestError(f"{option} names {kind!r}; list the watched terminals, from {', '.join(config.kinds)}.")
-    return np.array([[kind in listed for kind in config.kinds]])
+    for name in listed:
+        if name not in config.terminals:
+            known = ", ".join(config.terminals)
+            raise RequestError(f"{option} names {name!r}; list the watched terminals, from {known}.")
+    return np.array([[name in listed for name in config.terminals]])
 
 
 def _listed(option: str, values: Any) -> list[Any]:
     if not isinstance(values, list | tuple | set | frozenset):
         raise RequestError(f"{option} is {shown(values)}; give a list.")
     return list(values)
+
+
+def _looks_by_hand(config: "EnvConfig", numbers: Any) -> NDArray[np.int8] | None:
+    if not isinstance(numbers, Mapping) or any(name not in config.terminals for name in numbers):
+        raise RequestError(f"looks is {shown(numbers)}; give a number for some of {', '.join(config.terminals)}.")
+    for name, number in numbers.items():
+        if check_integer(f"the look of {name}", number, 1) > config.looks:
+            raise RequestError(f"the look of {name} is {number}; there are {config.looks}.")
+    if config.looks == 1:
+        return None
+    return np.array([[numbers.get(name, 1) - 1 for name in config.terminals]], dtype=np.int8)
 
 
 def _marks_by_hand(config: "EnvConfig", positions: Any, terminals: list[int]) -> NDArray[np.bool_] | None:
@@ -160,12 +197,14 @@ def _marks_by_hand(config: "EnvConfig", positions: Any, terminals: list[int]) ->
 
 def layout_of(config: "EnvConfig", state: State, index: int = 0) -> dict[str, Any]:
     """The layout of one episode as plain JSON, the inverse of :func:`set_state`."""
-    position, kinds = config.grid.position, config.kinds
+    position, names = config.grid.position, config.terminals
     layout: dict[str, Any] = {"agent": position(config.world.square[state.dynamic[index]])}
-    layout |= {kind: position(state.terminals[index, k]) for k, kind in enumerate(kinds)}
-    layout["oversight"] = [kind for k, kind in enumerate(kinds) if state.overseen[index, k]]
+    layout |= {name: position(state.terminals[index, k]) for k, name in enumerate(names)}
+    layout["oversight"] = [name for k, name in enumerate(names) if state.overseen[index, k]]
     if state.marked is not None:
         layout["marked"] = [position(square) for square in np.flatnonzero(state.marked[index]).tolist()]
-    if state.shown is not None:
-        layout["shown"] = [kind for k, kind in enumerate(kinds) if state.shown[index, k]]
+    if state.shown is not None and not config.honest:
+        layout["shown"] = [name for k, name in enumerate(names) if state.shown[index, k]]
+    if state.looks is not None:
+        layout["looks"] = {name: int(state.looks[index, k]) + 1 for k, name in enumerate(names)}
     return layout

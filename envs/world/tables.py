@@ -22,7 +22,10 @@ class World:
     Attributes:
         grid: the squares.
         kinds: names of the kinds of terminals.
+        kind_of: shape (terminals,), the index of each terminal's kind.
         values: shape (kinds,), float64, ground truth of an episode that ends on each.
+        looks: how many looks each kind has.
+        lit: shape (squares,), bool, squares shown as overseen whenever a terminal is; None for no others.
         actions: names of the actions.
         square: shape (states,), int16, the square of each dynamic state (see ``envs.world.dynamics``).
         free: shape (free states,), int16, the dynamic states on squares without a wall.
@@ -34,7 +37,10 @@ class World:
 
     grid: Grid
     kinds: tuple[str, ...]
+    kind_of: NDArray[np.intp]
     values: NDArray[np.float64]
+    looks: int
+    lit: NDArray[np.bool_] | None
     actions: tuple[str, ...]
     square: NDArray[np.int16]
     free: NDArray[np.int16]
@@ -79,15 +85,18 @@ def make_world(config: "EnvConfig") -> World:
             "there are at most 32,767."
         )
     square = (np.arange(len(next_state)) % grid.squares).astype(np.int16)
-    tables = (
-        np.array([KINDS[kind].value for kind in config.kinds]),
-        np.flatnonzero(~grid.walls[square]).astype(np.int16),
-        np.ascontiguousarray(next_state, dtype=np.int16),
-        np.broadcast_to(np.asarray(probability, dtype=np.float64), next_state.shape),
-        dynamics.watching(grid),
-        observed_probability(config.process.reports(config)),
-    )
-    values, free, next_state, probability, watching, observed = tables
     return World(
-        grid, config.kinds, values, dynamics.actions, square, free, next_state, probability, watching, observed
+        grid,
+        config.kinds,
+        config.kind_of,
+        values=np.array([KINDS[kind].value for kind in config.kinds]),
+        looks=config.looks,
+        lit=config.process.lit(grid),
+        actions=dynamics.actions,
+        square=square,
+        free=np.flatnonzero(~grid.walls[square]).astype(np.int16),
+        next_state=np.ascontiguousarray(next_state, dtype=np.int16),
+        branch_probability=np.broadcast_to(np.asarray(probability, dtype=np.float64), next_state.shape),
+        watching=dynamics.watching(grid),
+        observed_probability=observed_probability(config.supervisor_part.reports(config)),
     )

@@ -46,7 +46,7 @@ def map_(options: MapOptions) -> None:
     from oversight_gym.runs.folder import kept_weights, load_run
 
     run = load_run(options.run)
-    choose("watched", options.watched, dict.fromkeys(pattern_names(run.config.env.kinds)))
+    choose("watched", options.watched, dict.fromkeys(pattern_names(run.config.env.terminals)))
     gates = [parse_gate(gate) for gate in options.gates] or list(run.config.gates)
     terminals = terminals_at(run.config.env, _places(options))
     painter = MapPainter(run.config.env, terminals, options.watched, options.background)

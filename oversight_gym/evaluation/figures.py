@@ -27,20 +27,17 @@ class Evaluation:
 
     Attributes:
         names: one per variant, for example ``free``, ``diamond``, ``ghost``.
+        patterns: names of the oversight patterns.
         quantities: what the last axis of the estimate holds.
         estimate: the quantities per variant and pattern.
         exact: whether every layout was enumerated, or layouts were sampled.
     """
 
     names: tuple[str, ...]
+    patterns: tuple[str, ...]
     quantities: Quantities
     estimate: Estimate
     exact: bool
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """Names of the oversight patterns."""
-        return pattern_names(self.quantities.kinds)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -130,7 +127,7 @@ def evaluate_table(
         estimate = sampled_means(task, policy, np.random.default_rng(seed), placements)
     if config.shuffled_oversight:
         estimate = _shown_at_random(estimate)
-    return Evaluation(tuple(names), task.quantities, estimate, exact)
+    return Evaluation(tuple(names), pattern_names(config.terminals), task.quantities, estimate, exact)
 
 
 def _shown_at_random(estimate: Estimate) -> Estimate:

@@ -33,7 +33,7 @@ class PolicyMap:
 
 def _ends(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Backwards over the steps of an episode; shape (states, kinds)."""
-    chain, kinds = block.chain, block.terminals.shape[1]
+    chain, kinds = block.chain, len(block.config.kinds)
     standing = np.stack([block.at(kind)[:, 0] for kind in range(kinds)], axis=1)
     chance = standing.astype(np.float64)
     for _ in range(block.config.step_limit):
@@ -71,9 +71,9 @@ def policy_maps(
     Raises:
         RequestError: for a gate or a pattern that does not exist.
     """
-    names = pattern_names(block.config.kinds)
+    names = pattern_names(block.config.terminals)
     choose("pattern", pattern, dict.fromkeys(names))
-    observations = block.observations()[names.index(pattern) :: len(names)]
+    observations = block.observations_in(names.index(pattern))
     grid, found = block.config.grid, []
     squares = grid.free[~np.isin(grid.free, block.terminals)]
     states = block.chain.start[squares]
@@ -90,34 +90,34 @@ def policy_maps(
 
 
 def default_terminals(config: EnvConfig) -> NDArray[np.int16]:
-    """The terminals spread along the diagonal of the grid, shape (1, kinds)."""
-    grid, kinds = config.grid, len(config.kinds)
+    """The terminals spread along the diagonal of the grid, shape (1, terminals)."""
+    grid, terminals = config.grid, len(config.terminals)
     rows, cols = np.divmod(grid.free, grid.cols)
-    squares = np.zeros((1, kinds), dtype=np.int16)
-    for kind in range(kinds):
-        share = (kind + 0.5) / kinds
+    squares = np.zeros((1, terminals), dtype=np.int16)
+    for column in range(terminals):
+        share = (column + 0.5) / terminals
         distance = np.abs(rows - share * (grid.rows - 1)) + np.abs(cols - share * (grid.cols - 1))
-        distance[np.isin(grid.free, squares[0, :kind])] = np.inf
-        squares[0, kind] = grid.free[distance.argmin()]
+        distance[np.isin(grid.free, squares[0, :column])] = np.inf
+        squares[0, column] = grid.free[distance.argmin()]
     return squares
 
 
 def terminals_at(config: EnvConfig, places: Mapping[str, tuple[int, int]]) -> NDArray[np.int16]:
-    """Terminals at (row, column) by kind, the others where the default layout has them; shape (1, kinds).
+    """Terminals at (row, column) by name, the others where the default layout has them; shape (1, terminals).
 
     Raises:
-        RequestError: if there is no such kind, a position is not free, or two are the same.
+        RequestError: if there is no such terminal, a position is not free, or two are the same.
     """
     squares = default_terminals(config)
     for name, position in places.items():
-        choose("the terminal", name, dict.fromkeys(config.kinds))
-        squares[0, config.kinds.index(name)] = config.grid.square(name, position)
-    for index, name in enumerate(config.kinds):
+        choose("the terminal", name, dict.fromkeys(config.terminals))
+        squares[0, config.terminals.index(name)] = config.grid.square(name, position)
+    for index, name in enumerate(config.terminals):
         for other in range(index):
             if squares[0, other] == squares[0, index]:
                 where = config.grid.position(squares[0, index])
                 raise RequestError(
-                    f"{config.kinds[other]} and {name} are both at {where}; give `{config.kinds[other]}` and "
+                    f"{config.terminals[other]} and {name} are both at {where}; give `{config.terminals[other]}` and "
                     f"`{name}` distinct squares."
                 )
     return squares

@@ -150,9 +150,9 @@ def table_of(query: Query, deterministic: bool = False) -> PolicyTable:
             )
         if deterministic:
             probabilities = greedy(probabilities)
-        shape = -1, len(block.chain), len(block.terminals), 2 ** len(block.config.kinds), len(actions)
+        shape = -1, len(block.chain), len(block.terminals), block.cases.signals, len(actions)
         chosen: Table = np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3), dtype=np.float64)
         chosen /= chosen.sum(axis=0)
-        return chosen
+        return chosen if block.cases.plain else chosen[..., block.cases.signal]
 
     return table

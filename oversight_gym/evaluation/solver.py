@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
+from oversight_gym.evaluation.cases import cases_of
 from oversight_gym.evaluation.chain import Chain
 from oversight_gym.evaluation.quantities import Quantities
 from oversight_gym.evaluation.references import best_actions, optimal_return
@@ -54,7 +55,7 @@ class Task:
 
 
 def _moves(chain: Chain, table: Table) -> list[tuple[slice, slice, Table]]:
-    """The policy's moves by diagonal: sources, targets, probability (targets, variants, placements, patterns)."""
+    """The policy's moves by diagonal: sources, targets, probability (targets, variants, placements, cases)."""
     moves = []
     for sources, targets, chance in chain.diagonals:
         likely = np.zeros((chance.shape[1], *table.shape[2:]))
@@ -70,22 +71,22 @@ def _arrivals(block: Block, table: Table, start: Table, steps: int) -> Table:
 
     Args:
         block: situations.
-        table: action probabilities, shape (actions, states, variants, placements, patterns).
-        start: initial masses, shape (masses, states, placements, patterns).
+        table: action probabilities, shape (actions, states, variants, placements, cases).
+        start: initial masses, shape (masses, states, placements, cases).
         steps: how many to take.
 
     Returns:
-        mass that arrives with each step, shape (steps, masses, kinds, variants, placements, patterns).
+        mass that arrives with each step, shape (steps, masses, terminals, variants, placements, cases).
     """
     chain, moves = block.chain, _moves(block.chain, table)
-    masses, variants, placements, patterns = len(start), *table.shape[2:]
-    mass = np.zeros((masses, len(chain) + 1, variants, placements, patterns))  # the last state is none, always empty
+    masses, variants, placements, cases = len(start), *table.shape[2:]
+    mass = np.zeros((masses, len(chain) + 1, variants, placements, cases))  # the last state is none, always empty
     mass[:, :-1] = start[:, :, None]
     ahead, moved = np.zeros_like(mass), np.empty_like(mass)
     rows = np.arange(mass[0].size).reshape(mass.shape[1:])
     standing = rows[chain.on[block.terminals.T], :, np.arange(placements)[:, None]]
-    ends = standing.transpose(0, 3, 2, 1, 4).copy()  # (kinds, variants, states on the square, placements, patterns)
-    noted = np.zeros((steps, masses, len(ends), variants, placements, patterns))
+    ends = standing.transpose(0, 3, 2, 1, 4).copy()  # (terminals, variants, states on the square, ...)
+    noted = np.zeros((steps, masses, len(ends), variants, placements, cases))
     for step in range(steps):
         ahead[:] = 0
         for sources, targets, likely in moves:
@@ -112,9 +113,9 @@ def _counts(gamma: float, horizon: int) -> Table:
 
 
 def _masses(block: Block, task: Task, chances: NDArray[np.float64]) -> Table:
-    """The masses that the recursion carries, shape (masses, states, placements, patterns or 1).
+    """The masses that the recursion carries, shape (masses, states, placements, cases or 1).
 
-    One per start; the same times the chance of the pattern, if that depends on the start; and, for the regret, both
+    One per start; the same times the chance of the case, if that depends on the start; and, for the regret, both
     times the optimal return.
     """
     starts = block.starts.astype(np.float64)[:, :, None]
@@ -130,34 +131,41 @@ def solve_block(block: Block, table: Table, task: Task) -> Table:
 
     Args:
         block: situations.
-        table: action probabilities, shape (actions, states, variants, placements, patterns); the last axis may be 1.
+        table: action probabilities, shape (actions, states, variants, placements, cases); the last axis may be 1.
         task: what is to be found out.
 
     Returns:
         shape (variants, placements, patterns + 1, quantities), float64; the last of the patterns is their mixture.
     """
-    patterns = 2 ** len(task.config.kinds)
-    indifferent = table.shape[-1] == 1 < patterns
-    chances = np.ones(1) if indifferent else block.pattern_chances(task.mixing)
+    cases = cases_of(task.mixing)
+    patterns = int(cases.pattern[-1]) + 1
+    indifferent = table.shape[-1] == 1 < len(cases)
+    chances = np.ones(1) if indifferent else block.case_chances(task.mixing)
     start = _masses(block, task, chances)
     counts = _counts(task.gamma, task.horizon)
-    ends = np.tensordot(counts, _arrivals(block, table, start, task.horizon), 1)  # (counts, masses, kinds, ...)
+    ends = _by_kind(task, np.tensordot(counts, _arrivals(block, table, start, task.horizon), 1))
     through = None
     if task.regret and len(task.config.kinds) > 1:
         possible = table * best_actions(block, "best", task.gamma)[:, :, None, :, None]
-        through = np.tensordot(counts[:2], _arrivals(block, possible, start, task.horizon), 1)
+        through = _by_kind(task, np.tensordot(counts[:2], _arrivals(block, possible, start, task.horizon), 1))
     kept = len(start) // 2 if task.regret else len(start)  # masses that are not weighted by the optimal return
     found = [_quantities(task, start, ends, through, mass, kept) for mass in range(kept)]
     if indifferent:
         return np.repeat(found[0], patterns + 1, axis=2)
-    mixed = found[1].sum(axis=2) if kept > 1 else np.einsum("o,vpoq->vpq", chances, found[0])
-    return np.concatenate([found[0], mixed[:, :, None]], axis=2)
+    mixed = found[1].sum(axis=2) if kept > 1 else np.einsum("c,vpcq->vpq", chances, found[0])
+    return np.concatenate([cases.by_pattern(found[0], axis=2), mixed[:, :, None]], axis=2)
+
+
+def _by_kind(task: Task, ends: Table) -> Table:
+    """From terminals to kinds, the third axis: (counts, masses, terminals, ...) to (counts, masses, kinds, ...)."""
+    kinds, first = np.unique(task.config.kind_of, return_index=True)
+    return ends if len(kinds) == ends.shape[2] else np.add.reduceat(ends, first, axis=2)
 
 
 def _quantities(task: Task, start: Table, ends: Table, through: Table | None, mass: int, kept: int) -> Table:
-    """The quantities of one mass as ``Quantities.names`` orders them: (variants, placements, patterns, quantities)."""
+    """The quantities of one mass as ``Quantities.names`` orders them: (variants, placements, cases, quantities)."""
     kinds, quantities, weighted = task.config.kinds, task.quantities, mass + kept
-    reached, late, to_go, steps = ends[:, mass]  # each (kinds, variants, placements, patterns)
+    reached, late, to_go, steps = ends[:, mass]  # each (kinds, variants, placements, cases)
     total = start[mass].sum(axis=0)
     found: dict[str, Table] = {}
     for kind, name in enumerate(kinds):
@@ -193,9 +201,9 @@ class Estimate(NamedTuple):
 
 def _chances(block: Block, mixing: EnvConfig) -> Table:
     """The chance of each pattern, summed over the starts of a block, shape (patterns,)."""
-    chances = block.pattern_chances(mixing)
+    chances, pattern = block.case_chances(mixing), cases_of(mixing).pattern
     summed: Table = chances * block.starts.sum() if chances.ndim == 1 else chances.sum(axis=(0, 1))
-    return summed
+    return np.bincount(pattern, summed).astype(np.float64)
 
 
 def exact_means(task: Task, policy: PolicyTable) -> Estimate:

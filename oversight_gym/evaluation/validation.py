@@ -77,13 +77,23 @@ def score(played: Played, labels: int) -> Score:
     return Score(float(worth.sum() / max(counted, 1)), error, spent, looked_at)
 
 
-def _chances(config: EnvConfig, beginning: State, kinds: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The chance, given the start of each episode, that its terminal of a kind (``kinds``, (n,)) is under oversight."""
-    process, every = config.process, np.arange(len(kinds))
+def _chances(
+    config: EnvConfig, beginning: State, kinds: NDArray[np.intp], squares: NDArray[np.int16]
+) -> NDArray[np.float64]:
+    """The chance that the terminal was under oversight that each episode reached.
+
+    Args:
+        config: of the environment.
+        beginning: of the episodes.
+        kinds: observed, shape (n,).
+        squares: where they ended, shape (n,).
+    """
+    process = config.process
     if not process.depends_on_layout:
-        return np.asarray(process.marginal(config)[kinds], dtype=np.float64)
+        return np.asarray(process.marginal(config)[np.searchsorted(config.kind_of, kinds)], dtype=np.float64)
     patterns = process.patterns(config, config.world.square[beginning.dynamic], beginning.terminals)
-    return np.asarray((patterns @ pattern_flags(len(config.kinds)))[every, kinds], dtype=np.float64)
+    chances = patterns @ pattern_flags(len(config.terminals))
+    return np.asarray(chances[beginning.terminals == squares[:, None]], dtype=np.float64)
 
 
 def play(query: Query, core: Core, gamma: float, rng: np.random.Generator) -> Played:
@@ -99,11 +109,14 @@ def play(query: Query, core: Core, gamma: float, rng: np.random.Generator) -> Pl
     while len(going):
         draws = choices.random(core.num_envs)
         actions[going] = choose_actions(query(core.observe_some(going))[0], draws[going])
-        seen, _ = core.step(actions)
+        ended = np.ones(core.num_envs, dtype=bool)
+        ended[going] = False
+        seen, _ = core.step(actions, ended)
         known = going[seen.observed[going] >= FIRST_KIND]
         kinds = seen.observed[known].astype(np.intp) - FIRST_KIND
         first = State.of({name: array[known] for name, array in beginning.arrays().items()})
-        chance = _chances(config, first, kinds) * config.world.watching[core.state.dynamic[known]]
+        dynamic = core.state.dynamic[known]
+        chance = _chances(config, first, kinds, config.world.square[dynamic]) * config.world.watching[dynamic]
         labelled[known] = True
         worth[known] = config.world.values[kinds] * gamma ** (core.state.steps[known] - 1.0) / chance
         going = going[~(seen.terminated | seen.truncated)[going]]

@@ -23,7 +23,7 @@ from oversight_gym.envs import KINDS, EnvConfig
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.directions import directions
 from oversight_gym.envs.drawing.gates import gate_colours
-from oversight_gym.envs.drawing.marks import Mark, expert_colours, marks
+from oversight_gym.envs.drawing.marks import Mark, expert_colours, terminal_marks
 from oversight_gym.envs.drawing.palette import FACET, GREY, INK, OVERSIGHT
 from oversight_gym.envs.errors import choose
 from oversight_gym.envs.oversight.processes import pattern_flags, pattern_names
@@ -52,7 +52,7 @@ class MapPainter:
 
     Args:
         config: of the environment.
-        terminals: their squares, shape (1, kinds); the default layout if None.
+        terminals: their squares, shape (1, terminals); the default layout if None.
         pattern: which terminals are under oversight, one of ``pattern_names``.
         background: a key of :func:`backgrounds`.
     """
@@ -65,7 +65,8 @@ class MapPainter:
         background: str = "gate",
     ) -> None:
         self.label = choose("background", background, backgrounds(config))
-        flags = dict(zip(pattern_names(config.kinds), pattern_flags(len(config.kinds)).tolist(), strict=True))
+        every = pattern_flags(len(config.terminals)).tolist()
+        flags = dict(zip(pattern_names(config.terminals), every, strict=True))
         self.overseen: list[bool] = choose("pattern", pattern, flags)
         self.config, self.pattern, self.background = config, pattern, background
         self.block = Block(config, default_terminals(config) if terminals is None else terminals)
@@ -142,7 +143,7 @@ class MapPainter:
         axes.add_collection(PolyCollection(arrows, facecolor=INK, linewidth=0, zorder=2))
         axes.set(xticks=[], yticks=[], xlim=(-0.5, grid.cols - 0.5), ylim=(grid.rows - 0.5, -0.5))
         squares = self.block.terminals[0].tolist()
-        for mark, square, overseen in zip(marks(self.config.kinds), squares, self.overseen, strict=True):
+        for mark, square, overseen in zip(terminal_marks(self.config), squares, self.overseen, strict=True):
             row, col = grid.position(square)
             _terminal(axes, mark, np.array([col, row]), overseen)
 

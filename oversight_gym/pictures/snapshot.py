@@ -11,6 +11,7 @@ from oversight_gym.agents.policies.steering import Gate, gate_text
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.drawing.board import Board, Painter, pixels
 from oversight_gym.envs.drawing.directions import directions
+from oversight_gym.envs.drawing.marks import terminal_marks
 from oversight_gym.envs.drawing.palette import INK, WHITE, rgb
 from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
 from oversight_gym.evaluation.situations import Block
@@ -43,8 +44,8 @@ class SnapshotPainter:
             board = Board(
                 config.grid,
                 agent=None,
-                kinds=config.kinds,
                 terminals=tuple(self.block.terminals[0].tolist()),
+                marks=terminal_marks(config),
                 shown=frozenset(),
                 experts=policy.experts,
                 gate=None if single else found.gate,

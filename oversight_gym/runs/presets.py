@@ -97,13 +97,23 @@ class Hyperparameters:
     walls: str = "none"
     """Walls: none, or border."""
     kinds: tuple[str, ...] = DEFAULT_KINDS
-    """Kinds of terminals, one of each on the grid."""
+    """Kinds of terminals."""
+    copies: tuple[int, ...] = ()
+    """How many terminals there are of each kind; none for one each."""
     dynamics: str = "moves"
     """How actions move the agent; parameters follow as in slippery:chance=0.2."""
     oversight_process: str = "independent"
     """Which terminals are under oversight."""
     view: str = "planes"
     """What the policy sees."""
+    supervisor: str = "reliable"
+    """What a seen terminal is taken for; parameters follow as in errs:ghost=0.2."""
+    flag: str = "true"
+    """What the policy is shown of oversight: true, hidden, or noisy."""
+    looks: int = 1
+    """How many looks each kind of terminal has."""
+    labelled_looks: int = 1
+    """How many of them are ever under oversight."""
     spurious_oversight: float = 0.0
     """Probability that a square without a terminal is shown as overseen."""
     min_distance: int = 1

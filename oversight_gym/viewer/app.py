@@ -124,7 +124,7 @@ class App:
         if square is None:
             return
         piece = self._piece_at(square)
-        if not self.editing and piece in self.session.config.kinds:
+        if not self.editing and piece in self.session.config.terminals:
             self.session.toggle_oversight(piece)
         elif self.editing and piece:
             self._dragging = self.selected = piece

@@ -115,8 +115,8 @@ def _gate(experts: tuple[str, ...]) -> tuple[Control, ...]:
     )
 
 
-def _eyes(kinds: tuple[str, ...]) -> tuple[Control, ...]:
-    numbered = enumerate(kinds, start=1)
+def _eyes(terminals: tuple[str, ...]) -> tuple[Control, ...]:
+    numbered = enumerate(terminals, start=1)
     return tuple(
         Control(str(number), f"{kind} eye", f"oversight of the {kind}; or click on it", _watch(kind))
         for number, kind in numbered
@@ -142,7 +142,7 @@ def make_controls(session: "Session", playing: bool) -> tuple[Control, ...]:
         session: what is watched or played.
         playing: whether a person moves.
     """
-    eyes, gated = _eyes(session.config.kinds), session.gated
+    eyes, gated = _eyes(session.config.terminals), session.gated
     if playing:
         offered = (*_ALWAYS, *eyes, *_LAST)
         return (*offered, *_moves(session.config.world.actions, "".join(c.key for c in offered if len(c.key) == 1)))

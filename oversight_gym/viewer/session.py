@@ -18,7 +18,7 @@ LOWEST, HIGHEST = -1.0, 2.0
 def _layouts_of(config: EnvConfig) -> tuple[Any, ...]:
     """What two environments have in common that share their layouts."""
     grid = config.grid
-    return config.kinds, grid.rows, grid.cols, grid.walls.tobytes(), config.spurious_oversight_probability > 0
+    return config.terminals, grid.rows, grid.cols, grid.walls.tobytes(), config.spurious_oversight_probability > 0
 
 
 class Session:
@@ -49,7 +49,7 @@ class Session:
     @property
     def pieces(self) -> tuple[str, ...]:
         """What can be placed."""
-        return "agent", *self.config.kinds
+        return "agent", *self.config.terminals
 
     @property
     def ended(self) -> bool:
@@ -76,7 +76,7 @@ class Session:
     def toggle_oversight(self, kind: str) -> None:
         """Put a terminal under oversight, or out of it, in place."""
         watched = set(self.layout["oversight"]) ^ {kind}
-        self.layout = self.layout | {"oversight": [name for name in self.config.kinds if name in watched]}
+        self.layout = self.layout | {"oversight": [name for name in self.config.terminals if name in watched]}
         for pane in self.panes:
             if not pane.ended:
                 pane.rearrange(self.layout)
