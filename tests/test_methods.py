@@ -282,3 +282,25 @@ def test_the_gate_loss_is_the_rollouts_unless_it_is_asked_for_per_minibatch(
         losses.append(term.loss(batch, model.policy.forward_batch(batch, **model.routing)))
     mean = sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / 1024
     assert (mean.item() == pytest.approx(whole.item(), rel=1e-5)) != per_minibatch
+
+
+def test_methods_say_what_they_assume() -> None:
+    assumed = {name: METHODS[name].assumptions for name in METHODS}
+    hidden, classifier = (
+        "oversight can be hidden from the agent",
+        "a classifier generalises from watched to unwatched ends",
+    )
+    assert {name for name in assumed if hidden in assumed[name]} == {
+        "masked_routing",
+        "masked_oversight",
+        "shuffled_oversight",
+    }
+    assert {name for name in assumed if classifier in assumed[name]} == {
+        "classified_routing",
+        "reward_model",
+        "reward_model_masked",
+        "reward_model_trajectory",
+    }
+    assert assumed["oracle"]
+    assert not any(assumed[name] for name in ("routing", "no_routing", "naive", "filtering", "demix"))
+    assert f"assumes {hidden}" in METHODS["masked_routing"].facts

@@ -169,6 +169,12 @@ class Method:
         return REWARDS[self.reward].uses_hidden
 
     @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What must hold beyond the problem itself for it to be used; none for most."""
+        known = ("somebody knows how every episode ended",) if self.uses_hidden else ()
+        return known + (("oversight can be hidden from the agent",) if self.shown_oversight != "true" else ())
+
+    @property
     def label_uses(self) -> tuple[str, ...]:
         """What training uses observed kinds for."""
         trains = self.routed or self.hard_gate or self.reward != "terminal" or bool(self.left_out)
@@ -186,7 +192,7 @@ class Method:
         )
         return (
             f"reward {self.reward}; experts {experts}; trained on {seen}; used with {used}; labels for "
-            f"{', '.join(self.label_uses) or 'nothing'}"
+            f"{', '.join(self.label_uses) or 'nothing'}; assumes {' and '.join(self.assumptions) or 'nothing'}"
         )
 
     def check(self) -> None:

@@ -64,6 +64,10 @@ class Classified(Method):
         assert isinstance(classifier, OutcomeClassifier)
         return classifier.judge(buffer, model.env_config)
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        return (*super().assumptions, "a classifier generalises from watched to unwatched ends")
+
     def check(self) -> None:
         super().check()
         choose("evidence", self.evidence, EVIDENCE)
