@@ -48,13 +48,15 @@ def assert_exact_and_sampled_agree(run_dir: Path, example: str, exact: dict[str,
     run = load_run(run_dir)
     env = OversightVecEnv(500, seed=5, **run.config.env.to_json())
     observation = env.reset()
-    ended: list[dict[str, Any]] = []
+    ended: list[list[dict[str, Any]]] = [[] for _ in range(env.num_envs)]
     with run.policy.steer(gate):
-        while len(ended) < 20_000:
+        while min(map(len, ended)) < 40:
             observation, _, dones, infos = env.step(run.policy.predict(observation)[0])
-            ended += [infos[index] for index in np.flatnonzero(dones)]
-    lengths = np.array([info["episode"]["l"] for info in ended])
-    diamonds = np.array([info["hidden"]["outcome"].name == "DIAMOND" for info in ended])
+            for index in np.flatnonzero(dones):
+                ended[index].append(infos[index])
+    first = [info for infos in ended for info in infos[:40]]  # of the first to end, more would be short
+    lengths = np.array([info["episode"]["l"] for info in first])
+    diamonds = np.array([info["hidden"]["outcome"].name == "DIAMOND" for info in first])
     for sampled, figure in ((lengths, "length"), (diamonds, "p_diamond")):
         error = sampled.std() / np.sqrt(len(sampled))
         assert abs(sampled.mean() - exact[f"{gate}/{figure}"]) < 5 * error

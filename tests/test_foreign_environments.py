@@ -144,7 +144,7 @@ def test_an_outcome_without_an_expert_is_refused() -> None:
 
 
 def test_a_method_that_does_not_route_welcomes_every_outcome() -> None:
-    method = Method("finished", "", experts=("agent",))
+    method = Method("finished", "", experts=("agent",), unfinished=False)
     model = model_on(["left", "up", None], method=method, policy_kwargs={"net_arch": ARCH}).learn(128)
     assert model.episodes_observed.tolist() == [10, 0, 0, 22]
     leaving_out = Method("some", "", experts=("agent",), left_out=frozenset({"unknown"}))
