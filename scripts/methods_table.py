@@ -34,11 +34,12 @@ LEVELS, FEW_LEVELS = (0.01, 0.03, 0.1, 0.3), (0.03, 0.1)
 SEEDS, FEW_SEEDS = 10, 5
 PAGE = """# Every method, tuned alike
 
-Preset `fast`, {steps:,} steps, each method at the gate it is used with, by what it assumes. *Nobody looks*: in the pattern
-without oversight, the return from the start with its 95 % interval over seeds ([sweeps.md](sweeps.md#intervals)) and
-P(ghost). *Contrasted*: the return at the gate that the supervisor chooses by {labels:,} observed kinds among the plain gate
-and contrasts, and how much the best of them would have added (see [evaluation.md](evaluation.md)). *Mixed*: the stepwise
-return with oversight at the training probability. Labels: observed kinds consumed in training.
+Preset `fast`, {steps:,} steps, each method at the gate it is used with, by what it assumes. *Nobody looks*: in the
+pattern without oversight, the return from the start with its 95 % interval over seeds
+([sweeps.md](sweeps.md#intervals)) and P(ghost). *Contrasted*: the return at the gate that the supervisor chooses by
+{labels:,} observed kinds among the plain gate and contrasts, and how much the best of them would have added (see
+[evaluation.md](evaluation.md)). *Mixed*: the stepwise return with oversight at the training probability. Labels:
+observed kinds consumed in training.
 
     python scripts/methods_table.py
 
