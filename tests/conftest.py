@@ -83,8 +83,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def copy_as(source: Path, target: Path, gate: str, returns: list[float], **config: object) -> None:
-    """A finished run like ``source``, of another seed or level, whose policy ends with the last of these returns."""
+def copy_as(
+    source: Path, target: Path, gate: str, returns: list[float], again: float | None = None, **config: object
+) -> None:
+    """A finished run like ``source``, of another seed or level, whose policy ends with the last of these returns.
+
+    With ``again`` the last evaluation is there a second time, with this return.
+    """
     shutil.copytree(source, target)
     stored = json.loads((target / "config.json").read_text())
     stored["config"] |= config
@@ -93,6 +98,8 @@ def copy_as(source: Path, target: Path, gate: str, returns: list[float], **confi
         rows = list(csv.DictReader(file))[: len(returns)]
     for row, value in zip(rows, returns, strict=True):
         row[f"{gate}/return_stepwise"] = str(value)
+    if again is not None:
+        rows.append(rows[-1] | {f"{gate}/return_stepwise": str(again)})
     with (target / "evaluations.csv").open("w") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

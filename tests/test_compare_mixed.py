@@ -123,11 +123,9 @@ def test_ceilings_are_those_of_one_world_or_none(made_runs: Path, tmp_path: Path
 
 
 def test_evaluations_at_other_steps_are_met_with_a_note(trained: dict[str, Path], tmp_path: Path) -> None:
-    for seed, returns in enumerate(([0.0, 0.1, 0.2, 0.3], [0.0, 0.3], [0.0, 0.1, 0.2])):
-        copy_as(trained["naive"], tmp_path / str(seed), "free", returns, seed=seed)
-    path = tmp_path / "2" / EVALUATIONS
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines, lines[-1].replace(",0.2,", ",0.9,")]) + "\n")  # the same step again
+    made = (([0.0, 0.1, 0.2, 0.3], None), ([0.0, 0.3], None), ([0.0, 0.1, 0.2], 0.9))
+    for seed, (returns, again) in enumerate(made):
+        copy_as(trained["naive"], tmp_path / str(seed), "free", returns, again, seed=seed)
     found = compare(tmp_path)
     (group,) = found.groups.values()
     assert [result.figure("return_stepwise") for result in group] == [0.3, 0.3, 0.9]

@@ -42,7 +42,7 @@ class Result:
         if not self.rows or not all(needed <= at_gate(row, self.config.gate).keys() for row in self.rows):
             raise RequestError("its evaluations lack figures")
         if self.select != "last" and not all(f"select/{self.select}" in row for row in self.rows):
-            raise RequestError(f"its evaluations lack select/{self.select}, which is found when training selects so")
+            raise RequestError(f"its evaluations lack select/{self.select}; train it with `select` {self.select}")
         if not self.labels.keys() - {"model_selection"}:
             raise RequestError("its labels are not counted")
 
@@ -87,7 +87,8 @@ class Result:
         """The least and the greatest value that a figure (a return or a probability) can have."""
         if figure.rpartition("/")[2].startswith("p_"):
             return 0.0, 1.0
-        return min(0.0, *self.config.env.values), max(0.0, *self.config.env.values)
+        values = [float(value) for value in self.config.env.values]
+        return min(0.0, *values), max(0.0, *values)
 
     @property
     def training_labels(self) -> int:

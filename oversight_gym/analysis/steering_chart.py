@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from oversight_gym.envs import KINDS
-from oversight_gym.envs.drawing.palette import BLUE, GREY, MARKERS, ORANGE
+from oversight_gym.envs.drawing.palette import GREY, INK, MARKERS
 from oversight_gym.evaluation.figures import Evaluation
 from oversight_gym.evaluation.steering import Steering
 
@@ -18,8 +18,8 @@ def steering_chart(steering: Steering, ceilings: Mapping[str, Evaluation], title
     mixed, unwatched = (
         [evaluation.figures(name, pattern)["return_start"] for name in evaluation.names] for pattern in (None, "none")
     )
-    left.plot(steering.values, mixed, color=BLUE, linewidth=5, alpha=0.4, label="mixed")  # the two often coincide
-    left.plot(steering.values, unwatched, color=ORANGE, marker="s", markersize=4, label="nobody looks")
+    left.plot(steering.values, mixed, color=GREY, linewidth=5, alpha=0.4, label="mixed")  # the two often coincide
+    left.plot(steering.values, unwatched, color=INK, marker="s", markersize=4, label="nobody looks")
     for name in ("optimal", "ideal steered", "nearest terminal"):
         height = ceilings[name].figures(name)["return_start"]
         left.axhline(height, color=GREY, linewidth=0.8, linestyle="--")
