@@ -1,6 +1,7 @@
-"""Files that are never seen half-written."""
+"""Files that are never seen half-written, and outlast the machine's death once they are written."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -8,11 +9,42 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is never seen half-written: aside first, then renamed."""
+def flush(path: Path) -> None:
+    """Wait until what was written to a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, content: str | bytes, flushed: bool = True) -> None:
+    """Write a file so that it is never seen half-written: aside first, then renamed.
+
+    Args:
+        path: the file.
+        content: of it.
+        flushed: whether it is on the disk when this returns. Without, a machine that dies may leave an empty file.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.write_bytes(content.encode() if isinstance(content, str) else content)
-    aside.replace(path)
+    try:
+        aside.unlink(missing_ok=True)
+        with aside.open("xb") as file:  # follows no link that somebody has put there
+            file.write(content.encode() if isinstance(content, str) else content)
+            if flushed:
+                file.flush()
+                os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    if flushed:
+        flush(path.parent)
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -30,11 +62,11 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_csv(path: Path, rows: list[dict[str, Any]], flushed: bool = True) -> None:
     """Write rows whole; columns in the order in which they first appear, empty where a row lacks one."""
     columns = dict.fromkeys(key for row in rows for key in row)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_whole(path, text.getvalue(), flushed)

@@ -200,7 +200,7 @@ class App:
     def _write_report(self) -> None:
         text = json.dumps(self.describe())
         if self.report is not None and text != self._reported:
-            write_whole(self.report, text)
+            write_whole(self.report, text, flushed=False)
             self._reported = text
 
     def run(self) -> float:
