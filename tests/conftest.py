@@ -23,6 +23,7 @@ from oversight_gym.sweeps.plan import SweepConfig
 from oversight_gym.sweeps.sweep import sweep
 
 torch.set_num_threads(1)
+os.fsync = lambda _: None  # files of tests need not outlast the machine; test_files sees to it that others do
 # Ignored where tests are started in the background, and then by every program that they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,6 +32,30 @@ SMALL = {"total_timesteps": 4096, "num_envs": 32, "n_steps": 32, "batch_size": 2
 
 def small_config(folder: Path, **values: object) -> TrainConfig:
     return TrainConfig.of(**{**SMALL, "oversight": 0.5, "evaluations": 2, "run_dir": folder, **values})
+
+
+TINIEST = {"total_timesteps": 512, "num_envs": 8, "n_steps": 16, "batch_size": 64, "layers": (8,), "size": (2, 2)}
+
+
+def tiniest_config(folder: Path, **values: object) -> TrainConfig:
+    """A run of four rollouts, which takes a fifth of a second."""
+    networks = {"gate_layers": (8,), "value_layers": (8,)}
+    return TrainConfig.of(**{**TINIEST, **networks, "oversight": 0.5, "evaluations": 2, "run_dir": folder, **values})
+
+
+def tiniest_words(folder: Path) -> list[object]:
+    """The words of a command line after ``train`` that ask for the same."""
+    sizes = {**TINIEST, "gate_layers": (8,), "value_layers": (8,), "oversight": 0.5, "evaluations": 2}
+    words: list[object] = ["--run-dir", folder]
+    for name, value in sizes.items():
+        words += [f"--{name.replace('_', '-')}", *(value if isinstance(value, tuple) else (value,))]
+    return words
+
+
+@pytest.fixture(scope="session")
+def tiniest_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Its folder is not to be written to."""
+    return train(tiniest_config(tmp_path_factory.mktemp("tiniest") / "run"))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.statistics import summarise
 from oversight_gym.cli import comparing
 from oversight_gym.envs import RequestError
-from oversight_gym.runs.folder import FINISHED
+from oversight_gym.runs.contents import FINISHED
 from oversight_gym.runs.presets import preset_hyperparameters
 
 FILES = {"compare.csv", "compare.json", "compare.md"} | {

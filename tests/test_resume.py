@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
-from oversight_gym.runs.checkpoint import CHECKPOINT
+from oversight_gym.runs.contents import CHECKPOINT
 from oversight_gym.runs.presets import FAST
 from oversight_gym.runs.train import train
 
@@ -90,7 +90,7 @@ def test_a_run_killed_before_its_record_still_has_its_best_checkpoint(tmp_path: 
         raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oversight_gym.runs.train.write_json", killed)
+        patch.setattr("oversight_gym.runs.train.write_finished", killed)
         with pytest.raises(KilledError):
             train(small_config(tmp_path / "run", **values))
     again = train(small_config(tmp_path / "run", resume=True, **values))
@@ -98,10 +98,16 @@ def test_a_run_killed_before_its_record_still_has_its_best_checkpoint(tmp_path: 
     assert again.record["selected_step"] == whole.record["selected_step"]
 
 
-def test_without_resume_an_interrupted_run_starts_again(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_begun_again_only_when_asked_to(tmp_path: Path) -> None:
     train_until(3, tmp_path / "run")
-    assert (tmp_path / "run" / CHECKPOINT).exists()
-    train_until(0, tmp_path / "run")
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    for method in ("routing", "naive"):
+        with pytest.raises(RequestError, match=r"unfinished run; set `resume` to go on with it, or `overwrite`"):
+            train(small_config(tmp_path / "run", method=method))
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+    with pytest.raises(RequestError, match="set one of them"):
+        train(small_config(tmp_path / "run", resume=True, overwrite=True))
+    train_until(0, tmp_path / "run", overwrite=True)
     assert table(tmp_path / "run" / "evaluations.csv")[-1]["step"] == "0"
 
 

@@ -18,7 +18,8 @@ from test_resume import curves, table
 
 from oversight_gym.envs import RequestError
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.folder import FINISHED, load_run
+from oversight_gym.runs.contents import FINISHED
+from oversight_gym.runs.folder import load_run
 from oversight_gym.sweeps.estimate import Cost
 from oversight_gym.sweeps.local import Job, run_locally
 from oversight_gym.sweeps.plan import SweepConfig, options_of, runs_of

@@ -1,13 +1,15 @@
 """Results from run folders, read from their small files alone."""
 
 import csv
-import json
+import io
 from pathlib import Path
 
 from oversight_gym.analysis.results import Reading, Result
 from oversight_gym.envs import RequestError
 from oversight_gym.files import printable
-from oversight_gym.runs.folder import CONFIG, EVALUATIONS, FINISHED, stored_config
+from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FINISHED
+from oversight_gym.runs.folder import stored_config
+from oversight_gym.runs.record import finished_record, parsed, read_file
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error)
 """What reading a broken file can raise."""
@@ -40,9 +42,9 @@ def _read(folder: Path, select: str | None) -> Result:
         if not (folder / name).is_file():
             raise RequestError(f"it has no file {name}")
     config = stored_config(folder)
-    with (folder / EVALUATIONS).open(newline="") as file:
-        rows = tuple({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
-    beginning, end = (json.loads((folder / name).read_text()) for name in (CONFIG, FINISHED))
+    table = csv.DictReader(io.StringIO(read_file(folder, EVALUATIONS).decode(), newline=""))
+    rows = tuple({key: float(value) for key, value in row.items() if value} for row in table)
+    beginning, end = parsed(read_file(folder, CONFIG), folder / CONFIG), finished_record(folder)
     return Result(
         config,
         rows,

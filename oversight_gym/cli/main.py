@@ -17,6 +17,7 @@ from oversight_gym.envs import RequestError
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.presets import Hyperparameters
+from oversight_gym.runs.stopping import Interrupted, RunFailed
 from oversight_gym.sweeps.plan import SweepConfig
 
 PROGRAM = "oversight-gym"
@@ -30,7 +31,7 @@ def _sweep(config: SweepConfig) -> None:
 
 
 COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
-    "train": (TrainConfig, training.train),
+    "train": (training.TrainOptions, training.train),
     "evaluate": (judging.EvaluateOptions, judging.evaluate),
     "steer": (judging.SteerOptions, judging.steer),
     "map": (looking.MapOptions, looking.map_),
@@ -49,13 +50,14 @@ class _Beforehand:
     """The options that decide what the others are, and start from."""
 
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    preset: str = TrainConfig.preset
+    preset: str | None = None
     method: str = TrainConfig.method
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     config: Path | None = None
 
 
 def _defaults(arguments: list[str]) -> dict[str, Any]:
-    """What ``train`` and ``sweep`` start from: preset and method, or the file that the arguments name.
+    """What ``train`` and ``sweep`` start from: preset and method, or the file or run that the arguments name.
 
     Plug-ins are imported first, as they may bring the method. Presets are no subcommands of tyro, which takes no option
     of a subcommand that is left out: ``train --learning-rate 0.001`` would be refused.
@@ -66,7 +68,7 @@ def _defaults(arguments: list[str]) -> dict[str, Any]:
     for plugin in found.plugin:
         load_plugin(plugin)
     if arguments[:1] == ["train"]:
-        return {"train": TrainConfig.of(preset=found.preset, method=found.method)}
+        return {"train": training.defaults(found.preset, found.method, found.from_)}
     if arguments[:1] == ["sweep"] and found.config:
         return {"sweep": SweepConfig.from_toml(found.config)}
     return {}
@@ -90,7 +92,8 @@ def flags() -> dict[str, str]:
         hints = get_type_hints(options, include_extras=True)
         for field in fields(options):
             positional = tyro.conf.Positional in getattr(hints[field.name], "__metadata__", ())
-            found[field.name] = field.name.upper() if positional else f"--{field.name.replace('_', '-')}"
+            name = field.name.strip("_")
+            found[name] = name.upper() if positional else f"--{name.replace('_', '-')}"
     return found
 
 
@@ -101,13 +104,23 @@ def for_the_command_line(message: str) -> str:
 
 
 def main() -> None:
-    """Parse the command line and run it; a request that cannot be met ends in one sentence and exit status 2."""
+    """Parse the command line and run it.
+
+    A request that cannot be met ends in one sentence and exit status 2, a training that diverges in 1, an interrupted
+    one in 128 and the signal's number.
+    """
     try:
         options = _parse(sys.argv[1:])
         dict(COMMANDS.values())[type(options)](options)
     except RequestError as error:
         print(f"{PROGRAM}: {for_the_command_line(str(error))}", file=sys.stderr)
         sys.exit(2)
+    except RunFailed as failure:
+        print(f"{PROGRAM}: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except Interrupted as end:
+        print(f"{PROGRAM}: {end}", file=sys.stderr)
+        sys.exit(end.status)
     except BrokenPipeError:  # the reader of our output, for example head, has left
         sys.stderr.close()
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from oversight_gym.runs.stopping import signals_raised
 from oversight_gym.sweeps.observer import Observer, Plan
 from oversight_gym.sweeps.plan import SweepConfig
 
@@ -20,12 +21,10 @@ TAIL = 6
 
 
 def sweep(config: SweepConfig) -> None:
-    """Sweep; exits with status 1 if a run failed, 130 if interrupted."""
-    try:
+    """Sweep; exits with status 1 if a run failed."""
+    said = "oversight-gym: stopping, as soon as every run has left a checkpoint"
+    with signals_raised("interrupted; the same command goes on where it stopped.", said):
         failed = run_sweep(config)
-    except KeyboardInterrupt:
-        print("oversight-gym: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(130)
     if failed:
         sys.exit(1)
 

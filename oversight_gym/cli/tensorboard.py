@@ -30,7 +30,7 @@ def serve(options: TensorBoardOptions) -> None:
     """
     from tensorboard import program
 
-    from oversight_gym.runs.folder import EVENTS
+    from oversight_gym.runs.contents import EVENTS
 
     folder, host, port = options.folder, options.host, options.port
     if not folder.is_dir():

@@ -1,7 +1,10 @@
 """``train`` and ``methods``."""
 
 import shlex
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -10,12 +13,53 @@ from oversight_gym.envs import RequestError
 from oversight_gym.runs.config import TrainConfig
 
 
-def train(config: TrainConfig) -> None:
+@dataclass(frozen=True)
+class TrainOptions(TrainConfig):
+    """Train one agent and write its run folder."""
+
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Start from the settings of this run, its folder or config.json, in place of a preset's."""
+
+
+def _own(config: TrainConfig) -> dict[str, object]:
+    return {field.name: getattr(config, field.name) for field in fields(TrainConfig)}
+
+
+def defaults(preset: str | None, method: str, start: Path | None) -> TrainOptions:
+    """What the options of ``train`` that are not given fall back to.
+
+    Args:
+        preset: None for the default.
+        method: the method.
+        start: run folder or ``config.json`` to start from instead. The plug-ins that it names are not imported.
+
+    Raises:
+        RequestError: if there is no such preset, method or run, or both a preset and a run are given.
+    """
+    from oversight_gym.runs.folder import stored_config, stored_results_version
+    from oversight_gym.runs.version import RESULTS_VERSION
+
+    if start is None:
+        return TrainOptions.of(preset=preset or TrainConfig.preset, method=method)
+    if preset is not None:
+        raise RequestError("`from` brings all settings of a run, and `preset` others; give one of them.")
+    folder = start if start.is_dir() else start.parent
+    if (version := stored_results_version(folder)) != RESULTS_VERSION:
+        note = f"{folder} has results version {version} and this program {RESULTS_VERSION}, so the numbers will differ."
+        print(note, file=sys.stderr)
+    return TrainOptions(**_own(stored_config(folder)) | {"run_dir": None, "plugin": ()})  # type: ignore[arg-type]
+
+
+def train(options: TrainOptions) -> None:
     """Train, and print what the agent does at each gate."""
     from oversight_gym.analysis.tables import gate_table
     from oversight_gym.evaluation.figures import evaluate
+    from oversight_gym.runs.folder import is_finished
     from oversight_gym.runs.train import train
 
+    config = TrainConfig(**_own(options))  # type: ignore[arg-type]
+    if config.resume and is_finished(config):
+        print(f"{config.folder} is finished; there is nothing to go on with.")
     run = train(config)
     evaluation = evaluate(run.policy, run.config.env, run.config.gates, gamma=run.config.hyper.gamma)
     steps, seconds = run.record["steps"], run.record["seconds"]

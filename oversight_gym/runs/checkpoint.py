@@ -1,11 +1,14 @@
 """A checkpoint: everything that decides how a run goes on; a resumed run ends bit for bit as an undisturbed one.
 
-One safetensors file of arrays with JSON in its header, written whole; nothing in it is pickled.
+One safetensors file of arrays with JSON in its header and a digest of all of it, written whole; nothing is pickled.
 """
 
+import hashlib
 import json
+import struct
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.sb3 import OversightVecEnv
 from oversight_gym.files import plain, write_whole
-
-CHECKPOINT = "checkpoint.safetensors"
+from oversight_gym.runs.contents import read_ordinary
 
 Arrays = dict[str, NDArray[Any]]
+_WRONG = (LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+"""What comes of data that are not what they should be; recursion of nested JSON among the last."""
 
 
 def _parameters(model: RoutedPPO) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
@@ -35,13 +39,14 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any], best: dict[str, Tensor]) -> None:
     """Write where training stands, between two rollouts.
 
     Args:
         path: the file.
         model: an algorithm on an ``OversightVecEnv``.
         extra: plain JSON to keep with it.
+        best: weights to keep with it.
     """
     from safetensors.numpy import save
 
@@ -49,7 +54,8 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
     assert isinstance(env, OversightVecEnv)
     episodes, position = env.snapshot()
     arrays: Arrays = {f"env/{name}": array for name, array in episodes.items()}
-    arrays |= {f"policy/{name}": tensor.cpu().numpy() for name, tensor in model.policy.state_dict().items()}
+    for prefix, weights in (("policy", model.policy.state_dict()), ("best", best)):
+        arrays |= {f"{prefix}/{name}": tensor.cpu().numpy() for name, tensor in weights.items()}
     for name, _, state in _parameters(model):
         arrays |= {f"optimizer/{name}/{key}": tensor.cpu().numpy() for key, tensor in state.items()}
     kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the generator that SB3 shuffles minibatches with
@@ -72,28 +78,71 @@ def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any]) -> Non
         "progress": model.progress,
         "memory": positions,
     }
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header = {"progress": json.dumps(progress), "extra": json.dumps(extra)}
-    write_whole(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
+    write_whole(path, save(arrays, header | {"digest": _digest(arrays, header)}))
 
 
-def read_extra(path: Path) -> dict[str, Any]:
-    """What was kept beside the model.
+def _digest(arrays: Arrays, header: dict[str, str]) -> str:
+    """SHA-256 of everything in a checkpoint."""
+    found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as it was read.
+
+    Attributes:
+        path: where it lies.
+        arrays: everything large.
+        progress: where training stands, as JSON.
+        extra: what was kept with it.
+    """
+
+    path: Path
+    arrays: Arrays
+    progress: dict[str, Any]
+    extra: dict[str, Any]
+
+    @property
+    def best(self) -> dict[str, Tensor]:
+        """The weights kept with it."""
+        return {name: torch.from_numpy(array) for name, array in _below(self.arrays, "best/").items()}
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
 
     Raises:
-        RequestError: if the file is broken.
+        RequestError: if the file is damaged.
     """
-    extra: dict[str, Any] = json.loads(_open(path)[1]["extra"])
-    return extra
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        content = read_ordinary(path.parent, path.name)
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])["__metadata__"]
+        arrays = {name: array.copy() for name, array in load(content).items()}  # what load gives is read-only
+        if header.pop("digest") != _digest(arrays, header):
+            raise ValueError("its content is not what was written")
+        return Checkpoint(path, arrays, json.loads(header["progress"]), json.loads(header["extra"]))
+    except (OSError, SafetensorError, struct.error, *_WRONG) as error:
+        raise _broken(path, error) from None
 
 
-def restore_checkpoint(path: Path, model: RoutedPPO) -> None:
+def restore(checkpoint: Checkpoint, model: RoutedPPO) -> None:
     """Put a fresh model of the same config where training stood; go on with ``learn(..., reset_num_timesteps=False)``.
 
     Raises:
-        RequestError: if the file is broken or of another config.
+        RequestError: if the checkpoint is of another config.
     """
-    arrays, header = _open(path)
-    progress = json.loads(header["progress"])
+    arrays, progress = checkpoint.arrays, checkpoint.progress
     env = model.env
     assert isinstance(env, OversightVecEnv)
     try:
@@ -112,24 +161,15 @@ def restore_checkpoint(path: Path, model: RoutedPPO) -> None:
             memory.restore(_below(arrays, f"memory/{name}/"), progress["memory"][name])
         if "random/cuda" in arrays:
             torch.cuda.set_rng_state(torch.from_numpy(arrays["random/cuda"]), model.device)
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise _broken(path, error) from None
-    model.num_timesteps, model._n_updates = progress["num_timesteps"], progress["updates"]
-    model.ep_info_buffer = deque(progress["episodes"], maxlen=model._stats_window_size)
-    model.ep_success_buffer = deque(maxlen=model._stats_window_size)
-    model.logger.name_to_value.update(progress["logs"])
-    model.logger.name_to_excluded.update(progress["logs_excluded"])
-
-
-def _open(path: Path) -> tuple[Arrays, dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise _broken(path, error) from None
+        model.num_timesteps, model._n_updates = progress["num_timesteps"], progress["updates"]
+        model.ep_info_buffer = deque(progress["episodes"], maxlen=model._stats_window_size)
+        model.ep_success_buffer = deque(maxlen=model._stats_window_size)
+        model.logger.name_to_value.update(progress["logs"])
+        model.logger.name_to_excluded.update(progress["logs_excluded"])
+    except _WRONG as error:
+        raise _broken(checkpoint.path, error) from None
 
 
 def _broken(path: Path, error: Exception) -> RequestError:
-    return RequestError(f"{path} is broken ({str(error).splitlines()[0]}); delete it to train from the start.")
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return RequestError(f"{path} is broken ({why}); set `overwrite` to train from the start.")

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import tyro
@@ -73,7 +73,7 @@ class TrainConfig:
         _ = self.env  # raises if the environment is impossible
 
     @classmethod
-    def of(cls, **values: Any) -> "TrainConfig":
+    def of(cls, **values: Any) -> Self:
         """The config with these values of its own fields and of ``Hyperparameters``; the rest from the preset.
 
         Raises:

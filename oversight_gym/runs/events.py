@@ -1,20 +1,26 @@
 """A run's TensorBoard events: scalars that overlay across runs, hyperparameters, layout, policy map, config."""
 
 import json
+import os
 import re
 import shlex
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.logger import TensorBoardOutputFormat
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.writer import FileWriter, SummaryWriter
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
+from oversight_gym.files import flush
 from oversight_gym.pictures.snapshot import SnapshotPainter
 from oversight_gym.runs.config import TrainConfig, level_name
-from oversight_gym.runs.folder import EVENTS
+from oversight_gym.runs.contents import EVENTS
 from oversight_gym.runs.presets import PRESETS
 from oversight_gym.runs.rows import at_gate
 
@@ -48,11 +54,64 @@ def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
     return charts
 
 
-def _wait_for_a_later_name(folder: Path) -> None:
-    """TensorBoard reads event files in the order of their names, which begin with the second of their making."""
-    seconds = [int(path.name.split(".")[3]) for path in folder.glob(EVENTS)]
-    if seconds:
-        time.sleep(min(2.0, max(0.0, max(seconds) + 1 - time.time())))
+class _EventFile:
+    """Writes events at once, where TensorBoard's own class has a thread that no error comes out of.
+
+    Args:
+        path: a new file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._records, self._pending = RecordWriter(self), bytearray()
+        path.open("xb").close()
+        self.add_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add_event(self, event: Event) -> None:
+        """Keep an event until the next :meth:`flush`."""
+        self._records.write(event.SerializeToString())
+
+    def write(self, data: bytes) -> None:
+        """What a record is written with."""
+        self._pending += data
+
+    def flush(self) -> None:
+        """Write to the file."""
+        with self.path.open("ab") as file:
+            file.write(self._pending)
+        self._pending.clear()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.flush()
+
+
+class _Writer(SummaryWriter):
+    """A ``SummaryWriter`` of one :class:`_EventFile`."""
+
+    def __init__(self, path: Path) -> None:
+        file = FileWriter.__new__(FileWriter)
+        file.event_writer = _EventFile(path)
+        self._files: dict[str, Any] = {"file_writer": file, "all_writers": {str(path.parent): file}}
+        super().__init__(str(path.parent))
+
+    def _get_file_writer(self) -> Any:
+        self.__dict__ |= self._files
+        return self._files["file_writer"]
+
+
+class _Format(TensorBoardOutputFormat):
+    """SB3's, on a writer of ours."""
+
+    def __init__(self, writer: SummaryWriter) -> None:
+        self.writer, self._is_closed = writer, False
+
+
+def _new_file(folder: Path) -> Path:
+    """The next event file: TensorBoard reads them by name, whatever the clock said when each was made."""
+    parts = [path.name.split(".")[3] for path in folder.glob(EVENTS)]
+    second = max([int(time.time()), *(int(part) + 1 for part in parts if part.isdecimal())])
+    return folder / EVENTS.replace("*", f"{second:010d}.{socket.gethostname()}.{os.getpid()}.0")
 
 
 class EventWriter:
@@ -73,11 +132,10 @@ class EventWriter:
         for path in folder.glob(EVENTS):
             if path.name in lengths:
                 with path.open("r+b") as file:
-                    file.truncate(lengths[path.name])
+                    file.truncate(min(lengths[path.name], path.stat().st_size))
             else:
                 path.unlink()
-        _wait_for_a_later_name(folder)
-        self.format = TensorBoardOutputFormat(str(folder))
+        self.format = _Format(_Writer(_new_file(folder)))
         self.painter = SnapshotPainter(config.env)
         if not lengths:
             self._describe()
@@ -97,9 +155,12 @@ class EventWriter:
             writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def lengths(self) -> dict[str, int]:
-        """Bytes written so far, by event file."""
+        """Bytes on the disk so far, by event file."""
         self.format.writer.flush()
-        return {path.name: path.stat().st_size for path in self.folder.glob(EVENTS)}
+        paths = list(self.folder.glob(EVENTS))
+        for path in paths:
+            flush(path)
+        return {path.name: path.stat().st_size for path in paths}
 
     def evaluation(self, step: int, row: dict[str, float], policy: GatedMixturePolicy) -> None:
         """Write an evaluation row and the policy map."""

@@ -4,80 +4,103 @@ A folder holds ``config.json``, ``model.safetensors``, ``evaluations.csv``, ``pr
 files and, written last, ``finished.json``; while it is trained, a checkpoint.
 """
 
-import json
-import platform
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_json, write_whole
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.version import commit
+from oversight_gym.runs.contents import (
+    CHECKPOINT,
+    CONFIG,
+    FAILED,
+    FINISHED,
+    KEPT,
+    MODEL,
+    WEIGHTS,
+    is_empty,
+    own_files,
+)
+from oversight_gym.runs.record import broken, check_files, finished_record, parsed, read_file
+from oversight_gym.runs.version import RESULTS_VERSION
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor
 
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
 
-CONFIG, MODEL, FINISHED = "config.json", "model.safetensors", "finished.json"
-BEST = "best.safetensors"
-EVALUATIONS, EVENTS = "evaluations.csv", "events.out.tfevents.*"
-WEIGHTS = "weights"
-_PARTS = ".*.part"
-_WRITTEN = (FINISHED, "*.safetensors", f"{WEIGHTS}/*.safetensors", "*.csv", EVENTS, "steering*", "map.*", _PARTS)
-_PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that decides a run's numbers."""
-    found = {"python": platform.python_version(), "platform": platform.platform(), "commit": commit()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
-
-
-def _is_empty(folder: Path) -> bool:
-    """But for what a process left that was killed while it wrote its first file."""
-    return all(path.match(_PARTS) for path in folder.iterdir())
-
 
 def _is_run(folder: Path) -> bool:
+    """Whether a run has begun in a folder, or finished there whatever has happened to its config."""
     try:
-        return {"config", "method", "versions"} <= set(json.loads((folder / CONFIG).read_text()))
-    except (OSError, ValueError, TypeError):
+        if {"config", "method", "versions"} <= _stored(folder, checked=False).keys():
+            return True
+    except RequestError:
+        pass
+    try:
+        return "digest" in finished_record(folder)
+    except RequestError:
         return False
 
 
-def prepare_folder(config: TrainConfig, resumed: bool = False) -> None:
-    """Make a run folder with nothing of an earlier run in it but a new ``config.json``; or keep what is to be resumed.
+def check_free(config: TrainConfig) -> None:
+    """Refuse to begin a run where another has left something that would be lost.
 
     Raises:
-        RequestError: if the folder holds a finished run and ``overwrite`` is off, or something else.
+        RequestError: if the folder holds a run and neither ``overwrite`` nor ``resume`` is set, or something else.
     """
     folder = config.folder
-    if folder.exists() and not (folder.is_dir() and (_is_empty(folder) or _is_run(folder))):
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir() or not (is_empty(folder) or _is_run(folder)):
         raise RequestError(f"{folder} exists and is no run folder; choose another `run_dir`.")
-    if (folder / FINISHED).exists() and not config.overwrite:
+    own_files(folder)  # raises where one is a link
+    if config.overwrite:
+        return
+    if (folder / FAILED).exists():
+        raise RequestError(f"{folder} holds a run that failed: {_failure(folder)}; set `overwrite` to begin again.")
+    if config.resume:
+        return
+    if (folder / FINISHED).exists():
         raise RequestError(f"{folder} holds a finished run; set `overwrite` or choose another `run_dir`.")
+    if (folder / CHECKPOINT).exists() or (folder / MODEL).exists():
+        raise RequestError(
+            f"{folder} holds an unfinished run; set `resume` to go on with it, or `overwrite` to begin again."
+        )
+
+
+def clear(folder: Path) -> None:
+    """Delete what the program has written to a run folder, and nothing else.
+
+    Raises:
+        RequestError: if one of the files is a link; then nothing is deleted.
+    """
+    for path in own_files(folder):
+        path.unlink()
+    if (folder / WEIGHTS).is_dir() and not any((folder / WEIGHTS).iterdir()):
+        (folder / WEIGHTS).rmdir()
+
+
+def write_config(config: TrainConfig, history: list[dict[str, Any]]) -> None:
+    """Write ``config.json``.
+
+    Args:
+        config: of the run.
+        history: the versions of its first part, and of every later one for which they had changed.
+    """
     record = {
-        "config": config.to_json() | {"run_dir": None},  # run folders may be moved
+        "config": config.to_json() | {"run_dir": None, "overwrite": False, "resume": False},  # folders may be moved
         "method": config.method_row.summary,
         "uses_ground_truth": config.uses_ground_truth,
         "command": shlex.join(config.command()),
-        "versions": versions(),
+        "results_version": RESULTS_VERSION,
+        "versions": history[0]["versions"],
+        "resumed": history[1:],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for pattern in [_PARTS] if resumed else _WRITTEN:  # the completion record goes first: what remains never
-        for path in folder.glob(pattern):  # looks finished
-            path.unlink()
-    write_json(folder / CONFIG, record)
+    write_json(config.folder / CONFIG, record)
 
 
 def check_same(asked: TrainConfig, found: TrainConfig, folder: Path) -> None:
@@ -117,63 +140,110 @@ class Run:
         return f"{config.method}{marked}{chosen}, oversight {config.oversight:g}, seed {config.seed}"
 
 
-def _read_json(path: Path, what: str) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise RequestError(f"{path.parent} has no {path.name}, {what}.") from None
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read ({error}); train the run again.") from None
+def _stored(folder: Path, checked: bool = True) -> dict[str, Any]:
+    """The content of ``config.json``."""
+    if not (folder / CONFIG).exists():
+        raise RequestError(f"{folder} has no {CONFIG}, so it is no run folder; give one that a training run wrote.")
+    return parsed(read_file(folder, CONFIG, checked), folder / CONFIG)
 
 
-def stored_config(folder: Path) -> TrainConfig:
+def stored_config(folder: Path, checked: bool = True) -> TrainConfig:
     """The config that a run folder was written with.
 
+    Args:
+        folder: of the run.
+        checked: whether that of a finished run must be what was written; without, one that can be read will do.
+
     Raises:
-        RequestError: if it is no run folder or broken.
+        RequestError: if it is no run folder or damaged.
     """
-    stored = _read_json(folder / CONFIG, "so it is no run folder; give one that a training run wrote")
+    stored = _stored(folder, checked)
+    plugins = ""
     try:
         values = stored["config"]
         plugins = ", ".join(values.get("plugin", ()))
         return TrainConfig.from_json(values).written_to(folder)
     except (KeyError, TypeError, AttributeError) as error:
-        raise _broken(folder, error) from None
+        raise broken(folder, error) from None
     except RequestError as error:
         if not plugins:
             raise
         raise RequestError(f"{folder} was trained with a plug-in; give `plugin` {plugins} ({error})") from None
 
 
+def stored_results_version(folder: Path) -> int:
+    """The results version that a run was trained under; errors as :func:`stored_config`."""
+    version = _stored(folder).get("results_version", 1)
+    if not isinstance(version, int):
+        raise broken(folder, f"its results version is {version!r}")
+    return version
+
+
+def stored_versions(folder: Path) -> list[dict[str, str]]:
+    """The versions that a run was trained with: of its first part, and of every later one that had others.
+
+    Raises:
+        RequestError: if it is no run folder or damaged.
+    """
+    stored = _stored(folder)
+    try:
+        return [dict(stored["versions"]), *(dict(part["versions"]) for part in stored.get("resumed", ()))]
+    except (KeyError, TypeError, ValueError) as error:
+        raise broken(folder, error) from None
+
+
 def is_finished(config: TrainConfig) -> bool:
-    """Whether a config's folder holds its finished run.
+    """Whether a config's folder holds its finished run, undamaged.
 
     Raises:
         RequestError: if it holds the finished run of another config.
     """
-    if not (config.folder / FINISHED).exists():
+    folder = config.folder
+    if not (folder / FINISHED).exists():
         return False
-    check_same(config, stored_config(config.folder), config.folder)
-    return True
+    try:
+        found = stored_config(folder)
+    except RequestError:
+        return False
+    check_same(config, found, folder)
+    return damage(folder) is None
 
 
-def _broken(folder: Path, error: Exception) -> RequestError:
-    return RequestError(f"{folder} is broken ({str(error).splitlines()[0]}); train the run again.")
+def damage(folder: Path) -> str | None:
+    """The sentence about what is missing or damaged in a finished run's folder, None where nothing is."""
+    try:
+        check_files(folder)
+    except RequestError as error:
+        return str(error)
+    return None
 
 
-def _policy(config: TrainConfig, weights: Path) -> "GatedMixturePolicy":
+def _failure(folder: Path) -> str:
+    try:
+        return str(parsed(read_file(folder, FAILED), folder / FAILED)["reason"])
+    except (RequestError, KeyError):
+        return "its record cannot be read"
+
+
+def _policy(config: TrainConfig, name: str) -> "GatedMixturePolicy":
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     from oversight_gym.runs.build import make_policy
 
     policy = make_policy(config)
     try:
-        policy.load_state_dict(load_file(weights))
-    except FileNotFoundError:
-        raise RequestError(f"{config.folder} has no {weights.name}; train the run again.") from None
-    except (SafetensorError, RuntimeError) as error:
-        raise _broken(config.folder, error) from None
+        weights = load(read_file(config.folder, name))
+        for key, wanted in policy.state_dict().items():
+            if key in weights and weights[key].dtype != wanted.dtype:
+                raise ValueError(f"{key} of {name} is of {weights[key].dtype}, not {wanted.dtype}")
+            if key in weights and not weights[key].isfinite().all():
+                raise ValueError(f"{key} of {name} is not finite")
+        policy.load_state_dict(weights)
+    except RequestError:
+        raise
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise broken(config.folder, error) from None
     policy.set_training_mode(False)
     return policy
 
@@ -188,24 +258,20 @@ def load_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder; give a run folder, for example one below runs/.")
     config = stored_config(folder)
-    record = _read_json(folder / FINISHED, "so its training has not finished; train it again")
-    return Run(folder, config, _policy(config, folder / MODEL), record)
-
-
-def weights_name(step: int) -> str:
-    """The file below a run folder that keeps the weights of a training step."""
-    return f"{WEIGHTS}/step={step:012d}.safetensors"
+    if (folder / FAILED).exists():
+        raise RequestError(f"{folder} holds a run that failed: {_failure(folder)}.")
+    record = finished_record(folder)
+    return Run(folder, config, _policy(config, MODEL), record)
 
 
 def kept_weights(run: Run) -> Iterator[tuple[int, "GatedMixturePolicy"]]:
     """Training step and policy of every evaluation, in order; empty unless the run was told to keep them."""
-    for path in sorted((run.folder / WEIGHTS).glob("*.safetensors")):
-        yield int(path.stem.removeprefix("step=")), _policy(run.config, path)
+    for path in sorted(run.folder.glob(KEPT)):
+        yield int(path.stem.removeprefix("step=")), _policy(run.config, str(path.relative_to(run.folder)))
 
 
-def write_weights(path: Path, policy: "nn.Module") -> None:
+def write_weights(path: Path, weights: "dict[str, Tensor]") -> None:
     """A policy's parameters as safetensors, written whole."""
     from safetensors.torch import save
 
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, save({name: tensor.cpu().contiguous() for name, tensor in policy.state_dict().items()}))
+    write_whole(path, save({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))

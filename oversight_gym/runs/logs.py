@@ -38,7 +38,7 @@ class ProgressFile(KVWriter):
             self.rows[-1] |= row
         else:
             self.rows.append({"step": step, **row})
-        write_csv(self.path, self.rows)
+        write_csv(self.path, self.rows, flushed=False)  # every checkpoint holds them too
 
     def close(self) -> None:
         """The file is whole after every write."""
@@ -96,4 +96,8 @@ class ProgressBar(BaseCallback):
 
     def _on_training_end(self) -> None:
         self.bar.update(self.task, completed=self.num_timesteps)
+        self.bar.stop()
+
+    def close(self) -> None:
+        """Leave the terminal as it was, however training has ended."""
         self.bar.stop()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
+from torch import Tensor
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
@@ -12,21 +13,13 @@ from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row, chosen
 from oversight_gym.evaluation.validation import overseen_score, validation_rng
 from oversight_gym.files import write_csv
-from oversight_gym.runs.checkpoint import CHECKPOINT, write_checkpoint
+from oversight_gym.runs.checkpoint import Checkpoint, write_checkpoint
 from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.contents import CHECKPOINT, EVALUATIONS, WEIGHTS, weights_name
 from oversight_gym.runs.events import EventWriter
-from oversight_gym.runs.folder import BEST, EVALUATIONS, weights_name, write_weights
+from oversight_gym.runs.folder import write_weights
 from oversight_gym.runs.ledger import ledger
 from oversight_gym.runs.rows import at_gate, evaluation_row
-
-BEGINNING: dict[str, Any] = {
-    "evaluations": [],
-    "progress": [],
-    "events": {},
-    "seconds": 0.0,
-    "evaluation_seconds": 0.0,
-}
-"""What a checkpoint keeps beside the model, before there is one."""
 
 
 class PeriodicEvaluation(BaseCallback):
@@ -37,7 +30,12 @@ class PeriodicEvaluation(BaseCallback):
         folder: of the run.
         events: the run's TensorBoard writer.
         progress: rows of ``progress.csv``, kept with every checkpoint.
-        before: what the checkpoint from which training goes on has kept, or ``BEGINNING``.
+        history: the versions that the run was trained with, kept likewise.
+        before: the checkpoint from which training goes on.
+
+    Attributes:
+        rows: of ``evaluations.csv``.
+        best: weights at the evaluation that selection keeps, empty where the last one counts.
     """
 
     model: RoutedPPO
@@ -48,13 +46,16 @@ class PeriodicEvaluation(BaseCallback):
         folder: Path,
         events: EventWriter,
         progress: list[dict[str, Any]],
-        before: dict[str, Any],
+        history: list[dict[str, Any]],
+        before: Checkpoint | None = None,
     ) -> None:
         super().__init__()
-        self.config, self.folder, self.events, self.progress = config, folder, events, progress
-        self.rows: list[Row] = list(before["evaluations"])
-        self.seconds: float = before["evaluation_seconds"]
-        self._trained: float = before["seconds"]
+        self.config, self.folder, self.events, self.progress, self.history = config, folder, events, progress, history
+        kept = before.extra if before else {}
+        self.rows: list[Row] = list(kept.get("evaluations", ()))
+        self.best: dict[str, Tensor] = before.best if before else {}
+        self.seconds: float = kept.get("evaluation_seconds", 0.0)
+        self._trained: float = kept.get("seconds", 0.0)
         self._began = time.perf_counter()
 
     @property
@@ -65,11 +66,18 @@ class PeriodicEvaluation(BaseCallback):
     def _on_step(self) -> bool:
         return True
 
+    @property
+    def next(self) -> float:
+        """The first step to evaluate at after the last evaluation."""
+        if not self.rows:
+            return 0
+        steps, evaluations = self.config.hyper.total_timesteps, self.config.evaluations
+        return (int(self.rows[-1]["step"]) * evaluations // steps + 1) * steps / evaluations
+
     def _on_rollout_start(self) -> None:
-        hyper = self.config.hyper
-        if self.num_timesteps >= len(self.rows) * hyper.total_timesteps / self.config.evaluations:
+        if self.num_timesteps >= self.next:
             self.evaluate()
-            self._leave_checkpoint()
+            self.leave_checkpoint()
 
     def evaluate(self) -> None:
         """Evaluate now, log it and rewrite ``evaluations.csv``."""
@@ -89,9 +97,10 @@ class PeriodicEvaluation(BaseCallback):
         self.model.logger.dump(step)
         self.events.evaluation(step, self.rows[-1], policy)
         if self.config.select != "last" and chosen(self.rows, self.config.select) == len(self.rows) - 1:
-            write_weights(self.folder / BEST, policy)
+            self.best = {name: tensor.cpu().clone() for name, tensor in policy.state_dict().items()}
         if self.config.keep_weights:
-            write_weights(self.folder / weights_name(step), policy)
+            (self.folder / WEIGHTS).mkdir(exist_ok=True)
+            write_weights(self.folder / weights_name(step), policy.state_dict())
 
     def _scores(self, step: int, truth: float) -> Row:
         """What selection goes by: the truth, and if it is asked for the supervisor's score and the labels it cost."""
@@ -102,16 +111,18 @@ class PeriodicEvaluation(BaseCallback):
             scores |= {"select/overseen": found.value, "select/overseen_labels": found.labels}
         return scores
 
-    def _leave_checkpoint(self) -> None:
+    def leave_checkpoint(self) -> None:
+        """Write where training stands."""
         extra = {
             "config": self.config.to_json(),
+            "history": self.history,
             "evaluations": self.rows,
             "progress": self.progress,
             "events": self.events.lengths(),
             "seconds": self.training_seconds,
             "evaluation_seconds": self.seconds,
         }
-        write_checkpoint(self.folder / CHECKPOINT, self.model, extra)
+        write_checkpoint(self.folder / CHECKPOINT, self.model, extra, self.best)
 
     @property
     def headline(self) -> float:

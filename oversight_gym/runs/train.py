@@ -1,58 +1,74 @@
 """One training run, from its config to its finished folder."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.logger import Logger
 
+from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.selection import chosen, labels_spent
-from oversight_gym.files import write_json, write_whole
+from oversight_gym.files import write_json
 from oversight_gym.runs.build import make_model
-from oversight_gym.runs.checkpoint import CHECKPOINT, read_extra, restore_checkpoint
+from oversight_gym.runs.checkpoint import Checkpoint, read_checkpoint, restore
 from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED, MODEL, PARTS, PROGRESS, left_behind
 from oversight_gym.runs.events import EventWriter
 from oversight_gym.runs.folder import (
-    BEST,
-    FINISHED,
-    MODEL,
     Run,
+    check_free,
     check_same,
+    clear,
+    damage,
     is_finished,
     load_run,
-    prepare_folder,
+    stored_config,
+    write_config,
     write_weights,
 )
+from oversight_gym.runs.guard import Guard, Stop
 from oversight_gym.runs.ledger import ledger
+from oversight_gym.runs.lock import locked
 from oversight_gym.runs.logs import ProgressBar, ProgressFile, RolloutLogs
-from oversight_gym.runs.periodic import BEGINNING, PeriodicEvaluation
+from oversight_gym.runs.periodic import PeriodicEvaluation
+from oversight_gym.runs.record import write_finished
+from oversight_gym.runs.stopping import Interrupted, RunFailed, signals_noted
+from oversight_gym.runs.version import RESULTS_VERSION, changes, versions
 
 PATIENCE = 30.0
 """Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""
 
 
+_log = logging.getLogger(__name__)
+
+
 @contextmanager
-def _exclusive_lock(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into a run folder. The lock ends with the process, however that ends."""
+def _alone(folder: Path) -> Iterator[Callable[[], bool]]:
+    """As ``locked``, with a sentence for whatever cannot be written."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock", timeout=PATIENCE):
-            yield
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, PATIENCE) as held:
+            yield held
     except Timeout:
         raise RequestError(f"{folder} is being trained by another process; wait for it or choose another.") from None
     except OSError as error:
-        raise RequestError(f"{folder} cannot be written ({error.strerror}); choose another `run_dir`.") from error
+        why = error.strerror or error
+        raise RequestError(f"{folder} cannot be written ({why}); mend that or choose another `run_dir`.") from error
 
 
 def train(config: TrainConfig) -> Run:
     """Train, and write the run folder: config, model, curves, evaluations, and last the completion record.
 
-    A resumed run ends bit for bit as an undisturbed one would have, but for times of day and speeds.
+    A resumed run ends bit for bit as an undisturbed one would have, but for times of day and speeds. With ``resume`` a
+    finished run is only read, and trained again where one of its files is missing or damaged.
 
     Args:
         config: what to train.
@@ -62,46 +78,120 @@ def train(config: TrainConfig) -> Run:
 
     Raises:
         RequestError: if the device is missing, or the folder may not be written or is of another config.
+        RunFailed: if training diverges. The folder then keeps the last checkpoint and says so.
+        Interrupted: if SIGINT or SIGTERM has asked for an end. The folder then holds a checkpoint.
     """
+    if config.overwrite and config.resume:
+        raise RequestError("`overwrite` begins a run again and `resume` goes on with it; set one of them.")
     if config.device != "cpu" and not torch.cuda.is_available():
         raise RequestError(f"device is {config.device!r}, but no CUDA device is available; set `device` to cpu.")
-    with _exclusive_lock(config.folder):
-        _train(config)
+    check_free(config)
+    if config.resume and is_finished(config):
+        _tidy(config.folder)
+        return load_run(config.folder)
+    with signals_noted() as asked:
+        with _alone(config.folder) as held:
+            check_free(config)  # once more, now that nobody else is in it
+            if not (config.resume and is_finished(config)):
+                _train(config, held, asked)
+        number = asked()
+        if number is not None:
+            raise Interrupted(number, f"stopped; the run in {config.folder} had finished before.")
     return load_run(config.folder)
 
 
-def _train(config: TrainConfig) -> None:
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process has left in a finished run's folder, if it can be written."""
+    with suppress(OSError, Timeout):
+        if any(left_behind(folder)):
+            with locked(folder, patience=0):
+                for path in left_behind(folder) if (folder / FINISHED).exists() else ():
+                    path.unlink(missing_ok=True)
+
+
+def _found(config: TrainConfig) -> Checkpoint | None:
+    """The checkpoint to go on from, in a folder that is left with nothing else that is not to be kept."""
     folder = config.folder
-    checkpoint = folder / CHECKPOINT
-    resumed = config.resume and checkpoint.exists()
-    before = read_extra(checkpoint) if resumed else BEGINNING
-    if resumed:
-        check_same(config, TrainConfig.from_json(before["config"]), folder)
-    prepare_folder(config, resumed)
+    if config.resume and (folder / FINISHED).exists():
+        check_same(config, stored_config(folder, checked=False), folder)
+        _log.warning("%s It is trained again now.", damage(folder))
+        clear(folder)
+    if not config.resume or not (folder / CHECKPOINT).exists():
+        clear(folder)
+        return None
+    checkpoint = read_checkpoint(folder / CHECKPOINT)
+    check_same(config, TrainConfig.from_json(checkpoint.extra["config"]), folder)
+    for path in folder.glob(PARTS):
+        path.unlink()
+    return checkpoint
+
+
+def _history(folder: Path, before: Checkpoint | None) -> list[dict[str, Any]]:
+    """The versions that a run was trained with, this part included.
+
+    Raises:
+        RequestError: if what comes would be of another results version.
+    """
+    now: dict[str, Any] = {"step": 0, "results_version": RESULTS_VERSION, "versions": versions()}
+    if before is None:
+        return [now]
+    history, step = list(before.extra["history"]), before.progress["num_timesteps"]
+    if history[-1]["results_version"] != RESULTS_VERSION:
+        raise RequestError(
+            f"{folder} was begun under results version {history[-1]['results_version']}, and this program has "
+            f"{RESULTS_VERSION}; set `overwrite` to begin again, or go on with the old program."
+        )
+    if changed := changes(history[-1]["versions"], now["versions"]):
+        _log.warning("%s goes on at step %s with other versions: %s.", folder, f"{step:,}", changed)
+        history.append(now | {"step": step})
+    return history
+
+
+def _train(config: TrainConfig, held: Callable[[], bool], asked: Callable[[], int | None]) -> None:
+    folder = config.folder
+    before = _found(config)
+    history = _history(folder, before)
+    write_config(config, history)
     torch.set_num_threads(config.threads)
     model = make_model(config)
-    events = EventWriter(config, folder, before["events"])
-    progress = ProgressFile(folder / "progress.csv", list(before["progress"]))
+    events = EventWriter(config, folder, before.extra["events"] if before else {})
+    progress = ProgressFile(folder / PROGRESS, list(before.extra["progress"]) if before else [])
     model.set_logger(Logger(str(folder), [progress, events.format]))
-    evaluations = PeriodicEvaluation(config, folder, events, progress.rows, before)
-    if resumed:
-        restore_checkpoint(checkpoint, model)
-    model.learn(
-        config.hyper.total_timesteps - model.num_timesteps,
-        CallbackList([evaluations, RolloutLogs(config), ProgressBar(config, evaluations)]),
-        log_interval=None,  # type: ignore[arg-type]  # RolloutLogs counts from the beginning of the run
-        reset_num_timesteps=False,
-    )
+    evaluations = PeriodicEvaluation(config, folder, events, progress.rows, history, before)
+    if before:
+        restore(before, model)
+    guard, bar = Guard(folder, held), ProgressBar(config, evaluations)
+    stop = Stop(config, asked, evaluations.leave_checkpoint)
+    try:
+        with guard.watching():
+            model.learn(
+                config.hyper.total_timesteps - model.num_timesteps,
+                CallbackList([guard, evaluations, stop, RolloutLogs(config), bar]),
+                log_interval=None,  # type: ignore[arg-type]  # RolloutLogs counts from the beginning of the run
+                reset_num_timesteps=False,
+            )
+    except RunFailed as failure:
+        record = {"failed": _now(), "step": model.num_timesteps, "reason": failure.reason, "values": failure.values}
+        write_json(folder / FAILED, record)
+        raise
+    finally:
+        bar.close()
     evaluations.evaluate()
     events.close()
-    seconds = evaluations.training_seconds
-    rows, select = evaluations.rows, config.select
-    if select == "last":
-        write_weights(folder / MODEL, model.policy)
-    else:
-        write_whole(folder / MODEL, (folder / BEST).read_bytes())
+    _finish(config, model, evaluations)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _finish(config: TrainConfig, model: RoutedPPO, evaluations: PeriodicEvaluation) -> None:
+    """Write the model that counts and the completion record; killed before that, a run goes on from its checkpoint."""
+    rows, select, seconds = evaluations.rows, config.select, evaluations.training_seconds
+    write_weights(config.folder / MODEL, evaluations.best if select != "last" else model.policy.state_dict())
     record = {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": _now(),
+        "results_version": RESULTS_VERSION,
         "steps": model.num_timesteps,
         "seconds": round(seconds, 1),
         "steps_per_second": round(model.num_timesteps / seconds),
@@ -109,15 +199,15 @@ def _train(config: TrainConfig) -> None:
         "selected_step": int(rows[chosen(rows, select)]["step"]),
         "labels": ledger(config.method_row, model.episodes_observed, labels_spent(rows, select)),
     }
-    write_json(folder / FINISHED, record)
-    for path in (checkpoint, folder / BEST):  # needed until here, should this process be killed
-        path.unlink(missing_ok=True)
+    write_finished(config.folder, record)
+    for path in left_behind(config.folder):
+        path.unlink()
 
 
 def finished_run(config: TrainConfig) -> Run:
-    """The run of a config: read from its folder if it has finished there, else trained.
+    """The run of a config: read from its folder if it has finished there, else trained or gone on with.
 
     Raises:
-        RequestError: as :func:`train`, and if the folder holds a finished run of another config.
+        as :func:`train`.
     """
-    return load_run(config.folder) if is_finished(config) else train(config)
+    return train(replace(config, resume=True, overwrite=False))

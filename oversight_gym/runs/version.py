@@ -1,7 +1,9 @@
-"""What a run's numbers depend on beside its config: the results version, and the commit of the code."""
+"""What a run's numbers depend on beside its config: the results version, the commit of the code, the libraries."""
 
+import platform
 import subprocess
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS_VERSION = 2
@@ -24,3 +26,23 @@ def commit() -> str:
         return git("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+")
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+_PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-baselines3", "torch")
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that decides a run's numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "commit": commit()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def changes(before: dict[str, str], now: dict[str, str]) -> str:
+    """What has another version now, in words; empty where all are the same."""
+    names = (name for name in {**before, **now} if before.get(name) != now.get(name))
+    return ", ".join(f"{name} {before.get(name) or 'unknown'} (now {now.get(name) or 'unknown'})" for name in names)

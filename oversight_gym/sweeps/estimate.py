@@ -1,13 +1,13 @@
 """How long a sweep will take and what it leaves on disk, from what its runs have cost so far or from a probe."""
 
-import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.folder import FINISHED, MODEL
+from oversight_gym.runs.contents import MODEL
+from oversight_gym.runs.record import finished_record
 from oversight_gym.sweeps.local import Job, run_locally
 
 PROBED_ROLLOUTS = 3
@@ -40,7 +40,7 @@ class Cost:
 
 def _cost(folder: Path, config: TrainConfig, seconds: float | None = None) -> Cost:
     """From a finished run; ``seconds``: of its process from start to end."""
-    record = json.loads((folder / FINISHED).read_text())
+    record = finished_record(folder)
     evaluations = config.evaluations + 1
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     model = (folder / MODEL).stat().st_size

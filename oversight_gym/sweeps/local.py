@@ -3,6 +3,7 @@
 import queue
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.contents import FAILED
 from oversight_gym.sweeps.worker import run_in_process
 
 
@@ -43,9 +45,18 @@ class Attempt(NamedTuple):
     where: str = ""
     reason: str = ""
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the run has marked itself as failed, so that another try would end likewise."""
+        return (self.job.config.folder / FAILED).exists()
+
+
+GRACE = 20.0
+"""Seconds that runs have to leave a checkpoint when they are to stop."""
+
 
 def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
-    """Train all jobs, ``workers`` at a time; yields each as it ends. Stopping early kills what still runs."""
+    """Train all jobs, ``workers`` at a time; yields each as it ends. Stopping early ends what runs, at a checkpoint."""
     ended: queue.Queue[Attempt] = queue.Queue()
     running: set[subprocess.Popen[str]] = set()
     stopping = threading.Event()
@@ -71,5 +82,19 @@ def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
                 yield ended.get()
         finally:
             stopping.set()
-            for process in list(running):
-                process.kill()  # no effect on those that have ended
+            _stop(list(running))
+
+
+def _stop(processes: "list[subprocess.Popen[str]]") -> None:
+    """End processes, by force those that have not ended by themselves in time; no effect on those that have ended."""
+    deadline = time.monotonic() + GRACE
+    try:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for process in processes:
+            process.kill()

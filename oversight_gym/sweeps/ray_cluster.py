@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_whole
-from oversight_gym.runs.folder import FINISHED
+from oversight_gym.runs.contents import FAILED, FINISHED
 from oversight_gym.sweeps.local import Attempt, Job
 from oversight_gym.sweeps.worker import run_in_process
 
@@ -110,7 +110,7 @@ def _take(job: Job, ready: Any) -> Attempt:
         returned: _Returned = ray.get(ready)
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.log.write_text(returned.log)
-        if returned.succeeded and returned.files:
+        if returned.succeeded or FAILED in returned.files:
             _write_files(job.config.folder, returned.files)
     except (ray.exceptions.RayError, OSError) as error:
         return Attempt(job, False, reason=str(error))

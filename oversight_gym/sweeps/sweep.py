@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_json
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import is_finished
+from oversight_gym.runs.lock import locked
 from oversight_gym.sweeps.estimate import Cost, costs_of
 from oversight_gym.sweeps.local import Attempt, Job, run_locally
 from oversight_gym.sweeps.observer import Observer, Plan
@@ -29,13 +30,29 @@ def _plain(sweep: SweepConfig) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(sweep).items()}
 
 
-def _remembered(sweep: SweepConfig) -> dict[str, Cost]:
+def _earlier_plan(path: Path) -> dict[str, Any]:
+    """What an earlier call has planned, empty if there was none.
+
+    Raises:
+        RequestError: if the file is somebody else's, who would lose it.
+    """
+    try:
+        plan = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        plan = None
+    if not isinstance(plan, dict) or not {"sweep", "costs"} <= plan.keys():
+        raise RequestError(f"{path} was not written by a sweep; choose another `out`.")
+    return plan
+
+
+def _remembered(sweep: SweepConfig, plan: dict[str, Any]) -> dict[str, Cost]:
     """Costs found by an earlier call of the same sweep."""
     try:
-        plan = json.loads((sweep.out / PLAN).read_text())
         same = (plan["sweep"]["preset"], tuple(plan["sweep"]["set"])) == (sweep.preset, sweep.set)
         return {method: Cost(**cost) for method, cost in plan["costs"].items()} if same else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return {}
 
 
@@ -48,23 +65,24 @@ def _execute(sweep: SweepConfig, jobs: list[Job]) -> Iterator[Attempt]:
 def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
     """Train every run of a sweep that has not finished yet.
 
-    A failed run is retried once. Killed at any moment, a sweep loses no finished run and at most the steps since
-    each run's last checkpoint.
+    A failed run is retried once, unless it has diverged; a finished one with a damaged file is trained again. Killed at
+    any moment, a sweep loses no finished run and at most the steps since each run's last checkpoint.
 
     Args:
         config: what to sweep over.
         observer: hears of the plan and of every run that ends.
 
     Returns:
-        The second attempts of the runs that failed twice.
+        The last attempt of each run that failed.
 
     Raises:
-        RequestError: if the folder holds other runs or is in use, the disk too small, or Ray missing.
+        RequestError: if the folder holds other runs, a ``sweep.json`` of another program's or is in use, the disk too
+            small, or Ray missing.
     """
     runs = runs_of(config)
     try:
         config.out.mkdir(parents=True, exist_ok=True)
-        with FileLock(config.out / ".lock", timeout=0):
+        with locked(config.out, patience=0):
             return _sweep(config, runs, observer)
     except Timeout:
         raise RequestError(f"{config.out} is being swept by another process; wait for it.") from None
@@ -73,7 +91,7 @@ def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
 
 
 def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], observer: Observer) -> list[Attempt]:
-    plan = _plan(config, runs)
+    plan = _plan(config, runs, _earlier_plan(config.out / PLAN))
     observer.planned(plan)
     if plan.estimated and plan.bytes > (free := shutil.disk_usage(config.out).free):
         needed = f"{plan.bytes / 1e6:,.0f}"
@@ -90,16 +108,18 @@ def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], observer: Observer
     observer.began(progress)
     try:
         failed = _attempt(config, jobs, progress, observer, again=True)
-        return _attempt(config, [attempt.job for attempt in failed], progress, observer, again=False)
+        diverged = [attempt for attempt in failed if attempt.diverged]
+        rest = [attempt.job for attempt in failed if not attempt.diverged]
+        return diverged + _attempt(config, rest, progress, observer, again=False)
     finally:
         observer.ended()
 
 
-def _plan(config: SweepConfig, runs: dict[str, TrainConfig]) -> Plan:
+def _plan(config: SweepConfig, runs: dict[str, TrainConfig], earlier: dict[str, Any]) -> Plan:
     slots = connect(config.address, config.workers) if config.executor == "ray" else config.workers
     todo = {name: run for name, run in runs.items() if not is_finished(run)}
     finished = [run for name, run in runs.items() if name not in todo]
-    known = _remembered(config)
+    known = _remembered(config, earlier)
     found = costs_of(finished, [run for run in todo.values() if run.method not in known], config.workers)
     return Plan(config, runs, todo, known | found, slots)
 
@@ -115,5 +135,5 @@ def _attempt(
         else:
             failed.append(attempt)
             progress.failed(attempt.job.name)
-        observer.tried(attempt, progress, again and not attempt.succeeded)
+        observer.tried(attempt, progress, again and not attempt.succeeded and not attempt.diverged)
     return failed

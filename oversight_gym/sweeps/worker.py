@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.stopping import Interrupted, RunFailed
 
 Started = Callable[["subprocess.Popen[str]"], None]
 
@@ -57,7 +58,7 @@ def _die_with(parent: TextIO) -> None:
 
 
 def main() -> None:
-    """Train the run, and end in one sentence where it cannot be."""
+    """Train the run, and end in one sentence where it cannot be; the status is as that of the command ``train``."""
     values = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with, args=[sys.stdin], daemon=True).start()
     from oversight_gym.runs.train import finished_run
@@ -69,6 +70,12 @@ def main() -> None:
     except RequestError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except RunFailed as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(1)
+    except Interrupted as end:
+        print(end, file=sys.stderr)
+        sys.exit(end.status)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from oversight_gym.runs.folder import versions
+from oversight_gym.runs.version import versions
 
 REPEATS = 5
 

@@ -1,0 +1,81 @@
+"""What lies in a run folder: the names of its files, which of them the program wrote, and how they are read."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from oversight_gym.envs import RequestError
+
+CONFIG, MODEL, FINISHED, FAILED = "config.json", "model.safetensors", "finished.json", "failed.json"
+CHECKPOINT = "checkpoint.safetensors"
+EVALUATIONS, PROGRESS, EVENTS = "evaluations.csv", "progress.csv", "events.out.tfevents.*"
+WEIGHTS = "weights"
+KEPT = f"{WEIGHTS}/step={'[0-9]' * 12}.safetensors"
+PARTS, LOCK = ".*.part", ".lock"
+_DRAWN = ("steering.*", "steering-scale-*.*", "map.*")
+_KINDS = {".csv", ".json", ".png", ".svg", ".gif"}
+_TRAINED = (FINISHED, FAILED, CHECKPOINT, "best.safetensors", MODEL, EVALUATIONS, PROGRESS, EVENTS, KEPT, PARTS)
+"""Of the training, the completion record first: what remains when the rest is deleted never looks finished."""
+
+
+def weights_name(step: int) -> str:
+    """The file that keeps the weights of a training step."""
+    return f"{WEIGHTS}/step={step:012d}.safetensors"
+
+
+def check_ordinary(path: Path, folder: Path) -> None:
+    """Refuse what is no ordinary file of its own, and a name that leads out of its folder.
+
+    Args:
+        path: a file below ``folder`` that exists.
+        folder: a run folder; it may itself be reached by a symbolic link.
+
+    Raises:
+        RequestError: if the file, or a folder between, is a symbolic link, a pipe or the like.
+    """
+    inside = path.relative_to(folder) if path.is_relative_to(folder) else Path("..")
+    above = [folder / part for part in inside.parents if part != Path()]
+    if ".." in inside.parts or not (stat.S_ISREG(path.lstat().st_mode) and all(map(_is_own_folder, above))):
+        raise RequestError(f"{path} is a link or no ordinary file, which no run writes; remove it.")
+
+
+def _is_own_folder(path: Path) -> bool:
+    return stat.S_ISDIR(path.lstat().st_mode)
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The files that the program writes to a run folder, in the order in which to delete them.
+
+    Raises:
+        RequestError: if one of them is something else.
+    """
+    found = [path for pattern in _TRAINED for path in sorted(folder.glob(pattern))]
+    found += [path for pattern in _DRAWN for path in sorted(folder.glob(pattern)) if path.suffix in _KINDS]
+    for path in found:
+        check_ordinary(path, folder)
+    if (folder / WEIGHTS).is_symlink():
+        raise RequestError(f"{folder / WEIGHTS} is a link, which no run writes; remove it.")
+    return found
+
+
+def left_behind(folder: Path) -> Iterator[Path]:
+    """What a process leaves in a finished run's folder that was killed."""
+    for pattern in (CHECKPOINT, "best.safetensors", PARTS):
+        yield from folder.glob(pattern)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder but what a process leaves that was killed while it wrote its first file."""
+    return all(path.match(PARTS) or path.name == LOCK for path in folder.iterdir())
+
+
+def read_ordinary(folder: Path, name: str) -> bytes:
+    """The content of one of a run folder's own files.
+
+    Raises:
+        RequestError: as :func:`check_ordinary`.
+        OSError: if it cannot be read.
+    """
+    path = folder / name
+    check_ordinary(path, folder)
+    return path.read_bytes()
