@@ -18,6 +18,7 @@ import torch
 from oversight_gym.cli.main import main
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run
+from oversight_gym.runs.record import write_finished
 from oversight_gym.runs.train import train
 from oversight_gym.sweeps.plan import SweepConfig
 from oversight_gym.sweeps.sweep import sweep
@@ -129,6 +130,7 @@ def copy_as(
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    write_finished(target, json.loads((target / "finished.json").read_text()))  # with the digests of the new files
 
 
 NAIVE = [0.1, 0.2, 0.3, 0.4, 0.9]
