@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import command, tiniest_config, tiniest_words
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from test_resume import curves, table
 
 from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
@@ -23,6 +23,7 @@ from oversight_gym.envs import RequestError
 from oversight_gym.runs.contents import CHECKPOINT, CONFIG, FAILED, FINISHED, LOCK, MODEL
 from oversight_gym.runs.folder import Run, load_run, stored_versions
 from oversight_gym.runs.lock import locked
+from oversight_gym.runs.record import write_finished
 from oversight_gym.runs.stopping import Interrupted, RunFailed
 from oversight_gym.runs.train import train
 
@@ -52,12 +53,18 @@ def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if "events" not in path.name}
 
 
+def difference(one: Path, other: Path) -> list[str]:
+    """What is not the same of two finished runs, or was left behind."""
+    weights = [name for name in names(other) if name.endswith(".safetensors")]
+    found = [f"{name} differs" for name in weights if (one / name).read_bytes() != (other / name).read_bytes()]
+    tables = ("evaluations.csv", "progress.csv")
+    found += [f"{name} differs" for name in tables if table(one / name) != table(other / name)]
+    found += ["the curves differ"] * (curves(one) != curves(other))
+    return found + [f"{name} is not in both" for name in names(one) ^ names(other)]
+
+
 def assert_same_run(one: Path, other: Path) -> None:
-    assert (one / MODEL).read_bytes() == (other / MODEL).read_bytes()
-    for name in ("evaluations.csv", "progress.csv"):
-        assert table(one / name) == table(other / name)
-    assert curves(one) == curves(other)
-    assert names(one) == names(other)
+    assert difference(one, other) == []
 
 
 # ---- interrupted, resumed ------------------------------------------------------------------------------------------
@@ -314,3 +321,64 @@ def test_the_command_line_says_in_one_sentence_that_training_diverged(tmp_path: 
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "training diverged by step 128" in ended.stderr
+
+
+# ---- the same once more --------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_verified_by_training_it_once_more(tiniest_run: Run) -> None:
+    done = command("verify", tiniest_run.folder)
+    assert done.returncode == 0, done.stderr
+    assert "its weights give the figures that are stored" in done.stdout
+    assert "the same weights, bit for bit" in done.stdout
+
+
+def test_a_run_of_other_versions_is_verified_by_its_figures(tiniest_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tiniest_run.folder, folder)
+    stored = json.loads((folder / CONFIG).read_text())
+    stored["versions"]["torch"] = "1.0"
+    stored["config"]["seed"] = 1  # the weights of another seed stand for those of other versions
+    (folder / CONFIG).write_text(json.dumps(stored))
+    write_finished(folder, tiniest_run.record)
+    done = command("verify", folder)
+    assert done.returncode == 0, done.stdout
+    assert "with other versions (torch 1.0 (now" in done.stdout
+    assert "and 0.1 is allowed" in done.stdout
+    assert command("verify", folder, "--within", 1e-9).returncode == 1
+    stored["versions"] = json.loads((tiniest_run.folder / CONFIG).read_text())["versions"]
+    (folder / CONFIG).write_text(json.dumps(stored))
+    write_finished(folder, tiniest_run.record)
+    done = command("verify", folder)
+    assert done.returncode == 1
+    assert "with the same versions" in done.stdout
+
+
+def test_weights_that_do_not_give_the_stored_figures_are_noticed(tiniest_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tiniest_run.folder, folder)
+    weights = load_file(folder / MODEL)
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, folder / MODEL)
+    write_finished(folder, tiniest_run.record)
+    done = command("verify", folder, "--no-repeat")
+    assert done.returncode == 1
+    assert "than is stored" in done.stdout
+
+
+def test_a_run_is_repeated_from_its_folder(tiniest_run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(tiniest_run.folder, source)
+    done = command("train", "--from", source / CONFIG, "--run-dir", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    assert_same_run(tmp_path / "again", tiniest_run.folder)
+    done = command("train", "--from", source, "--run-dir", tmp_path / "other", "--gamma", 0.5)
+    assert done.returncode == 0, done.stderr
+    assert load_run(tmp_path / "other").config.differences(tiniest_run.config) == {"gamma": (0.5, 0.97)}
+    refused = command("train", "--from", source, "--preset", "fast")
+    assert refused.returncode == 2
+    assert "give one of them" in refused.stderr
+    stored = json.loads((source / CONFIG).read_text()) | {"results_version": 1}
+    (source / CONFIG).write_text(json.dumps(stored))
+    write_finished(source, tiniest_run.record)
+    noted = command("train", "--from", source, "--run-dir", tmp_path / "old")
+    assert "has results version 1 and this program" in noted.stderr

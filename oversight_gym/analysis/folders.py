@@ -1,7 +1,6 @@
 """Results from run folders, read from their small files alone."""
 
 import csv
-import io
 from pathlib import Path
 
 from oversight_gym.analysis.results import Reading, Result
@@ -10,6 +9,7 @@ from oversight_gym.files import printable
 from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FINISHED
 from oversight_gym.runs.folder import stored_config
 from oversight_gym.runs.record import finished_record, parsed, read_file
+from oversight_gym.runs.rows import read_evaluations
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error)
 """What reading a broken file can raise."""
@@ -42,8 +42,7 @@ def _read(folder: Path, select: str | None) -> Result:
         if not (folder / name).is_file():
             raise RequestError(f"it has no file {name}")
     config = stored_config(folder)
-    table = csv.DictReader(io.StringIO(read_file(folder, EVALUATIONS).decode(), newline=""))
-    rows = tuple({key: float(value) for key, value in row.items() if value} for row in table)
+    rows = tuple(read_evaluations(folder))
     beginning, end = parsed(read_file(folder, CONFIG), folder / CONFIG), finished_record(folder)
     return Result(
         config,

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "map": (looking.MapOptions, looking.map_),
     "watch": (looking.WatchOptions, looking.watch),
     "play": (looking.PlayOptions, looking.play),
+    "verify": (training.VerifyOptions, training.verify),
     "methods": (training.MethodsOptions, training.methods),
     "sweep": (SweepConfig, _sweep),
     "compare": (comparing.CompareOptions, comparing.compare),

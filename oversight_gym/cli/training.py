@@ -72,6 +72,36 @@ def train(options: TrainOptions) -> None:
 
 
 @dataclass(frozen=True)
+class VerifyOptions(PluginOptions):
+    """Check that a run is what its folder says, and train it once more in a scratch folder to compare."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    repeat: bool = True
+    """Train it once more; without, only the files and the figures of the weights are checked."""
+    within: float = 0.1
+    """Largest difference of a return or a probability that is allowed where other versions trained the run."""
+
+
+def verify(options: VerifyOptions) -> None:
+    """Print what holds; exits with status 1 if something does not."""
+    from oversight_gym.cli.common import set_threads
+    from oversight_gym.runs.folder import load_run
+    from oversight_gym.runs.verify import verify_training, verify_weights
+
+    run = load_run(options.run)
+    set_threads(run.config.threads)
+    verdict = verify_weights(run)
+    print(verdict.sentence)
+    if verdict.holds and options.repeat:
+        print(f"Training it once more; the first time took {run.record['seconds']:.0f} s.", flush=True)
+        verdict = verify_training(run, options.within)
+        print(verdict.sentence)
+    if not verdict.holds:
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
 class MethodsOptions(PluginOptions):
     """List the oversight methods: what each rewards, trains on, routes and is used with."""
 

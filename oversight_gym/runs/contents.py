@@ -11,10 +11,12 @@ CHECKPOINT = "checkpoint.safetensors"
 EVALUATIONS, PROGRESS, EVENTS = "evaluations.csv", "progress.csv", "events.out.tfevents.*"
 WEIGHTS = "weights"
 KEPT = f"{WEIGHTS}/step={'[0-9]' * 12}.safetensors"
-PARTS, LOCK = ".*.part", ".lock"
+PART, LOCK = ".*.part", ".lock"
+PARTS = (PART, f"{WEIGHTS}/{PART}")
+"""Files that a process has left which was killed while it wrote them."""
 _DRAWN = ("steering.*", "steering-scale-*.*", "map.*")
 _KINDS = {".csv", ".json", ".png", ".svg", ".gif"}
-_TRAINED = (FINISHED, FAILED, CHECKPOINT, "best.safetensors", MODEL, EVALUATIONS, PROGRESS, EVENTS, KEPT, PARTS)
+_TRAINED = (FINISHED, FAILED, CHECKPOINT, "best.safetensors", MODEL, EVALUATIONS, PROGRESS, EVENTS, KEPT, *PARTS)
 """Of the training, the completion record first: what remains when the rest is deleted never looks finished."""
 
 
@@ -59,14 +61,14 @@ def own_files(folder: Path) -> list[Path]:
 
 
 def left_behind(folder: Path) -> Iterator[Path]:
-    """What a process leaves in a finished run's folder that was killed."""
-    for pattern in (CHECKPOINT, "best.safetensors", PARTS):
+    """What a process leaves in a finished run's folder that was killed, but for its lock."""
+    for pattern in (CHECKPOINT, "best.safetensors", *PARTS):
         yield from folder.glob(pattern)
 
 
 def is_empty(folder: Path) -> bool:
     """Whether there is nothing in a folder but what a process leaves that was killed while it wrote its first file."""
-    return all(path.match(PARTS) or path.name == LOCK for path in folder.iterdir())
+    return all(path.match(PART) or path.name == LOCK for path in folder.iterdir())
 
 
 def read_ordinary(folder: Path, name: str) -> bytes:

@@ -1,7 +1,13 @@
 """The rows of ``evaluations.csv``: every figure of one evaluation, by gate and oversight pattern."""
 
+import csv
+import io
+from pathlib import Path
+
 from oversight_gym.evaluation.figures import Evaluation
 from oversight_gym.evaluation.selection import Row
+from oversight_gym.runs.contents import EVALUATIONS
+from oversight_gym.runs.record import read_file
 
 
 def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) -> Row:
@@ -24,3 +30,14 @@ def at_gate(row: Row, gate: str) -> Row:
     """The figures of a row at one gate, mixed and per pattern."""
     prefix = f"{gate}/"
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
+
+
+def read_evaluations(folder: Path) -> list[Row]:
+    """The rows of a run's ``evaluations.csv``.
+
+    Raises:
+        RequestError: if the file is missing or damaged.
+        ValueError: if one from before there were digests holds something else.
+    """
+    table = csv.DictReader(io.StringIO(read_file(folder, EVALUATIONS).decode(), newline=""))
+    return [{key: float(value) for key, value in row.items() if value} for row in table]

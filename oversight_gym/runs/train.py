@@ -20,7 +20,7 @@ from oversight_gym.files import write_json
 from oversight_gym.runs.build import make_model
 from oversight_gym.runs.checkpoint import Checkpoint, read_checkpoint, restore
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED, MODEL, PARTS, PROGRESS, left_behind
+from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED, LOCK, MODEL, PARTS, PROGRESS, left_behind
 from oversight_gym.runs.events import EventWriter
 from oversight_gym.runs.folder import (
     Run,
@@ -103,7 +103,7 @@ def train(config: TrainConfig) -> Run:
 def _tidy(folder: Path) -> None:
     """Remove what a killed process has left in a finished run's folder, if it can be written."""
     with suppress(OSError, Timeout):
-        if any(left_behind(folder)):
+        if (folder / LOCK).exists() or any(left_behind(folder)):
             with locked(folder, patience=0):
                 for path in left_behind(folder) if (folder / FINISHED).exists() else ():
                     path.unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def _found(config: TrainConfig) -> Checkpoint | None:
         return None
     checkpoint = read_checkpoint(folder / CHECKPOINT)
     check_same(config, TrainConfig.from_json(checkpoint.extra["config"]), folder)
-    for path in folder.glob(PARTS):
+    for path in (path for pattern in PARTS for path in folder.glob(pattern)):
         path.unlink()
     return checkpoint
 
