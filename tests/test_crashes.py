@@ -1,4 +1,4 @@
-"""Whatever breaks in the middle of a run: the process, the disk, the folder. Nothing is lost, and a sentence says why."""
+"""Whatever breaks in the middle of a run - the process, the disk, the folder - loses nothing and is named."""
 
 import json
 import os

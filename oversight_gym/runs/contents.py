@@ -1,7 +1,6 @@
 """What lies in a run folder: the names of its files, which of them the program wrote, and how they are read."""
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from oversight_gym.envs import RequestError
@@ -45,25 +44,35 @@ def _is_own_folder(path: Path) -> bool:
     return stat.S_ISDIR(path.lstat().st_mode)
 
 
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """What a pattern finds in a run folder, links that lead nowhere included."""
+    where = folder / Path(pattern).parent
+    return sorted(path for path in where.iterdir() if path.match(pattern)) if where.is_dir() else []
+
+
 def own_files(folder: Path) -> list[Path]:
     """The files that the program writes to a run folder, in the order in which to delete them.
 
     Raises:
         RequestError: if one of them is something else.
     """
-    found = [path for pattern in _TRAINED for path in sorted(folder.glob(pattern))]
-    found += [path for pattern in _DRAWN for path in sorted(folder.glob(pattern)) if path.suffix in _KINDS]
-    for path in found:
-        check_ordinary(path, folder)
     if (folder / WEIGHTS).is_symlink():
         raise RequestError(f"{folder / WEIGHTS} is a link, which no run writes; remove it.")
-    return found
+    found = [path for pattern in (CONFIG, *_TRAINED) for path in _matching(folder, pattern)]
+    found += [path for pattern in _DRAWN for path in _matching(folder, pattern) if path.suffix in _KINDS]
+    for path in found:
+        check_ordinary(path, folder)
+    return [path for path in found if path.name != CONFIG]
 
 
-def left_behind(folder: Path) -> Iterator[Path]:
+def left_behind(folder: Path) -> list[Path]:
     """What a process leaves in a finished run's folder that was killed, but for its lock."""
-    for pattern in (CHECKPOINT, "best.safetensors", *PARTS):
-        yield from folder.glob(pattern)
+    return [path for pattern in (CHECKPOINT, "best.safetensors", *PARTS) for path in _matching(folder, pattern)]
+
+
+def half_written(folder: Path) -> list[Path]:
+    """What a process leaves that was killed while it wrote a file."""
+    return [path for pattern in PARTS for path in _matching(folder, pattern)]
 
 
 def is_empty(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from oversight_gym.files import write_json
 from oversight_gym.runs.build import make_model
 from oversight_gym.runs.checkpoint import Checkpoint, read_checkpoint, restore
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED, LOCK, MODEL, PARTS, PROGRESS, left_behind
+from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED, LOCK, MODEL, PROGRESS, half_written, left_behind
 from oversight_gym.runs.events import EventWriter
 from oversight_gym.runs.folder import (
     Run,
@@ -121,7 +121,7 @@ def _found(config: TrainConfig) -> Checkpoint | None:
         return None
     checkpoint = read_checkpoint(folder / CHECKPOINT)
     check_same(config, TrainConfig.from_json(checkpoint.extra["config"]), folder)
-    for path in (path for pattern in PARTS for path in folder.glob(pattern)):
+    for path in half_written(folder):
         path.unlink()
     return checkpoint
 
