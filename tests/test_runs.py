@@ -152,7 +152,7 @@ def test_bad_requests_end_in_a_sentence_and_a_status(words: list[str], mend: str
         ("config.json", b'{"config": {"method": "routing", "colour": 3}}', "'colour' is not a training setting"),
         ("config.json", b'{"config": {"learning_rat": 3}}', "the nearest is 'learning_rate'"),
         ("config.json", b'{"config": {"anneal": "False"}}', "anneal is 'False'; give true or false"),
-        ("config.json", b'{"config": {"layers": [64, "a"]}}', r"layers is \[64, 'a'\]; give an integer at \[1\]"),
+        ("config.json", b'{"config": {"layers": [64, "a"]}}', r"layers is \[64, 'a'\]; give a list, each an integer"),
         ("config.json", b'{"config": [1]}', "is broken"),
         ("config.json", b'{"other": 1}', "is broken"),
         ("model.safetensors", None, "no model.safetensors"),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from test_resume import curves, table
 
 from oversight_gym.envs import RequestError
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.contents import FINISHED
+from oversight_gym.runs.contents import CHECKPOINT, CONFIG, FINISHED, LOCK, MODEL
 from oversight_gym.runs.folder import load_run
 from oversight_gym.sweeps.estimate import Cost
 from oversight_gym.sweeps.local import Job, run_locally
@@ -173,6 +174,7 @@ def wait_until_gone(processes: list[int]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_driver_killed_at_twenty_moments_loses_nothing(undisturbed: Path, tmp_path: Path) -> None:
     out, rng, kept = tmp_path / "out", random.Random(0), []
     for _ in range(20):
@@ -189,17 +191,78 @@ def test_a_driver_killed_at_twenty_moments_loses_nothing(undisturbed: Path, tmp_
     assert_same_results(out, undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_driver_takes_its_workers_along(number: int, tmp_path: Path) -> None:
-    with start(tmp_path / "out") as driver:
-        workers = wait_for_a_run(driver, tmp_path / "out")
-        driver.send_signal(number)
-        said = driver.communicate()[1]
+def test_a_killed_driver_takes_its_workers_along_and_loses_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with start(out) as driver:
+        workers = wait_for_a_run(driver, out)
+        driver.kill()
     assert workers
     wait_until_gone(workers)
-    assert driver.returncode == (130 if number == signal.SIGINT else -number)
-    assert ("the same command goes on" in said) == (number == signal.SIGINT)
+    assert sweep(tiny(out)) == []
+    assert_same_results(out, undisturbed)
+    assert leftovers(out) == []
+
+
+def leftovers(out: Path) -> list[Path]:
+    """Files that no finished sweep has."""
+    return [path for path in out.rglob("*") if path.suffix == ".part" or path.name in (CHECKPOINT, LOCK)]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_driver_lets_its_workers_leave_checkpoints(number: int, status: int, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with start(out) as driver:
+        workers = wait_for_a_run(driver, out)
+        driver.send_signal(number)
+        said = driver.communicate()[1]
+    wait_until_gone(workers)
+    assert driver.returncode == status
+    assert "the same command goes on where it stopped" in said
     assert "Traceback" not in said
+    logs = [path.read_text() for path in (out / "logs").iterdir()]
+    assert any("stopped at step" in text or not text for text in logs)
+    for name in (path.parent for path in out.rglob(CONFIG)):
+        assert (name / CHECKPOINT).exists() or (name / FINISHED).exists() or not list(name.glob("*.safetensors"))
+    assert not list(out.rglob(LOCK))
+
+
+def test_a_sweep_heals_finished_runs_that_are_damaged(undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    model, cut, flipped, whole = (out / name for name in finished(out))
+    (model / MODEL).unlink()
+    (cut / MODEL).write_bytes((cut / MODEL).read_bytes()[:1000])
+    (flipped / "evaluations.csv").write_text((flipped / "evaluations.csv").read_text().replace("4096", "4097"))
+    before = (whole / MODEL).stat().st_mtime_ns
+    done = command(*words(tiny(out)))
+    assert done.returncode == 0, done.stdout
+    assert "4 runs, 1 of them finished" in done.stdout
+    assert_same_results(out, undisturbed)
+    assert (whole / MODEL).stat().st_mtime_ns == before
+    logs = [path.read_text() for path in (out / "logs").iterdir()]
+    assert sum("It is trained again now" in text for text in logs) == 3
+
+
+def test_a_sweep_leaves_a_file_alone_that_it_has_not_written(tmp_path: Path) -> None:
+    for content in ("precious", "[1]", '{"sweep": 1}', "[" * 100_000):
+        (tmp_path / "sweep.json").write_text(content)
+        done = command(*words(tiny(tmp_path)))
+        assert done.returncode == 2
+        assert "was not written by a sweep" in done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["sweep.json"]
+        assert (tmp_path / "sweep.json").read_text() == content
+
+
+def test_a_run_that_diverges_is_reported_once_and_the_others_go_on(tmp_path: Path) -> None:
+    rates = (*TINY, "learning_rate=0.001,1e30")
+    for _ in range(2):  # the second call knows
+        done = command(*words(tiny(tmp_path, methods=("naive",), oversight=(0.3,), set=rates)))
+        assert done.returncode == 1
+        assert "learning_rate=1e+30/seed=0 failed" in done.stdout
+        assert "training diverged by step 1,024" in done.stdout
+        assert "to be tried once more" not in done.stdout
+        assert "1 of 2 runs failed" in done.stdout
+        assert len(finished(tmp_path)) == 1
 
 
 def test_a_killed_worker_is_retried_once(undisturbed: Path, tmp_path: Path) -> None:
