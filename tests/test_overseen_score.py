@@ -11,7 +11,7 @@ from worlds import WORLDS
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.oversight.processes import pattern_flags
 from oversight_gym.evaluation.figures import Evaluation, evaluate
-from oversight_gym.evaluation.validation import Played, overseen_score, score
+from oversight_gym.evaluation.validation import Played, overseen_score, scores
 
 GAMMA = 0.97
 Array = np.ndarray[Any, Any]
@@ -98,17 +98,20 @@ def what_can_be_estimated(found: Evaluation, config: EnvConfig) -> float:
 
 
 def test_the_rule_by_which_looking_stops_has_no_bias() -> None:
-    """Every course that eight episodes can take, weighed by its chance, against the true mean."""
-    chances, worths = np.array([0.6, 0.25, 0.15]), np.array([0.0, 0.9, -2.0])  # unlabelled, two sorts of label
-    for labels in (2, 3, 4, 9):
-        expected, most = 0.0, 0
-        for course in product(range(3), repeat=8):
-            kinds = np.array(course)
-            found = score(Played(kinds > 0, worths[kinds]), labels)
-            expected += float(chances[kinds].prod()) * found.value
-            most = max(most, found.labels)
-        assert expected == pytest.approx(float(chances @ worths), abs=1e-12)
-        assert most == min(labels, 8)
+    """Every course that five situations can take, weighed by its chance, against the true means of two policies."""
+    chances, looks = np.array([0.5, 0.2, 0.2, 0.1]), np.array([0, 1, 1, 2])
+    worths = np.array([[0.0, 0.9, -2.0, 0.4], [0.0, 0.0, 1.5, -1.0]])
+    for labels, at_once in ((2, 1), (3, 1), (9, 1), (4, 2), (5, 2), (9, 2), (99, 2)):
+        sorts = np.flatnonzero(looks <= at_once)
+        likely = chances[sorts] / chances[sorts].sum()
+        expected, most = np.zeros(2), 0
+        for course in product(range(len(sorts)), repeat=5):
+            each = sorts[list(course)]
+            found = scores(Played(looks[each], worths[:, each]), labels, at_once)
+            expected += likely[list(course)].prod() * np.array([one.value for one in found])
+            most = max(most, found[0].labels)
+        assert expected == pytest.approx(worths[:, sorts] @ likely, abs=1e-12)
+        assert most == min(labels, 5 * at_once)
 
 
 @pytest.mark.parametrize("oversight", [0.03, 0.1, 0.3])
@@ -120,15 +123,15 @@ def test_the_score_is_unbiased_and_never_spends_more_than_it_may(policy: Policy,
     if policy in IGNORE_OVERSIGHT:
         assert expected == pytest.approx(found.figures("free")["return_start"])
     rng, budget = np.random.default_rng(0), 20
-    scores = [overseen_score(policy, config, "free", GAMMA, budget, rng) for _ in range(50)]
-    values = np.array([one.value for one in scores])
+    tries = [overseen_score(policy, config, "free", GAMMA, budget, rng) for _ in range(50)]
+    values = np.array([one.value for one in tries])
     assert abs(values.mean() - expected) <= 4 * values.std(ddof=1) / np.sqrt(len(values))
-    spent = max(one.labels for one in scores)
+    spent = max(one.labels for one in tries)
     if policy in (upwards, standing_still):
         assert spent < budget  # they hardly ever reach a terminal, and the number of episodes has a limit
     else:
         assert spent == budget
-        assert np.mean([one.error for one in scores]) == pytest.approx(values.std(ddof=1), rel=0.4)
+        assert np.mean([one.error for one in tries]) == pytest.approx(values.std(ddof=1), rel=0.4)
 
 
 def test_a_short_sighted_policy_is_not_flattered() -> None:

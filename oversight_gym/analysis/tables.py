@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich import box
 from rich.table import Table
 
+from oversight_gym.evaluation.choosing import JudgedChoice
 from oversight_gym.evaluation.figures import Evaluation
 from oversight_gym.evaluation.steering import Steering
 
@@ -98,6 +99,17 @@ def steering_table(steering: Steering) -> Table:
         bar = "#" * round(20 * mixed[f"p_{kinds[0]}"])
         ends = name == steering.plain[-1]
         table.add_row(name, *(f"{value:.3f}" for value in values), bar, end_section=ends)
+    return table
+
+
+def choice_table(choice: JudgedChoice) -> Table:
+    """Every candidate: what the supervisor makes of it, and its true return."""
+    table = _table("Choosing the gate by observed outcomes", "candidate")
+    for heading in ("score", "standard error", "true return, nobody looks"):
+        table.add_column(heading, justify="right")
+    for name, score in choice.scores.items():
+        label = f"gate {name}" + " (chosen)" * (name == choice.gate)
+        table.add_row(label, f"{score.value:.3f}", f"{score.error:.3f}", f"{choice.returns[name]:.3f}")
     return table
 
 

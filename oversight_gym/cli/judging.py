@@ -11,6 +11,7 @@ import tyro
 from oversight_gym.cli.common import GATES, PluginOptions, console, set_threads, writing_to
 
 if TYPE_CHECKING:
+    from oversight_gym.evaluation.choosing import JudgedChoice
     from oversight_gym.evaluation.figures import Evaluation
     from oversight_gym.runs.folder import Run
 
@@ -108,14 +109,31 @@ class SteerOptions(PluginOptions):
     """Number of values from 0 to 1."""
     contrast: float = 3.0
     """How far to go on beyond the first expert: its weight is then 1 + this, and the others share minus this."""
+    choose: int | None = None
+    """Choose a gate by the observed outcomes of fresh episodes, within so many labels, and say what it truly costs."""
+    seed: int = 0
+    """Seed of those episodes."""
     threads: int = 1
     """Torch threads."""
+
+
+def _choice(run: "Run", options: SteerOptions) -> "JudgedChoice":
+    """The supervisor's choice of a gate, and what it is worth."""
+    import numpy as np
+
+    from oversight_gym.envs.errors import check_integer
+    from oversight_gym.evaluation.choosing import choose_gate, judge_choice
+
+    env, gamma = run.config.env, run.config.hyper.gamma
+    labels = check_integer("choose", options.choose, 2 * len(env.terminals))
+    rng = np.random.default_rng(check_integer("seed", options.seed, 0))
+    return judge_choice(run.policy, env, choose_gate(run.policy, env, labels, gamma, rng), gamma)
 
 
 def steer(options: SteerOptions) -> None:
     """Sweep the gate, write ``steering.csv``, ``.json`` and ``.png``, and print the table."""
     from oversight_gym.analysis.steering_chart import steering_chart
-    from oversight_gym.analysis.tables import steering_table
+    from oversight_gym.analysis.tables import choice_table, steering_table
     from oversight_gym.evaluation.figures import ceilings
     from oversight_gym.evaluation.steering import steer
     from oversight_gym.files import write_csv, write_json, write_whole
@@ -130,6 +148,9 @@ def steer(options: SteerOptions) -> None:
     stem = "steering" if options.expert_scale is None else f"steering-scale-{options.expert_scale}"
     data = {"run": str(run.folder), "uses_ground_truth": run.config.uses_ground_truth, **steering.to_json()}
     data["ceilings"] = {name: reference.figures(name) for name, reference in references.items()}
+    choice = _choice(run, options) if options.choose is not None else None
+    if choice is not None:
+        data["choice"] = choice.to_json()
     with writing_to(options.out or options.run) as out:
         write_csv(out / f"{stem}.csv", steering.rows())
         write_json(out / f"{stem}.json", data)
@@ -143,4 +164,12 @@ def steer(options: SteerOptions) -> None:
         for end in steering.ends
     )
     shown.print(f"Localisation: {', '.join(ends)}.")
+    if choice is not None:
+        shown.print(choice_table(choice))
+        shown.print("All were tried in the same situations, so their differences vary less than the errors say.")
+        shown.print(
+            f"Chosen: gate {choice.gate}, for {choice.labels} labels. By the ground truth {choice.best} is best; "
+            f"the regret is {choice.regret:.4f}.",
+            soft_wrap=True,
+        )
     shown.print(f"Written: {out / stem}.csv, .json, .png", soft_wrap=True)

@@ -157,8 +157,8 @@ def evaluate(
         policy: an SB3 model or policy, a mixture or steered policy, or a function from observations
             (n, *shape of one) to action probabilities (n, actions).
         config: of the environment; its reward plays no part.
-        gates: names of experts, or ``free`` (the policy as it stands, within ``policy.steer(...)`` as steered); or
-            gates by name.
+        gates: as text, see ``parse_gate``, where ``free`` is the policy as it stands (within ``policy.steer(...)`` as
+            steered); or gates by name.
         gamma: discount per step.
         oversight: probability at which the mixed figures weigh the oversight patterns; the config's own if None.
         deterministic: judge the greedy policy instead of the stochastic one.

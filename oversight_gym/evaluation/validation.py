@@ -1,6 +1,8 @@
 """What the supervisor can find out about a policy: an estimate of its return from the terminals that are observed."""
 
 import math
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ from oversight_gym.envs.errors import check_integer
 from oversight_gym.envs.oversight.outcomes import FIRST_KIND
 from oversight_gym.envs.oversight.processes import pattern_flags
 from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.tables import is_certain
 from oversight_gym.evaluation.probabilities import Query, choose_actions, policy_query
 
 MOST_EPISODES = 200_000
@@ -32,8 +35,8 @@ class Score(NamedTuple):
     Attributes:
         value: the estimated return from the start state.
         error: standard error of that.
-        labels: observed kinds that were spent.
-        episodes: gone through to spend them.
+        labels: observed kinds that were spent, on all policies that were scored together.
+        episodes: of this policy, gone through to spend them.
     """
 
     value: float
@@ -43,38 +46,41 @@ class Score(NamedTuple):
 
 
 class Played(NamedTuple):
-    """What the supervisor could look up of episodes, in the order in which they started.
+    """What the supervisor could look up of episodes of several policies in the same situations, in the order of starts.
 
     Attributes:
-        labelled: shape (n,), bool, whether the kind of terminal was observed.
-        worth: shape (n,), float64: the discounted value of the observed kind over the chance that it is observed;
-            0 where it was not.
+        labels: shape (n,), integers: terminals whose kind was observed. Policies that end a situation on the same one
+            take one label.
+        worth: shape (policies, n), float64: the discounted value of the observed kind over the chance that it is
+            observed; 0 where it was not.
     """
 
-    labelled: NDArray[np.bool_]
+    labels: NDArray[np.intp]
     worth: NDArray[np.float64]
 
 
-def score(played: Played, labels: int) -> Score:
-    """The supervisor goes through episodes in the order in which they started, until the labels are used up.
+def scores(played: Played, labels: int, at_once: int) -> list[Score]:
+    """The supervisor goes through situations in the order in which they started, until the labels are used up.
 
-    If that happens at episode n, the estimate is the mean worth of the n - 1 episodes before; if it does not happen,
-    the mean over all. So no label is spent beyond the budget and the estimate has no bias (truncated inverse sampling:
-    Girshick, Mosteller and Savage, 1946; Haldane, 1945): given n, the labels before fall on any of the n - 1 episodes
-    alike. A mean over all n would count the last label, on which the stopping depends, and be too large.
+    That is when another situation might take more than are left. If it happens at situation n, the estimate is the mean
+    worth of the n - 1 before; if it does not happen, the mean over all. So no label is spent beyond the budget and the
+    estimate has no bias (for single labels: truncated inverse sampling; Haldane, 1945; Girshick, Mosteller and Savage,
+    1946): the n - 1 may have come in any order. A mean over all n would count the last label, on which the stopping
+    depends, and be too large.
 
     Args:
-        played: of independent episodes.
-        labels: budget, at least 2.
+        played: of independent situations.
+        labels: budget, more than ``at_once``.
+        at_once: labels that a situation can take at most.
     """
-    spent = min(int(played.labelled.sum()), labels)
-    counted = looked_at = len(played.worth)
-    if spent == labels:
-        counted = int(np.flatnonzero(played.labelled)[labels - 1])
-        looked_at = counted + 1
-    worth = played.worth[:counted]
-    error = float(worth.std(ddof=1) / np.sqrt(counted)) if counted > 1 else float("nan")
-    return Score(float(worth.sum() / max(counted, 1)), error, spent, looked_at)
+    spent = played.labels.cumsum()
+    counted = int(np.searchsorted(spent, labels - at_once + 1))
+    seen = min(counted + 1, len(spent))
+    worth = played.worth[:, :counted]
+    values = worth.sum(axis=1) / max(counted, 1)
+    errors = worth.std(axis=1, ddof=1) / np.sqrt(counted) if counted > 1 else np.full(len(worth), np.nan)
+    found = zip(values.tolist(), errors.tolist(), strict=True)
+    return [Score(value, error, int(spent[seen - 1]), seen) for value, error in found]
 
 
 def _chances(
@@ -96,15 +102,18 @@ def _chances(
     return np.asarray(chances[beginning.terminals == squares[:, None]], dtype=np.float64)
 
 
-def play(query: Query, core: Core, gamma: float, rng: np.random.Generator) -> Played:
-    """Begin an episode in every environment of a core, and play each to its end.
+class _Ends(NamedTuple):
+    """How one policy's episodes ended; shape (n,) each."""
 
-    Policies that are given equal generators meet the same layouts, and equal numbers choose their actions.
-    """
-    layouts, choices = rng.spawn(2)
+    seen: NDArray[np.intp]  # which terminal was seen as which kind, as one number; -1 where none was
+    worth: NDArray[np.float64]
+
+
+def _ends(query: Query, core: Core, gamma: float, layouts: np.random.Generator, choices: np.random.Generator) -> _Ends:
+    """Begin an episode in every environment of a core, and play each to its end."""
     core.start(layouts)
     config, beginning = core.config, core.state.copy()
-    worth, labelled = np.zeros(core.num_envs), np.zeros(core.num_envs, dtype=bool)
+    worth, found = np.zeros(core.num_envs), np.full(core.num_envs, -1)
     actions, going = np.zeros(core.num_envs, dtype=np.intp), np.arange(core.num_envs)
     while len(going):
         draws = choices.random(core.num_envs)
@@ -113,14 +122,61 @@ def play(query: Query, core: Core, gamma: float, rng: np.random.Generator) -> Pl
         ended[going] = False
         seen, _ = core.step(actions, ended)
         known = going[seen.observed[going] >= FIRST_KIND]
-        kinds = seen.observed[known].astype(np.intp) - FIRST_KIND
+        kinds, dynamic = seen.observed[known].astype(np.intp) - FIRST_KIND, core.state.dynamic[known]
         first = State.of({name: array[known] for name, array in beginning.arrays().items()})
-        dynamic = core.state.dynamic[known]
         chance = _chances(config, first, kinds, config.world.square[dynamic]) * config.world.watching[dynamic]
-        labelled[known] = True
         worth[known] = config.world.values[kinds] * gamma ** (core.state.steps[known] - 1.0) / chance
+        found[known] = config.world.square[dynamic].astype(np.intp) * len(config.kinds) + kinds
         going = going[~(seen.terminated | seen.truncated)[going]]
-    return Played(labelled, worth)
+    return _Ends(found, worth)
+
+
+def play(queries: Sequence[Query], core: Core, gamma: float, rng: np.random.Generator) -> Played:
+    """Play as many situations as a core has environments, each with every policy.
+
+    Equal random numbers choose the actions of all, so that policies that do nearly the same end nearly alike.
+    """
+    layouts, choices = rng.spawn(2)
+    ends = [_ends(query, core, gamma, deepcopy(layouts), deepcopy(choices)) for query in queries]
+    seen = np.sort([end.seen for end in ends], axis=0)
+    different = np.concatenate([np.ones_like(seen[:1], dtype=bool), seen[1:] != seen[:-1]])
+    return Played((different & (seen >= 0)).sum(axis=0), np.stack([end.worth for end in ends]))
+
+
+def overseen_scores(
+    policy: Any, config: EnvConfig, gates: Sequence[Gate], gamma: float, labels: int, rng: np.random.Generator
+) -> list[Score]:
+    """What the supervisor sees of a policy at several gates; all are tried in the same situations.
+
+    Each score is as :func:`overseen_score` says. The gates share the labels: a terminal square of a situation is looked
+    at once, whichever of them end there; a second look would tell nothing. So ten gates that mostly do the same take
+    few more labels than one.
+
+    Args:
+        policy: the policy.
+        config: of the environment.
+        gates: to score.
+        gamma: discount per step.
+        labels: observed kinds to spend at most; at least 2, and 2 for every terminal if there are several gates.
+        rng: of layouts and actions.
+    """
+    reports = 1 if is_certain(config.world.observed_probability) else len(config.kinds)  # of one terminal
+    at_once = min(len(gates), len(config.terminals) * reports)
+    check_integer("labels", labels, 2 * at_once)
+    marginal = config.process.marginal(config)
+    if not marginal.any():
+        return [Score(0.0, float("nan"), 0, 0)] * len(gates)
+    queries = [policy_query(policy, [None if gate == "free" else gate]) for gate in gates]
+    most = int(min(2 * labels / marginal[marginal > 0].min(), MOST_EPISODES))
+    core = Core(config, min(max(math.ceil(0.6 * most), FEWEST_AT_ONCE), MOST_AT_ONCE), rng)
+    batches: list[Played] = []
+    spent = episodes = 0
+    while spent < labels and episodes < most:
+        batches.append(play(queries, core, gamma, rng))
+        spent += int(batches[-1].labels.sum())
+        episodes += core.num_envs
+    taken, worth = (np.concatenate(arrays, axis=-1)[..., :most] for arrays in zip(*batches, strict=True))
+    return scores(Played(taken, worth), labels, at_once)
 
 
 def overseen_score(
@@ -147,18 +203,4 @@ def overseen_score(
         labels: observed kinds to spend at most; at least 2.
         rng: of layouts and actions.
     """
-    check_integer("labels", labels, 2)
-    marginal = config.process.marginal(config)
-    if not marginal.any():
-        return Score(0.0, float("nan"), 0, 0)
-    query = policy_query(policy, [None if gate == "free" else gate])
-    most = int(min(2 * labels / marginal[marginal > 0].min(), MOST_EPISODES))
-    core = Core(config, min(max(math.ceil(0.6 * most), FEWEST_AT_ONCE), MOST_AT_ONCE), rng)
-    batches: list[Played] = []
-    spent = episodes = 0
-    while spent < labels and episodes < most:
-        batches.append(play(query, core, gamma, rng))
-        spent += int(batches[-1].labelled.sum())
-        episodes += core.num_envs
-    labelled, worth = (np.concatenate(arrays)[:most] for arrays in zip(*batches, strict=True))
-    return score(Played(labelled, worth), labels)
+    return overseen_scores(policy, config, [gate], gamma, labels, rng)[0]
