@@ -20,6 +20,7 @@ from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run
 from oversight_gym.runs.record import write_finished
 from oversight_gym.runs.train import train
+from oversight_gym.runs.version import RESULTS_VERSION
 from oversight_gym.sweeps.plan import SweepConfig
 from oversight_gym.sweeps.sweep import sweep
 
@@ -110,7 +111,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_as(
-    source: Path, target: Path, gate: str, returns: list[float], again: float | None = None, **config: object
+    source: Path,
+    target: Path,
+    gate: str,
+    returns: list[float],
+    again: float | None = None,
+    version: int = RESULTS_VERSION,
+    **config: object,
 ) -> None:
     """A finished run like ``source``, of another seed or level, whose policy ends with the last of these returns.
 
@@ -130,7 +137,8 @@ def copy_as(
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    write_finished(target, json.loads((target / "finished.json").read_text()))  # with the digests of the new files
+    record = json.loads((target / "finished.json").read_text())
+    write_finished(target, record | {"results_version": version})  # with the digests of the new files
 
 
 NAIVE = [0.1, 0.2, 0.3, 0.4, 0.9]

@@ -13,17 +13,13 @@ from conftest import NAIVE, ROUTING, command, copy_as
 from oversight_gym.analysis.charts import CHARTS, charts_of, draw
 from oversight_gym.analysis.compare import Comparison, common_steps, compare
 from oversight_gym.analysis.reading import read_results
-from oversight_gym.runs.folder import CONFIG, EVALUATIONS, FINISHED
+from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FINISHED
 from oversight_gym.runs.presets import preset_hyperparameters
 
 
 def series(found: Comparison) -> dict[str, tuple[int, float]]:
     """Number of seeds and mean return of each series."""
     return {row["series"]: (row["seeds"], round(row["return_stepwise/mean"], 6)) for row in found.rows}
-
-
-def change(path: Path, **values: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def test_presets_are_never_pooled_nor_taken_for_copies(made_runs: Path, tmp_path: Path) -> None:
@@ -56,10 +52,8 @@ def test_how_often_a_run_was_evaluated_makes_no_series_unless_it_was_selected_by
 
 
 def test_results_versions_are_not_mixed(made_runs: Path, tmp_path: Path) -> None:
-    copy_as(made_runs / "naive-0", tmp_path / "old", "free", [0.2], seed=0)
-    copy_as(made_runs / "naive-0", tmp_path / "new", "free", [0.6], seed=0)
-    for name, version in (("old", 1), ("new", 2)):
-        change(tmp_path / name / FINISHED, results_version=version)
+    copy_as(made_runs / "naive-0", tmp_path / "old", "free", [0.2], version=1)
+    copy_as(made_runs / "naive-0", tmp_path / "new", "free", [0.6], version=2)
     found = compare(tmp_path)
     assert series(found) == {"naive, results_version=1": (1, 0.2), "naive, results_version=2": (1, 0.6)}
     assert any("results versions 1 and 2" in note for note in found.notes)

@@ -29,6 +29,7 @@ from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.runs.presets import OWN, PRESETS
 from oversight_gym.runs.train import train
+from oversight_gym.runs.version import RESULTS_VERSION
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -43,6 +44,7 @@ def test_a_run_folder_holds_everything_and_nothing_pickled(small_run: Run) -> No
     assert names - events == {"config.json", "model.safetensors", "evaluations.csv", "progress.csv", "finished.json"}
     stored = json.loads((small_run.folder / "config.json").read_text())
     assert not TrainConfig.from_json(stored["config"]).differences(small_run.config)
+    assert stored["results_version"] == RESULTS_VERSION
     assert {"commit", "torch", "stable-baselines3", "gymnasium", "numpy"} <= set(stored["versions"])
     assert [int(row["step"]) for row in rows(small_run.folder / "evaluations.csv")] == [0, 2048, 4096]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from oversight_gym.analysis.results import Reading, Result
 from oversight_gym.envs import RequestError
 from oversight_gym.files import printable
-from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FINISHED
-from oversight_gym.runs.folder import stored_config
-from oversight_gym.runs.record import finished_record, parsed, read_file
+from oversight_gym.runs.contents import CONFIG, FINISHED
+from oversight_gym.runs.folder import stored_config, stored_versions
+from oversight_gym.runs.record import finished_record
 from oversight_gym.runs.rows import read_evaluations
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error)
@@ -38,18 +38,13 @@ def read_folders(folder: Path, select: str | None, reading: Reading) -> None:
 
 
 def _read(folder: Path, select: str | None) -> Result:
-    for name in (CONFIG, FINISHED, EVALUATIONS):
-        if not (folder / name).is_file():
-            raise RequestError(f"it has no file {name}")
-    config = stored_config(folder)
-    rows = tuple(read_evaluations(folder))
-    beginning, end = parsed(read_file(folder, CONFIG), folder / CONFIG), finished_record(folder)
+    config, record = stored_config(folder), finished_record(folder)
     return Result(
         config,
-        rows,
-        labels={use: int(count) for use, count in end["labels"].items()},
+        tuple(read_evaluations(folder)),
+        labels={use: int(count) for use, count in record["labels"].items()},
         select=select or config.select,
-        version=int((beginning | end).get("results_version", 1)),
-        commit=str(beginning["versions"].get("commit", "")),
+        version=int(record.get("results_version", 1)),
+        commit=stored_versions(folder)[-1].get("commit", ""),
         source=printable(folder),
     )
