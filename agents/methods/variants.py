@@ -106,9 +106,10 @@ class InverselyWeighted(Method):
     def steps(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[Any] | None:
         kept = super().steps(model, buffer)
         config = model.env_config
-        chances = config.process.marginal(config)
+        marginal = config.process.marginal(config)
         weights = np.ones(len(model.routes.names) + 1, dtype=np.float32)  # the last: unfinished episodes
-        for kind, chance in zip(config.kinds, chances, strict=True):
+        for index, kind in enumerate(config.kinds):
+            chance = marginal[config.kind_of == index].mean()
             weights[model.routes.code(kind)] = 1 / chance if chance > 0 else 0.0
         weighted: NDArray[np.float32] = weights[buffer.outcomes] * (1 if kept is None else kept)
         return weighted
