@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean
 
 import tyro
-from stored_runs import CHOSEN, LABELS, RunsConfig, complete
+from stored_runs import CHOSEN, LABELS, RunsConfig, complete, regret
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.analysis.results import Result
@@ -72,23 +72,19 @@ class TableConfig:
 def row(results: list[Result]) -> list[str]:
     """One line of a table, from the runs of one method and level."""
     config = results[0].config
-    contrasted = [result.counted[f"{CHOSEN}/none/return_start"] for result in results if _chosen(result)]
-    regret = [result.counted[f"{CHOSEN}/none/p_regret"] for result in results if _chosen(result)]
+    chosen = f"{CHOSEN}/none/return_start"
+    steered = [result for result in results if chosen in result.counted]
     return [
         f"`{config.method}`",
         f"{config.oversight:.0%}",
         str(len(results)),
         str(summarise([result.figure("none/return_start") for result in results])),
         f"{mean(result.figure('none/p_ghost') for result in results):.3f}",
-        str(summarise(contrasted)) if contrasted else "",
-        f"{mean(regret):.3f}" if regret else "",
+        str(summarise([result.counted[chosen] for result in steered])) if steered else "",
+        f"{mean(map(regret, steered)):.3f}" if steered else "",
         f"{mean(result.figure('return_stepwise') for result in results):+.3f}",
         f"{mean(result.labels_used for result in results):,.0f}",
     ]
-
-
-def _chosen(result: Result) -> bool:
-    return f"{CHOSEN}/none/return_start" in result.counted
 
 
 def main() -> None:

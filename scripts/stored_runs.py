@@ -10,11 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.stored import store_rows, stored_key
+from oversight_gym.evaluation.choosing import candidate_gates, choose_gate
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.selection import Row
 from oversight_gym.files import write_csv
 from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.folder import load_run
+from oversight_gym.runs.rows import at_gate, evaluation_row
 from oversight_gym.sweeps.local import Job, run_locally
 
 
@@ -59,6 +66,8 @@ def complete(table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves
             failed.append(job)
             continue
         (result,) = read_results(job.config.folder).results
+        if len(job.config.experts) > 1:
+            result = replace(result, rows=(*result.rows[:-1], result.rows[-1] | contrasted(job.config)))
         if curves is not None:
             _store_curve(curves, result)
         store_rows(table, [result])
@@ -73,6 +82,29 @@ def complete(table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves
 
 RUN = ("method", "oversight", "seed", "settings")
 """What tells the runs of curves apart, the beginning of a row's key."""
+CHOICE = 5
+"""The stream of a seed that gates are chosen by."""
+CHOSEN, LABELS = "chosen", 1000
+"""Name of the gate that the supervisor chooses, and the observed kinds that the choice may cost."""
+
+
+def contrasted(config: TrainConfig) -> Row:
+    """What a finished run does beyond its experts: figures of each contrast, and of the one that is chosen legally."""
+    run, gamma = load_run(config.folder), config.hyper.gamma
+    rng = np.random.default_rng([config.seed, CHOICE])
+    choice = choose_gate(run.policy, config.env, LABELS, gamma, rng, candidate_gates(config.experts))
+    found = evaluate(run.policy, config.env, tuple(choice.scores), gamma=gamma, regret=False)
+    row = evaluation_row(0, found, {})
+    own = {f"{CHOSEN}/{name}": value for name, value in at_gate(row, choice.gate).items()}
+    return {name: value for name, value in (row | own).items() if name != "step"}
+
+
+def regret(result: Result) -> float:
+    """By how much the chosen gate falls short of the best candidate, in return from the start when nobody looks."""
+    returns = [value for name, value in result.counted.items() if name.endswith("/none/return_start")]
+    return max(returns) - result.counted[f"{CHOSEN}/none/return_start"]
+
+
 CURVES = ("return_stepwise", "none/return_start", "none/p_ghost")
 """Figures of a curve, at the gate that the method is used with."""
 
