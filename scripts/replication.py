@@ -23,7 +23,8 @@ from oversight_gym.envs.drawing.palette import INK, SERIES
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
 from oversight_gym.files import write_csv, write_whole
 from oversight_gym.pictures.files import chart_files
-from oversight_gym.runs.folder import EVALUATIONS, kept_weights, load_run
+from oversight_gym.runs.contents import EVALUATIONS
+from oversight_gym.runs.folder import kept_weights, load_run
 from oversight_gym.runs.presets import PAPER_REINFORCE
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
 
