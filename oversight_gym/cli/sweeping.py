@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from oversight_gym.runs.stopping import signals_raised
+from oversight_gym.runs.stopping import Interrupted, signals_raised
 from oversight_gym.sweeps.observer import Observer, Plan
 from oversight_gym.sweeps.plan import SweepConfig
 
@@ -45,20 +45,24 @@ def run_sweep(config: SweepConfig) -> "list[Attempt]":
 
 
 def run_sweeps(*configs: SweepConfig) -> None:
-    """Run sweeps, one after the other; of dry runs print the plans and what they take together.
+    """Sweep after sweep, as a script does; of dry runs print the plans and what they take together.
 
-    Exits with status 1 if a run failed, and after dry runs.
+    Exits with status 1 if a run failed, as a shell expects where it is interrupted, and after dry runs.
     """
-    from oversight_gym.sweeps.sweep import sweep
+    from oversight_gym.sweeps.sweep import sweep as plan_or_run
 
     seconds = 0.0
-    for config in configs:
-        if not config.dry_run and run_sweep(config):
-            sys.exit(1)
-        if config.dry_run:
-            display = Display()
-            sweep(config, display)
-            seconds += display.plan.seconds if display.plan.estimated else 0.0
+    try:
+        for config in configs:
+            if config.dry_run:
+                display = Display()
+                plan_or_run(config, display)
+                seconds += display.plan.seconds if display.plan.estimated else 0.0
+            else:
+                sweep(config)
+    except Interrupted as end:
+        print(end, file=sys.stderr)
+        sys.exit(end.status)
     if any(config.dry_run for config in configs):
         print(f"All together {duration(seconds)}.")
         sys.exit()
