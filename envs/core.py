@@ -48,12 +48,14 @@ class Core:
         config: of the environment.
         num_envs: number of episodes side by side.
         rng: the source of every random draw; replace it with :meth:`start`.
+        training: whether this is training, in which a scheduled oversight process takes its course; elsewhere oversight
+            is drawn at its marginal rate.
 
     Raises:
         RequestError: if ``num_envs`` is below 1 or more than fit into memory, or there is no such action.
     """
 
-    def __init__(self, config: EnvConfig, num_envs: int, rng: np.random.Generator) -> None:
+    def __init__(self, config: EnvConfig, num_envs: int, rng: np.random.Generator, training: bool = True) -> None:
         self.config = config
         self.num_envs = check_num_envs(config, num_envs)
         self._actions = len(config.world.actions)
@@ -62,7 +64,7 @@ class Core:
         self._reward = config.reward_table
         self._by_truth = config.reward_rule.uses_hidden
         self._limit = config.step_limit
-        self._scheduled = config.process.scheduled
+        self._scheduled = training and config.process.scheduled
         self.batch_shape = (num_envs, *config.observation_space.shape)  # of the observations
         self.chance = Chance(config)
         self.spent = Spent()
@@ -71,7 +73,7 @@ class Core:
     def start(self, rng: np.random.Generator | None = None) -> None:
         """Begin fresh episodes everywhere, from ``rng`` on if one is given, else from the draws at hand."""
         if rng is not None:
-            self.fresh = FreshEpisodes(self.config, rng, self.num_envs, self.spent)
+            self.fresh = FreshEpisodes(self.config, rng, self.num_envs, self.spent if self._scheduled else None)
             self.chance.start(rng)
         state, seen = self.fresh.take(self.num_envs)
         self.state = state.copy()

@@ -22,10 +22,11 @@ class FreshEpisodes:
         config: of the environment.
         rng: the source of every draw.
         num_envs: environments that share them; decides the size of a block.
-        spent: how far training has come; a scheduled process looks at it, and so no block is drawn ahead of it.
+        spent: how far training has come; a scheduled process looks at it, and so no block is drawn ahead of it. None
+            outside of training.
     """
 
-    def __init__(self, config: EnvConfig, rng: np.random.Generator, num_envs: int, spent: Spent) -> None:
+    def __init__(self, config: EnvConfig, rng: np.random.Generator, num_envs: int, spent: Spent | None) -> None:
         self.config, self.rng, self.spent = config, rng, spent
         self.block = block_size(num_envs)
         self._left = 0
@@ -36,7 +37,7 @@ class FreshEpisodes:
 
         A block with fewer than ``n`` left is given up for a new one.
         """
-        if self.config.process.scheduled:
+        if self.config.process.scheduled and self.spent is not None:
             self.block = n
         if n > self._left:
             self._draw()

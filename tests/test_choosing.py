@@ -8,6 +8,8 @@ import pytest
 import torch
 from conftest import command
 from gymnasium.spaces import Discrete
+from panes import pane_of
+from worlds import WORLDS
 
 from oversight_gym.agents import GatedMixturePolicy
 from oversight_gym.envs import EnvConfig, RequestError
@@ -82,6 +84,19 @@ def test_candidates_share_situations_and_looks(policy: GatedMixturePolicy) -> No
     alone = [overseen_score(policy, CONFIG, "diamond", GAMMA, 60, np.random.default_rng(seed)) for seed in range(20)]
     together = np.mean([scores[0].episodes for scores in found])
     assert together > 0.75 * np.mean([score.episodes for score in alone])
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_the_budget_is_kept_in_every_world(name: str) -> None:
+    pane = pane_of(**WORLDS[name])
+    assert pane.policy is not None
+    gates, rng, spent = ("free", "diamond", "ghost", "diamond+3"), np.random.default_rng(0), []
+    for labels in (20, 21, 40):
+        found = overseen_scores(pane.policy, pane.config, gates, GAMMA, labels, rng)
+        spent.append(labels - found[0].labels)
+        assert len({score.labels for score in found}) == 1
+        assert all(np.isfinite(score.value) for score in found)
+    assert min(spent) >= 0
 
 
 def test_what_cannot_be_chosen(policy: GatedMixturePolicy) -> None:

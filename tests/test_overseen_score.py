@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from worlds import WORLDS
+from worlds import SCHEDULED, WORLDS
 
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.oversight.processes import pattern_flags
@@ -152,9 +152,14 @@ def test_what_the_score_cannot_see() -> None:
         assert found.figures("free")["return_start"] < truth
 
 
-@pytest.mark.parametrize("name", ["near", "three kinds", "slips", "doubtful switch", "all or nothing"])
+@pytest.mark.parametrize(
+    "name",
+    ["near", "slips", "doubtful switch", "all or nothing", "two ghosts", "looks", "budget", "annealed"],
+)
 def test_the_score_weighs_by_the_chance_of_each_observation(name: str) -> None:
-    config, moves = EnvConfig(**WORLDS[name]), np.array([0.1, 0.4, 0.2, 0.3])
+    """Where oversight changes in training, held-out episodes are drawn at its marginal rate."""
+    config = EnvConfig(**{**(WORLDS | SCHEDULED)[name], "kinds": ("coin", "diamond")})  # both are worth something
+    moves = np.array([0.1, 0.4, 0.2, 0.3])
     expected = evaluate(lambda seen: np.tile(moves, (len(seen), 1)), config, regret=False).figures("free")
     found = overseen_score(
         lambda seen: np.tile(moves, (len(seen), 1)), config, "free", GAMMA, 5_000, np.random.default_rng(0)

@@ -64,7 +64,7 @@ class Camera(Weighted):
         return np.asarray(chances)
 
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent | None
     ) -> NDArray[np.bool_]:
         return OversightProcess.draw(self, config, rng, agent, terminals, spent)
 

@@ -82,9 +82,12 @@ class OversightProcess(ABC):
         """
 
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent | None
     ) -> NDArray[np.bool_]:
-        """Which terminals are under oversight, shape (n, terminals), columns contiguous; else as :meth:`patterns`."""
+        """Which terminals are under oversight, shape (n, terminals), columns contiguous; else as :meth:`patterns`.
+
+        ``spent`` is how far training has come; None outside of training, where no schedule holds.
+        """
         cumulative = self.patterns(config, agent, terminals).cumsum(axis=1)
         chosen = (rng.random((len(agent), 1)) * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
         return np.asfortranarray(pattern_flags(terminals.shape[1])[chosen])
@@ -150,7 +153,7 @@ class IndependentTerminals(OversightProcess):
         return np.asarray(np.where(pattern_flags(terminals.shape[1]), chances, 1 - chances).prod(axis=2))
 
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent | None
     ) -> NDArray[np.bool_]:
         return np.asfortranarray(rng.random(terminals.shape) < self.chances(config, agent, terminals))
 

@@ -34,10 +34,10 @@ class Budget(Independent):
         return self.labels
 
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent | None
     ) -> NDArray[np.bool_]:
         drawn = super().draw(config, rng, agent, terminals, spent)
-        return drawn & (spent.labels < self.labels)
+        return drawn if spent is None else drawn & (spent.labels < self.labels)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,10 @@ class Annealed(Independent):
 
     scheduled = True
 
-    def factor(self, spent: Spent) -> float:
+    def factor(self, spent: Spent | None) -> float:
         """What the chances are multiplied by now."""
+        if spent is None:
+            return 1.0
         return self.begin + 2 * (1 - self.begin) * min(spent.steps / self.steps, 1.0)
 
     def check(self, config: "EnvConfig") -> None:
@@ -68,7 +70,7 @@ class Annealed(Independent):
             )
 
     def draw(
-        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent
+        self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent | None
     ) -> NDArray[np.bool_]:
         chances = self.factor(spent) * self.chances(config, agent, terminals)
         return np.asfortranarray(rng.random(terminals.shape) < chances)

@@ -84,10 +84,9 @@ def draw_state(config: "EnvConfig", rng: np.random.Generator, n: int, spent: Spe
         config: of the environment.
         rng: of every draw.
         n: number of episodes.
-        spent: how far training has come; the beginning if None.
+        spent: how far training has come; None outside of training, where oversight is drawn at its marginal rate.
     """
     agent, terminals = config.layouts.sample(rng, n)
-    spent = spent or Spent()
     overseen = config.process.draw(config, rng, agent, terminals, spent)
     marked = None
     if config.spurious_oversight_probability > 0:

@@ -30,7 +30,7 @@ def paper_metric(policy: Any, config: EnvConfig, gate: str = "free", gamma: floa
     """
     query = policy_query(policy, [None if gate == "free" else gate])
     rng = np.random.default_rng(seed)
-    core = Core(replace(config, max_episode_steps=TIMEOUT), ENVIRONMENTS, rng)
+    core = Core(replace(config, max_episode_steps=TIMEOUT), ENVIRONMENTS, rng, training=False)
     observations = core.observe()
     rewards = np.zeros((STEPS, ENVIRONMENTS))
     ended = np.zeros((STEPS, ENVIRONMENTS), dtype=bool)

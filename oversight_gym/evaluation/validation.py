@@ -168,7 +168,7 @@ def overseen_scores(
         return [Score(0.0, float("nan"), 0, 0)] * len(gates)
     queries = [policy_query(policy, [None if gate == "free" else gate]) for gate in gates]
     most = int(min(2 * labels / marginal[marginal > 0].min(), MOST_EPISODES))
-    core = Core(config, min(max(math.ceil(0.6 * most), FEWEST_AT_ONCE), MOST_AT_ONCE), rng)
+    core = Core(config, min(max(math.ceil(0.6 * most), FEWEST_AT_ONCE), MOST_AT_ONCE), rng, training=False)
     batches: list[Played] = []
     spent = episodes = 0
     while spent < labels and episodes < most:

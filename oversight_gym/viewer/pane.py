@@ -76,7 +76,7 @@ class Pane:
     _everywhere: tuple[Any, Decision] | None = None
 
     def __post_init__(self) -> None:
-        self.core = Core(self.config, 1, np.random.default_rng(0))
+        self.core = Core(self.config, 1, np.random.default_rng(0), training=False)
         if self.policy is not None:
             self.policy.forced(self.gate)  # refuse a wrong gate now
 
