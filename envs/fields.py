@@ -7,6 +7,7 @@ import difflib
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -97,7 +98,7 @@ def typed_text(name: str, text: str, kind: Any) -> Any:
 def shown(value: Any) -> str:
     """A value for a message, cut where it is long."""
     try:
-        text = repr(value)
+        text = repr(str(value) if isinstance(value, Path) else value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
         text = f"a huge {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:97]}..."
@@ -105,7 +106,8 @@ def shown(value: Any) -> str:
 
 def _converted(name: str, value: Any, kind: Any, strict: bool) -> Any:
     """The one place where an error of msgspec becomes a sentence."""
-    if isinstance(kind, type) and not isinstance(value, str) and isinstance(value, kind) and kind not in (int, float):
+    bare: Any = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if isinstance(bare, type) and is_dataclass(bare) and isinstance(value, bare):
         return value
     try:
         return msgspec.convert(_plain(value), kind, strict=strict, dec_hook=_path)

@@ -9,6 +9,18 @@ from pathlib import Path
 from typing import Any
 
 
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        OSError: if it cannot be read; a pipe or device, which might never end, is refused unread.
+        ValueError: if it is no UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path.name} is no file")
+    return path.read_text(encoding="utf-8")
+
+
 def flush(path: Path) -> None:
     """Wait until what was written to a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

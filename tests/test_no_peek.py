@@ -1,50 +1,66 @@
 """A supervisor that cannot peek: flipping what nobody observed must not change a single bit of any update."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import small_config
+from conftest import command, small_config
 
 from oversight_gym.agents.methods.builtin import METHODS
-from oversight_gym.envs import EnvConfig, core
+from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.oversight.outcomes import Outcome
 from oversight_gym.runs import build
-
-FLIPPED = {Outcome.DIAMOND: Outcome.GHOST, Outcome.GHOST: Outcome.DIAMOND}
-
-
-def trained(method: str, folder: Path) -> tuple[list[bytes], int]:
-    """All parameters after several updates, and how many unobserved terminals were reached."""
-    config = small_config(folder, method=method, oversight=0.3, total_timesteps=8192)
-    model = build.make_model(config)
-    model.learn(config.hyper.total_timesteps)
-    unknown = int(model.episodes_observed[Outcome.UNKNOWN])
-    return [parameter.detach().numpy().tobytes() for parameter in model.policy.parameters()], unknown
+from oversight_gym.runs.audit import audit
+from oversight_gym.runs.config import TrainConfig
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_kinds_of_unobserved_terminals_never_reach_training(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest, unknown = trained(method, tmp_path)
-    assert unknown > 50
-    step = core.Core.step
+def test_the_kinds_of_unobserved_terminals_never_reach_training(method: str) -> None:
+    found = audit(TrainConfig.of(method=method, oversight=0.3))
+    assert found.unobserved > 50
+    assert found.legal == (method != "oracle")
+    assert bool(found.changed) == (method == "oracle")
+    assert not found.forbidden
 
-    def lying_step(self: core.Core, actions: object) -> tuple[core.Supervision[object], object]:
-        """The environment hands the other kind to the learner wherever the supervisor saw none."""
-        supervision, outcome = step(self, actions)  # type: ignore[arg-type]
-        outcome = outcome.copy()
-        for index, observed in enumerate(supervision.observed):
-            if observed == Outcome.UNKNOWN:
-                outcome[index] = FLIPPED[Outcome(outcome[index])]
-        rule = self.config.reward_rule
-        reward = self.config.reward_table[outcome if rule.uses_hidden else supervision.observed]
-        return supervision._replace(reward=reward), outcome
 
-    monkeypatch.setattr(core.Core, "step", lying_step)
-    lied_to, _ = trained(method, tmp_path)
-    assert (honest == lied_to) == (method != "oracle")
+PEEKING = """
+from dataclasses import dataclass
+from oversight_gym.agents.methods.method import Method
+from oversight_gym.agents.methods.registry import register
+
+@dataclass(frozen=True)
+class Peeking(Method):
+    def rewards(self, model, buffer):
+        if model.env.core.state.terminals.any():
+            buffer.rewards += 0
+
+register(Peeking("peeking", "looks at the simulator"))
+register(Method("paid_by_truth", "trains on the truth", reward="ground_truth", experts=("agent",), gate="free"))
+register(Method("honest", "routing by another name", routed=True, gate_loss=True))
+"""
+
+
+def test_the_command_audits_methods_from_outside(tmp_path: Path) -> None:
+    plugin = tmp_path / "peeking.py"
+    plugin.write_text(PEEKING)
+    try:
+        legal = command("audit", "honest", "--plugin", plugin)
+        assert legal.returncode == 0, legal.stderr
+        assert re.search(r"honest: legal\n +weights  all \d+ parameters stayed the same", legal.stdout)
+        assert "buffer.outcomes" in legal.stdout
+        done = command("audit", "peeking", "paid_by_truth", "honest", "--plugin", plugin)
+        assert done.returncode == 1
+        assert re.findall(r"^(\w+): (\w+)", done.stdout, re.M) == [
+            ("peeking", "PEEKS"),
+            ("paid_by_truth", "PEEKS"),
+            ("honest", "legal"),
+        ]
+        assert "of this simulator.state is the simulator's own" in done.stdout
+        assert "12 of 12 parameters changed" in done.stdout
+    finally:
+        for name in ("peeking", "paid_by_truth", "honest"):
+            METHODS._entries.pop(name, None)
 
 
 def test_only_the_oracle_asks_for_the_ground_truth() -> None:

@@ -154,7 +154,7 @@ def test_bad_requests_end_in_a_sentence_and_a_status(words: list[str], mend: str
         ("config.json", b'{"config": {"method": "routing", "colour": 3}}', "'colour' is not a training setting"),
         ("config.json", b'{"config": {"learning_rat": 3}}', "the nearest is 'learning_rate'"),
         ("config.json", b'{"config": {"anneal": "False"}}', "anneal is 'False'; give true or false"),
-        ("config.json", b'{"config": {"layers": [64, "a"]}}', r"layers is \[64, 'a'\]; give a list, each an integer"),
+        ("config.json", b'{"config": {"layers": [64, "a"]}}', r"layers is \[64, 'a'\]; give a list of 1 or more"),
         ("config.json", b'{"config": [1]}', "is broken"),
         ("config.json", b'{"other": 1}', "is broken"),
         ("model.safetensors", None, "no model.safetensors"),
@@ -247,9 +247,9 @@ def test_steering_curve_files(small_run: Run, tmp_path: Path) -> None:
     assert scaled.rows()[-5]["p_diamond"] == pytest.approx(free["p_diamond"], abs=1e-6)
     for words, sentence in (
         (["--expert-scale", "dragon"], "expert_scale is 'dragon'; choose one of diamond, ghost"),
-        (["--contrast", "-1"], "contrast is -1; give a number from 0 to 100"),
+        (["--contrast", "-1"], "contrast is -1.0; give a number from 0 to 100"),
         (["--contrast", "nan"], "contrast is nan; give"),
-        (["--points", "100000000"], "points is 100000000; give at most 1001"),
+        (["--points", "100000000"], "points is 100000000; give an integer from 2 to 1,001"),
     ):
         refused = command("steer", small_run.folder, "--out", tmp_path, *words)
         assert refused.returncode == 2

@@ -39,8 +39,10 @@ class Network(nn.Sequential):
             weight: of that layer, shape (outputs, the network's outputs).
             mask: shape (rows,), bool: where the gradient reaches the network; None for everywhere.
         """
-        layer = Layer(weight, weight.new_zeros(len(weight)), ACTIVATIONS[nn.Identity])
-        return perceptron(features, [*(self._unchanged or self._layers()), layer], mask)
+        before = self._unchanged or self._layers()
+        own = weight if before else weight.T.contiguous()  # as the first layer's
+        layer = Layer(own, weight.new_zeros(len(weight)), ACTIVATIONS[nn.Identity])
+        return perceptron(features, [*before, layer], mask)
 
     def _layers(self) -> list[Layer]:
         layers: list[Any] = [*self, None]

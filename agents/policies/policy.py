@@ -225,9 +225,10 @@ class GatedMixturePolicy(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """Values, shape (batch, 1)."""
-        if isinstance(obs, MultiHot):
-            return self.mixture.value_net.behind(obs, self.value_net.weight) + self.value_net.bias
-        values: Tensor = self.value_net(self.mixture.forward_critic(self._features(obs, self.vf_features_extractor)))
+        features = obs if isinstance(obs, MultiHot) else self._features(obs, self.vf_features_extractor)
+        if isinstance(features, MultiHot) and (features is obs or not len(self.mixture.value_net)):
+            return self.mixture.value_net.behind(features, self.value_net.weight) + self.value_net.bias
+        values: Tensor = self.value_net(self.mixture.forward_critic(features))
         return values
 
     def log_probs(self, obs: Tensor | MultiHot) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.fields import Checked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ WIDTH = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class PluginOptions:
+class PluginOptions(Checked):
     """What every command that reads runs or methods can be asked."""
 
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -51,9 +52,7 @@ def set_threads(threads: int) -> None:
     """Let torch use so many threads."""
     import torch
 
-    from oversight_gym.envs.errors import check_integer
-
-    torch.set_num_threads(check_integer("threads", threads, 1))
+    torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
+from msgspec import Meta
 
 from oversight_gym.cli.common import GATES, PluginOptions, console, set_threads, writing_to
+from oversight_gym.envs.fields import Probability, Seed, Threads
 
 if TYPE_CHECKING:
     from oversight_gym.evaluation.choosing import JudgedChoice
@@ -25,15 +27,15 @@ class EvaluateOptions(PluginOptions):
     gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates to judge at: {GATES}; default: all of the run.")] = ()
     json: bool = False
     """Print JSON instead of tables."""
-    oversight: float | None = None
+    oversight: Probability | None = None
     """Oversight probability of the mixed figures; default: the run's own."""
     greedy: bool = False
     """Judge the greedy policy instead of the stochastic one."""
     paper_metric: bool = False
     """Add the paper's own sampled figure, as its released code computes it."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of whatever is sampled."""
-    threads: int = 1
+    threads: Threads = 1
     """Torch threads."""
 
 
@@ -56,7 +58,7 @@ def evaluate(options: EvaluateOptions) -> None:
         data = _json(run, evaluation, references) | {"greedy": options.greedy}
         print(json.dumps(data | ({"paper_metric": paper} if paper else {}), indent=2))
         return
-    _print(run, evaluation, references)
+    _print(run, evaluation, references, options.greedy)
     for gate, value in paper.items():
         print(f"Paper's metric, gate {gate}: {value:+.3f} (one sample of 512 windows of 32 steps)")
 
@@ -73,14 +75,15 @@ def _json(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evalua
     }
 
 
-def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"]) -> None:
+def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"], greedy: bool) -> None:
     """What a run's policy does at each gate, the ceilings beside it, and the labels it cost."""
     from oversight_gym.analysis.tables import figure_tables, pattern_table
 
     rows = {f"gate {name}": (evaluation, name) for name in evaluation.names}
     rows |= {name: (reference, name) for name, reference in references.items()}
     out = console()
-    out.print(f"[bold]{run.title}[/bold]   {run.record['steps']:,} steps")
+    taken = "greedy: always the likeliest action" if greedy else "actions sampled"
+    out.print(f"[bold]{run.title}[/bold]   {run.record['steps']:,} steps, {taken}")
     out.print(*figure_tables("When nobody looks (oversight pattern: none)", "none", rows))
     mix = f"{1 - evaluation.weights[0]:.1%} of episodes with some oversight"
     out.print(*figure_tables(f"Mixed at the evaluation's oversight probability ({mix})", None, rows))
@@ -105,15 +108,15 @@ class SteerOptions(PluginOptions):
     """Folder for steering.csv, .json and .png; default: the run folder."""
     expert_scale: str | None = None
     """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
-    points: int = 21
+    points: Annotated[int, Meta(ge=2, le=1001)] = 21
     """Number of values from 0 to 1."""
-    contrast: float = 3.0
+    contrast: Annotated[float, Meta(ge=0, le=100)] = 3.0
     """How far to go on beyond the first expert: its weight is then 1 + this, and the others share minus this."""
-    choose: int | None = None
+    choose: Annotated[int, Meta(ge=2, le=10**9)] | None = None
     """Choose a gate by the observed outcomes of fresh episodes, within so many labels, and say what it truly costs."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of those episodes."""
-    threads: int = 1
+    threads: Threads = 1
     """Torch threads."""
 
 

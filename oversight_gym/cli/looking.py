@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from msgspec import Meta
 
 from oversight_gym.cli.common import GATES, PluginOptions, writing_to
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.fields import Checked, Positive, Probability, Seed
+from oversight_gym.envs.world.grid import Side
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class MapOptions(PluginOptions):
     run: tyro.conf.Positional[Path]
     """Run folder."""
     out: Path | None = None
-    """Folder for map.png and map.svg, or map.gif; default: the run folder."""
+    """Folder for map.png and map.svg, map.KIND.png with another background, or map.gif; default: the run folder."""
     gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: all of the run.")] = ()
     ghost: tuple[int, int] | None = None
     """Row and column of the ghost."""
@@ -50,19 +53,20 @@ def map_(options: MapOptions) -> None:
     gates = [parse_gate(gate) for gate in options.gates] or list(run.config.gates)
     terminals = terminals_at(run.config.env, _places(options))
     painter = MapPainter(run.config.env, terminals, options.watched, options.background)
+    stem = "map" if options.background == "gate" else f"map.{options.background}"
     if options.training:
         frames = [painter.paint(policy, gates, f"{run.title}: {step:,} steps") for step, policy in kept_weights(run)]
         if not frames:
             raise RequestError(f"{run.folder} has kept no weights; train it with `keep_weights`.")
         with writing_to(options.out or options.run) as out:
-            write_gif(out / "map.gif", frames, 0.7, last=2.5)
-        print(out / "map.gif")
+            write_gif(out / f"{stem}.gif", frames, 0.7, last=2.5)
+        print(out / f"{stem}.gif")
         return
     pictures = chart_files(painter.figure(run.policy, gates, run.title), dpi=160)
     with writing_to(options.out or options.run) as out:
         for kind, picture in pictures.items():
-            write_whole(out / f"map.{kind}", picture)
-            print(out / f"map.{kind}")
+            write_whole(out / f"{stem}.{kind}", picture)
+            print(out / f"{stem}.{kind}")
 
 
 def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
@@ -84,11 +88,11 @@ class WatchOptions(PluginOptions):
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, side by side on the same layouts."""
     gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: the method's.")] = ()
-    oversight: float | None = None
+    oversight: Probability | None = None
     """Oversight probability of the layouts; default: the first run's own."""
-    layout_seed: int = 0
+    layout_seed: Seed = 0
     """Seed of layouts and actions."""
-    speed: float = 4.0
+    speed: Positive = 4.0
     """Steps per second."""
     greedy: bool = False
     """The likeliest action instead of a sampled one."""
@@ -98,7 +102,7 @@ class WatchOptions(PluginOptions):
     """Write a GIF or MP4 instead of opening a window; of one run, all its gates side by side."""
     sheet: Path | None = None
     """Write one episode as a PNG instead, every step beside the next."""
-    episodes: int = 3
+    episodes: Annotated[int, Meta(ge=1, le=1000)] = 3
     """Episodes to record."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
@@ -107,14 +111,13 @@ class WatchOptions(PluginOptions):
 def watch(options: WatchOptions) -> None:
     """Open a window, or write a recording or a contact sheet."""
     from oversight_gym.agents.policies.steering import parse_gate
-    from oversight_gym.envs.errors import check_integer
     from oversight_gym.viewer.session import Session
     from oversight_gym.viewer.start import watched_panes
 
     recorded = options.record or options.sheet
     gates = [parse_gate(gate) for gate in options.gates]
     panes = watched_panes(options.runs, gates, every_gate=recorded is not None)
-    session = Session(panes, check_integer("layout_seed", options.layout_seed, 0), options.oversight)
+    session = Session(panes, options.layout_seed, options.oversight)
     session.greedy = options.greedy
     if recorded is None:
         from oversight_gym.viewer.app import App
@@ -128,19 +131,19 @@ def watch(options: WatchOptions) -> None:
     if options.sheet:
         print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy)} steps")
     if options.record:
-        frames = record(session, options.record, check_integer("episodes", options.episodes, 1), options.policy)
+        frames = record(session, options.record, options.episodes, options.policy)
         print(f"{options.record}: {frames} frames")
 
 
 @dataclass(frozen=True)
-class PlayOptions:
+class PlayOptions(Checked):
     """Play yourself, with the arrow keys, and see what your supervisor sees."""
 
-    oversight: float = 0.1
+    oversight: Probability = 0.1
     """Probability that a terminal square is under oversight."""
-    size: tuple[int, int] = (5, 5)
+    size: tuple[Side, Side] = (5, 5)
     """Rows and columns of the grid."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the layouts."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
@@ -149,11 +152,10 @@ class PlayOptions:
 def play(options: PlayOptions) -> None:
     """Open a window in which a person walks."""
     from oversight_gym.envs import EnvConfig
-    from oversight_gym.envs.errors import check_integer
     from oversight_gym.viewer.app import App
     from oversight_gym.viewer.pane import Pane
     from oversight_gym.viewer.session import Session
 
     config = EnvConfig(size=options.size, oversight_probability=options.oversight)
-    session = Session([Pane("you: reach a terminal square", config, None)], check_integer("seed", options.seed, 0))
+    session = Session([Pane("you: reach a terminal square", config, None)], options.seed)
     App(session, "oversight-gym play", playing=True, report=options.report).run()

@@ -6,22 +6,27 @@ Heavy imports wait until a command runs, so that ``--help`` is quick.
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union, get_type_hints
+from typing import Annotated, Any, Union
 
 import tyro
 
-from oversight_gym.cli import comparing, judging, looking, tensorboard, training
+from oversight_gym import __version__
+from oversight_gym.cli import auditing, comparing, doctor, judging, looking, tensorboard, training
+from oversight_gym.cli.sentences import arguments_of, in_one_sentence, is_list, written
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.fields import check_known
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.presets import Hyperparameters
 from oversight_gym.runs.stopping import Interrupted, RunFailed
 from oversight_gym.sweeps.plan import SweepConfig
 
 PROGRAM = "oversight-gym"
-DESCRIPTION = "Train, steer and judge agents under partial oversight."
+DESCRIPTION = """Train, steer and judge agents under partial oversight.
+
+oversight-gym COMMAND --help lists the options of a command, --version prints the version. Exit status: 0 done,
+1 something was found wrong (a run of a sweep failed, a method peeks), 2 the request cannot be met, 130 interrupted."""
 
 
 def _sweep(config: SweepConfig) -> None:
@@ -41,6 +46,8 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "methods": (training.MethodsOptions, training.methods),
     "sweep": (SweepConfig, _sweep),
     "compare": (comparing.CompareOptions, comparing.compare),
+    "audit": (auditing.AuditOptions, auditing.audit),
+    "doctor": (doctor.DoctorOptions, doctor.doctor),
     "tensorboard": (tensorboard.TensorBoardOptions, tensorboard.serve),
 }
 """Every command: what it is asked, and what it does."""
@@ -63,45 +70,62 @@ def _defaults(arguments: list[str]) -> dict[str, Any]:
     Plug-ins are imported first, as they may bring the method. Presets are no subcommands of tyro, which takes no option
     of a subcommand that is left out: ``train --learning-rate 0.001`` would be refused.
     """
-    if arguments[:1] in ([], ["--help"], ["-h"]):
+    name, *words = arguments
+    if name.startswith("-"):
         return {}
-    found, _ = tyro.cli(_Beforehand, prog=PROGRAM, args=arguments[1:], return_unknown_args=True, add_help=False)
+    found, _ = in_one_sentence(
+        lambda: tyro.cli(_Beforehand, prog=PROGRAM, args=words, return_unknown_args=True, add_help=False),
+        _Beforehand,
+    )
     for plugin in found.plugin:
         load_plugin(plugin)
-    if arguments[:1] == ["train"]:
+    if name == "train":
         return {"train": training.defaults(found.preset, found.method, found.from_)}
-    if arguments[:1] == ["sweep"] and found.config:
+    if name == "sweep" and found.config:
         return {"sweep": SweepConfig.from_toml(found.config)}
     return {}
 
 
+def _check_given_once(words: list[str], options: type) -> None:
+    """Refuse a list that is given in two parts, of which tyro would forget the first."""
+    for name, kind in arguments_of(options).items():
+        flag = f"--{name.replace('_', '-')}"
+        if is_list(kind) and sum(word.split("=")[0].replace("_", "-") == flag for word in words) > 1:
+            raise RequestError(f"{flag} is given twice; give all its values at once.")
+
+
 def _parse(arguments: list[str]) -> Any:
-    """The options of the command that is asked for."""
+    """The options of the command that is asked for; ``--help`` where there is none.
+
+    Raises:
+        RequestError: if there is no such command, or it has no such option.
+    """
+    arguments = arguments or ["--help"]
+    if arguments[0] == "--version":
+        print(f"{PROGRAM} {__version__}")
+        sys.exit()
+    if not arguments[0].startswith("-"):
+        check_known(arguments[0], COMMANDS, "a command")
+        _check_given_once(arguments, COMMANDS[arguments[0]][0])
     defaults = {name: {"default": default} for name, default in _defaults(arguments).items()}
     kinds = [
         Annotated[options, tyro.conf.subcommand(name, **defaults.get(name, {}))]
         for name, (options, _) in COMMANDS.items()
     ]
     union: Any = Union[tuple(kinds)]  # noqa: UP007 - made of a table
-    return tyro.cli(union, prog=PROGRAM, description=DESCRIPTION, args=arguments)
+    options = COMMANDS.get(arguments[0], (_Beforehand,))[0]
+    return in_one_sentence(lambda: tyro.cli(union, prog=PROGRAM, description=DESCRIPTION, args=arguments), options)
 
 
 def flags() -> dict[str, str]:
-    """Every argument of a command, and how the command line writes it: ``run_dir`` as ``--run-dir``, ``run`` as RUN."""
-    found = {}
-    for options in (*(options for options, _ in COMMANDS.values()), Hyperparameters):
-        hints = get_type_hints(options, include_extras=True)
-        for field in fields(options):
-            positional = tyro.conf.Positional in getattr(hints[field.name], "__metadata__", ())
-            name = field.name.strip("_")
-            found[name] = name.upper() if positional else f"--{name.replace('_', '-')}"
-    return found
+    """Every argument of any command, and how the command line writes it."""
+    return {name: flag for options, _ in COMMANDS.values() for name, flag in written(options).items()}
 
 
 def for_the_command_line(message: str) -> str:
     """A sentence of the library, which writes arguments in backticks, with flags in their place."""
-    written = flags()
-    return re.sub(r"`(\w+)`", lambda word: written.get(word[1], word[1]), message)
+    known = flags()
+    return re.sub(r"`(\w+)`", lambda word: known.get(word[1], word[1]), message)
 
 
 def main() -> None:

@@ -86,7 +86,8 @@ class Display(Observer):
         print(f"Sweep {asked.out}: {runs} runs, {finished} of them finished; {plan.steps:,} steps to train")
         print(f"  methods   {', '.join(asked.methods)}")
         print(f"  oversight {', '.join(f'{level:g}' for level in asked.oversight)}")
-        print(f"  seeds     0 to {asked.seeds - 1}, preset {asked.preset}" + "".join(f", {text}" for text in asked.set))
+        seeds = ", ".join(map(str, asked.seed)) or f"0 to {asked.seeds - 1}"
+        print(f"  seeds     {seeds}; preset {asked.preset}" + "".join(f", {text}" for text in asked.set))
         if plan.estimated:
             took, needed = duration(plan.seconds), f"{plan.bytes / 1e6:,.0f} MB"
             free = f"{shutil.disk_usage(asked.out).free / 1e9:,.0f} GB free disk"

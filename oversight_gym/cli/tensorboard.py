@@ -4,19 +4,22 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
+from msgspec import Meta
 
 from oversight_gym.envs import RequestError
+from oversight_gym.envs.fields import Checked
 
 
 @dataclass(frozen=True)
-class TensorBoardOptions:
+class TensorBoardOptions(Checked):
     """Start TensorBoard on a run or a folder of runs."""
 
     folder: tyro.conf.Positional[Path]
     """Run folder, or folder of runs."""
-    port: int = 6006
+    port: Annotated[int, Meta(ge=0, le=65535)] = 6006
     """Port; 0 for any free one."""
     host: str = "localhost"
     """Address to listen at."""

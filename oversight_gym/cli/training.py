@@ -68,6 +68,7 @@ def train(options: TrainOptions) -> None:
     print(f"Run folder: {folder}")
     plugins = "".join(f" --plugin {shlex.quote(name)}" for name in run.config.plugin)
     print(f"Details:    {tool('oversight-gym')} evaluate {folder}{plugins}")
+    print(f"Watch it:   {tool('oversight-gym')} watch {folder}{plugins}")
     print(f"Curves:     {tool('oversight-gym')} tensorboard {folder}")
 
 

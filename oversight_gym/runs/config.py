@@ -1,5 +1,6 @@
 """What a training run is asked to do."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import tyro
+from msgspec import Meta
 
 from oversight_gym.agents.methods.builtin import METHODS, Method
 from oversight_gym.agents.ppo.defects import CUT
 from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
-from oversight_gym.envs.errors import check_integer, check_probability, choose
-from oversight_gym.envs.fields import check_known, field_types, typed
+from oversight_gym.envs.errors import choose
+from oversight_gym.envs.fields import Checked, Count, Probability, Seed, Threads, check_known, field_types, typed
 from oversight_gym.envs.world.kinds import most_valuable_first
 from oversight_gym.evaluation.selection import SELECTIONS
 from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
@@ -24,7 +26,7 @@ def level_name(oversight: float) -> str:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """Train one agent and write its run folder.
 
     Raises:
@@ -32,9 +34,9 @@ class TrainConfig:
     """
 
     method: Annotated[str, tyro.conf.arg(help=f"Oversight method: {', '.join(METHODS)}.")] = "routing"
-    oversight: float = 0.1
+    oversight: Probability = 0.1
     """Probability that a terminal square is under oversight."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of every random draw; the same seed gives the same numbers."""
     preset: Annotated[str, tyro.conf.arg(help=f"Where the settings below start from: {', '.join(PRESETS)}.")] = "fast"
     run_dir: Path | None = None
@@ -45,12 +47,12 @@ class TrainConfig:
     """Go on from the last checkpoint of an interrupted run in the folder, if there is one."""
     device: str = "cpu"
     """Torch device: cpu, cuda or cuda:N."""
-    threads: int = 1
+    threads: Threads = 1
     """Torch threads; one is fastest for networks of this size."""
-    evaluations: int = 10
+    evaluations: Count = 10
     """Number of evaluations, spread evenly over training."""
     select: Annotated[str, tyro.conf.arg(help=f"Which checkpoint counts: {', '.join(SELECTIONS)}.")] = "last"
-    select_labels: int = 100
+    select_labels: Annotated[int, Meta(ge=2, le=10**9)] = 100
     """Labels, at least 2, that each evaluation may spend for --select overseen; their sum is in the run's ledger."""
     keep_weights: bool = False
     """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
@@ -60,15 +62,11 @@ class TrainConfig:
     """Hyperparameters and environment."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose("method", self.method, METHODS)
         choose("preset", self.preset, PRESETS)
         choose("select", self.select, SELECTIONS)
-        check_integer("select_labels", self.select_labels, 2)
-        check_probability("oversight", self.oversight)
-        check_integer("seed", self.seed, 0)
-        check_integer("threads", self.threads, 1)
-        check_integer("evaluations", self.evaluations, 1)
-        if self.device != "cpu" and not self.device.startswith("cuda"):
+        if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", self.device):
             raise RequestError(f"device is {self.device!r}; choose cpu, cuda or cuda:N.")
         _ = self.env  # raises if the environment is impossible
 

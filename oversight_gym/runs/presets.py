@@ -3,12 +3,20 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+from msgspec import Meta
 from tyro.constructors import PrimitiveConstructorSpec
 
 from oversight_gym.agents.ppo.defects import ALL, known_defects
 from oversight_gym.envs import RequestError
-from oversight_gym.envs.errors import check_integer, check_probability, choose
+from oversight_gym.envs.config import RewardAmount
+from oversight_gym.envs.errors import choose
+from oversight_gym.envs.fields import Checked, Count, NotNegative, Positive, Probability
 from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS
+from oversight_gym.envs.world.grid import Side
+
+Width = Annotated[int, Meta(ge=1, le=65536)]
+LONGEST_EPISODE = 10_000
+"""Steps; every evaluation follows all of them."""
 
 _DEFECTS: PrimitiveConstructorSpec[tuple[str, ...]] = PrimitiveConstructorSpec(
     nargs="*",
@@ -21,40 +29,40 @@ _DEFECTS: PrimitiveConstructorSpec[tuple[str, ...]] = PrimitiveConstructorSpec(
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(Checked):
     """Everything about a run that a preset decides. The defaults are the preset ``fast``.
 
     Raises:
         RequestError: if a value is impossible.
     """
 
-    total_timesteps: int = 2_500_000
+    total_timesteps: Count = 2_500_000
     """Environment steps, rounded up to whole rollouts."""
-    num_envs: int = 512
+    num_envs: Count = 512
     """Environments side by side."""
-    n_steps: int = 64
+    n_steps: Count = 64
     """Steps per environment and rollout."""
-    n_epochs: int = 1
+    n_epochs: Count = 1
     """Passes over each rollout."""
-    batch_size: int = 4096
+    batch_size: Annotated[int, Meta(ge=2, le=10**12)] = 4096
     """Steps per minibatch."""
-    learning_rate: float = 1.6e-3
+    learning_rate: Positive = 1.6e-3
     """Adam's learning rate."""
     anneal: bool = True
     """Anneal the learning rate linearly to 0."""
-    gamma: float = 0.97
+    gamma: Annotated[float, Meta(gt=0, le=1)] = 0.97
     """Discount per step."""
-    gae_lambda: float = 0.95
+    gae_lambda: Probability = 0.95
     """Lambda of generalised advantage estimation."""
-    clip_range: float = 0.2
+    clip_range: Positive = 0.2
     """PPO's clipping range."""
     normalize_advantage: bool = True
     """Normalise advantages per minibatch."""
-    ent_coef: float = 0.05
+    ent_coef: NotNegative = 0.05
     """Weight of the entropy bonus."""
-    vf_coef: float = 0.5
+    vf_coef: NotNegative = 0.5
     """Weight of the value loss."""
-    gate_coef: float = 0.48
+    gate_coef: NotNegative = 0.48
     """Weight of the gate loss, for methods that have one."""
     balanced_gate: bool = True
     """Let both kinds count equally in the gate loss, instead of every labelled step."""
@@ -63,36 +71,36 @@ class Hyperparameters:
     drop_unfinished: bool = False
     """Train on no step of an episode that still runs when its rollout ends, for every method; without it those that do
     not filter by label train on them as unlabelled steps. Dropping them favours short episodes."""
-    ghost_penalty: float | None = None
+    ghost_penalty: RewardAmount | None = None
     """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
-    finetune_share: float = 0.2
+    finetune_share: Probability = 0.2
     """Share of the steps that routing_then_filter fine-tunes for, at the end."""
     paper_compat: Annotated[tuple[str, ...], _DEFECTS] = ()
     """Defects of the paper's released code to reproduce in training, none named for all of them. cut: what the time
     limit or a rollout's end cuts off is worth nothing, instead of bootstrapped. stale: an episode's first action is
     chosen on the last observation before it. late: episodes time out one step too late."""
-    max_grad_norm: float = 0.5
+    max_grad_norm: NotNegative = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
     ortho_init: bool = False
     """SB3's orthogonal initialisation instead of torch's own."""
     zero_bias: bool = False
     """Begin with biases of 0."""
-    adam_eps: float = 1e-5
+    adam_eps: Positive = 1e-5
     """Epsilon of Adam."""
-    layers: tuple[int, ...] = (128, 128)
+    layers: Annotated[tuple[Width, ...], Meta(min_length=1)] = (128, 128)
     """Hidden layers of each expert."""
-    gate_layers: tuple[int, ...] = (128, 128, 128)
+    gate_layers: tuple[Width, ...] = (128, 128, 128)
     """Hidden layers of the gate; none for a linear gate."""
-    gate_channels: int = 0
+    gate_channels: Annotated[int, Meta(ge=0, le=65536)] = 0
     """Channels of a 1 x 1 convolution before the gate's hidden layers; 0 for no convolution."""
-    value_layers: tuple[int, ...] = (128, 128)
+    value_layers: tuple[Width, ...] = (128, 128)
     """Hidden layers of the value network."""
-    value_channels: int = 0
+    value_channels: Annotated[int, Meta(ge=0, le=65536)] = 0
     """Channels of a 1 x 1 convolution before the value network's hidden layers; 0 for no convolution."""
     linear_value: bool = False
     """Leave the activations out of the value network: a linear baseline."""
 
-    size: tuple[int, int] = (5, 5)
+    size: tuple[Side, Side] = (5, 5)
     """Rows and columns of the grid."""
     walls: str = "none"
     """Walls: none, or border."""
@@ -114,35 +122,23 @@ class Hyperparameters:
     """How many looks each kind of terminal has."""
     labelled_looks: int = 1
     """How many of them are ever under oversight."""
-    spurious_oversight: float = 0.0
+    spurious_oversight: Probability = 0.0
     """Probability that a square without a terminal is shown as overseen."""
-    min_distance: int = 1
+    min_distance: Side = 1
     """Least distance from the agent to every terminal at the start."""
     unique_nearest_terminal: bool = False
     """Start only where exactly one terminal is nearest to the agent."""
-    max_episode_steps: int = 32
+    max_episode_steps: Annotated[int, Meta(ge=1, le=LONGEST_EPISODE)] = 32
     """Steps after which an episode is truncated."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "paper_compat", known_defects(self.paper_compat))
-        for name in ("total_timesteps", "num_envs", "n_steps", "n_epochs", "batch_size"):
-            check_integer(name, getattr(self, name), 1)
-        for name in ("gamma", "gae_lambda", "spurious_oversight", "finetune_share"):
-            check_probability(name, getattr(self, name))
-        for name in ("gamma", "learning_rate", "clip_range"):
-            if not getattr(self, name) > 0:
-                raise RequestError(f"{name} is {getattr(self, name)!r}; it must be above 0.")
-        for name in ("ent_coef", "vf_coef", "gate_coef", "max_grad_norm", "adam_eps"):
-            if not getattr(self, name) >= 0:
-                raise RequestError(f"{name} is {getattr(self, name)!r}; it must be 0 or more.")
-        for width in (*self.layers, *self.gate_layers, *self.value_layers):
-            check_integer("layer width", width, 1)
         for network in ("gate", "value"):
-            check_integer(f"{network}_channels", getattr(self, f"{network}_channels"), 0)
             if getattr(self, f"{network}_channels") and not getattr(self, f"{network}_layers"):
                 raise RequestError(f"{network}_layers is empty; give a layer width, or {network}_channels 0.")
-        if not self.layers:
-            raise RequestError("layers is empty; give at least one layer width, for example 128 128.")
+        if self.num_envs * self.n_steps < 2:
+            raise RequestError("num_envs and n_steps are 1; a rollout needs at least 2 steps.")
 
 
 FAST = Hyperparameters()

@@ -38,6 +38,7 @@ from oversight_gym.runs.guard import Guard, Stop
 from oversight_gym.runs.ledger import ledger
 from oversight_gym.runs.lock import locked
 from oversight_gym.runs.logs import ProgressBar, ProgressFile, RolloutLogs
+from oversight_gym.runs.memory import check_run_fits
 from oversight_gym.runs.periodic import PeriodicEvaluation
 from oversight_gym.runs.record import write_finished
 from oversight_gym.runs.stopping import Interrupted, RunFailed, signals_noted
@@ -85,6 +86,7 @@ def train(config: TrainConfig) -> Run:
         raise RequestError("`overwrite` begins a run again and `resume` goes on with it; set one of them.")
     if config.device != "cpu" and not torch.cuda.is_available():
         raise RequestError(f"device is {config.device!r}, but no CUDA device is available; set `device` to cpu.")
+    check_run_fits(config)
     check_free(config)
     if config.resume and is_finished(config):
         _tidy(config.folder)

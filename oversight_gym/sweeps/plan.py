@@ -2,24 +2,42 @@
 
 import itertools
 import json
+import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tyro
+from msgspec import Meta
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs import RequestError
-from oversight_gym.envs.errors import check_integer, choose
-from oversight_gym.envs.fields import check_known, field_types, typed, typed_text
+from oversight_gym.envs.errors import choose
+from oversight_gym.envs.fields import (
+    Checked,
+    Count,
+    NotNegative,
+    Probability,
+    Seed,
+    check_known,
+    field_types,
+    typed,
+    typed_text,
+)
 from oversight_gym.envs.registry import load_plugin
+from oversight_gym.files import read_text
 from oversight_gym.runs.config import FIELDS, TrainConfig
 from oversight_gym.runs.presets import PRESETS
 
+MOST_RUNS = 100_000
+
+Workers = Annotated[int, Meta(ge=1, le=4096)]
+
 
 @dataclass(frozen=True)
-class SweepConfig:
+class SweepConfig(Checked):
     """Train every combination of methods, oversight levels, seeds and settings; go on where an earlier call stopped.
 
     Raises:
@@ -28,18 +46,20 @@ class SweepConfig:
 
     out: Path = Path("runs/sweep")
     """Folder of the sweep; each run gets its own below it."""
-    methods: tuple[str, ...] = ("routing", "naive", "filtering", "oracle")
+    methods: Annotated[tuple[str, ...], Meta(min_length=1)] = ("routing", "naive", "filtering", "oracle")
     """Oversight methods."""
-    oversight: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+    oversight: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
     """Oversight levels."""
-    seeds: int = 5
+    seeds: Count = 5
     """Seeds 0 to this minus one."""
+    seed: tuple[Seed, ...] = ()
+    """These seeds instead, for example 5 6 7."""
     preset: Annotated[str, tyro.conf.arg(help=f"Where settings start from: {', '.join(PRESETS)}.")] = "fast"
     set: tuple[str, ...] = ()
     """Further settings of a training run: NAME=VALUE, or NAME=VALUE,VALUE to sweep over them."""
     config: Path | None = None
     """TOML file with fields of this command; options given on the command line go first."""
-    workers: int = 2
+    workers: Workers = 2
     """Runs side by side, each on one torch thread."""
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
@@ -49,21 +69,23 @@ class SweepConfig:
     """Ray cluster to join, for example auto; none starts one on this machine."""
     storage: Literal["shared", "collect"] = "shared"
     """Ray: nodes write to --out themselves (a file system they share), or results are sent back."""
-    gpus: float = 0.0
+    gpus: NotNegative = 0.0
     """Ray: share of a GPU per run, for --set device=cuda."""
     dry_run: bool = False
     """Print the plan and stop."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for method in self.methods:
             choose("method", method, METHODS)
-        for name in ("methods", "oversight"):
-            if not getattr(self, name):
-                raise RequestError(f"{name} is empty; give at least one.")
-        check_integer("seeds", self.seeds, 1)
-        check_integer("workers", self.workers, 1)
-        if self.gpus < 0:
-            raise RequestError(f"gpus is {self.gpus}; it must be 0 or more.")
+        choose("preset", self.preset, PRESETS)
+        for name in ("methods", "oversight", "seed"):
+            _check_distinct(name, getattr(self, name))
+
+    @property
+    def all_seeds(self) -> Sequence[int]:
+        """The seeds of every combination."""
+        return self.seed or range(self.seeds)
 
     @classmethod
     def from_toml(cls, path: Path) -> "SweepConfig":
@@ -73,8 +95,8 @@ class SweepConfig:
             RequestError: if the file cannot be read, or holds what no sweep has.
         """
         try:
-            values = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
+            values = tomllib.loads(read_text(path))
+        except (OSError, ValueError, RecursionError) as error:
             raise RequestError(f"{path} cannot be read ({error}); give a TOML file.") from None
         kinds = field_types(cls) | {"set": dict[str, Any]}
         for name in values:
@@ -84,6 +106,12 @@ class SweepConfig:
             load_plugin(plugin)
         changed = values.pop("set", {})
         return cls(set=tuple(f"{name}={json.dumps(value)}" for name, value in changed.items()), **values)
+
+
+def _check_distinct(name: str, values: Sequence[Any]) -> None:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise RequestError(f"{name} lists {value!r} twice; give each value once.")
 
 
 _FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin"}
@@ -98,21 +126,28 @@ def options_of(assignment: str) -> tuple[str, list[Any]]:
     flat list is one value, a list of lists several.
 
     Raises:
-        RequestError: if it is no assignment, names no training setting, or a value is of the wrong type.
+        RequestError: if it is no assignment, names no training setting, lists no value or one twice, or a value is of
+            the wrong type.
     """
     name, equals, text = assignment.partition("=")
     name = name.strip().replace("-", "_")
     if not equals:
         raise RequestError(f"set is {assignment!r}; write NAME=VALUE, for example learning_rate=0.001.")
     check_known(name, _SETTINGS, "a training setting that `set` can change")
-    kind = _SETTINGS[name]
-    values = _listed(text)
+    values = _values(name, _listed(text), _SETTINGS[name])
+    if not values:
+        raise RequestError(f"set is {assignment!r}, which lists no value; give one, or leave {name} out.")
+    _check_distinct(name, values)
+    return name, values
+
+
+def _values(name: str, values: list[Any], kind: Any) -> list[Any]:
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if get_origin(bare) is not tuple:
-        return name, [_typed(name, value, kind) for value in values]
+        return [_typed(name, value, kind) for value in values]
     if any(isinstance(value, list) for value in values):
-        return name, [typed(name, value if isinstance(value, list) else [value], kind) for value in values]
-    return name, [typed(name, [_typed(name, value, get_args(bare)[0]) for value in values], kind)]
+        return [typed(name, value if isinstance(value, list) else [value], kind) for value in values]
+    return [typed(name, [_typed(name, value, get_args(bare)[0]) for value in values], kind)]
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
@@ -123,7 +158,7 @@ def _listed(text: str) -> list[Any]:
     """The values of an assignment: of a list in JSON, one value in JSON, or the words between commas."""
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.split(",")
     return values if isinstance(values, list) else [text]
 
@@ -131,7 +166,10 @@ def _listed(text: str) -> list[Any]:
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return "x".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 def runs_of(sweep: SweepConfig) -> dict[str, TrainConfig]:
@@ -140,11 +178,18 @@ def runs_of(sweep: SweepConfig) -> dict[str, TrainConfig]:
     Raises:
         RequestError: if a setting is impossible.
     """
-    options = dict(map(options_of, sweep.set))
+    options: dict[str, list[Any]] = {}
+    for name, listed in map(options_of, sweep.set):
+        if name in options:
+            raise RequestError(f"set names {name} twice; give all its values at once.")
+        options[name] = listed
+    number = math.prod(map(len, (sweep.all_seeds, sweep.oversight, sweep.methods, *options.values())))
+    if number > MOST_RUNS:
+        raise RequestError(f"this is a sweep of {number:,} runs; at most {MOST_RUNS:,} can be planned.")
     plugins = tuple(str(Path(name).resolve()) if name.endswith(".py") else name for name in sweep.plugin)
     swept = [name for name, values in options.items() if len(values) > 1]
     runs: dict[str, TrainConfig] = {}
-    for seed, oversight, method in itertools.product(range(sweep.seeds), sweep.oversight, sweep.methods):
+    for seed, oversight, method in itertools.product(sweep.all_seeds, sweep.oversight, sweep.methods):
         for values in itertools.product(*options.values()):
             chosen = dict(zip(options, values, strict=True))
             run = TrainConfig.of(

@@ -69,7 +69,7 @@ def connect(address: str | None, workers: int) -> int:
             _reach(address)
             cpus = None if address else workers
             ray.init(address=address, num_cpus=cpus, log_to_driver=False, logging_level=logging.ERROR)
-        except OSError as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise RequestError(
                 f"no Ray cluster was found at address {address!r} ({reason}); start one with 'ray start'."

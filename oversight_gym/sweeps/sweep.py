@@ -15,6 +15,7 @@ from oversight_gym.files import write_json
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import is_finished
 from oversight_gym.runs.lock import locked
+from oversight_gym.runs.memory import check_run_fits
 from oversight_gym.sweeps.estimate import Cost, costs_of
 from oversight_gym.sweeps.local import Attempt, Job, run_locally
 from oversight_gym.sweeps.observer import Observer, Plan
@@ -80,18 +81,24 @@ def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
             small, or Ray missing.
     """
     runs = runs_of(config)
+    if config.executor == "local":
+        slots = config.workers
+        for run in runs.values():
+            check_run_fits(run)
+    else:
+        slots = connect(config.address, config.workers)
     try:
         config.out.mkdir(parents=True, exist_ok=True)
         with locked(config.out, patience=0):
-            return _sweep(config, runs, observer)
+            return _sweep(config, runs, slots, observer)
     except Timeout:
         raise RequestError(f"{config.out} is being swept by another process; wait for it.") from None
     except OSError as error:
         raise RequestError(f"{config.out} cannot be written ({error.strerror}); choose another `out`.") from error
 
 
-def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], observer: Observer) -> list[Attempt]:
-    plan = _plan(config, runs, _earlier_plan(config.out / PLAN))
+def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], slots: int, observer: Observer) -> list[Attempt]:
+    plan = _plan(config, runs, slots, _earlier_plan(config.out / PLAN))
     observer.planned(plan)
     if plan.estimated and plan.bytes > (free := shutil.disk_usage(config.out).free):
         needed = f"{plan.bytes / 1e6:,.0f}"
@@ -115,8 +122,7 @@ def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], observer: Observer
         observer.ended()
 
 
-def _plan(config: SweepConfig, runs: dict[str, TrainConfig], earlier: dict[str, Any]) -> Plan:
-    slots = connect(config.address, config.workers) if config.executor == "ray" else config.workers
+def _plan(config: SweepConfig, runs: dict[str, TrainConfig], slots: int, earlier: dict[str, Any]) -> Plan:
     todo = {name: run for name, run in runs.items() if not is_finished(run)}
     finished = [run for name, run in runs.items() if name not in todo]
     known = _remembered(config, earlier)
