@@ -100,7 +100,8 @@ def test_every_method_trains_evaluates_and_says_what_it_is(method: str, tmp_path
         assert list(gate["patterns"]) == list(pattern_names(("ghost", "diamond")))
         assert sum(gate[f"p_{kind}"] for kind in ("diamond", "ghost", "timeout")) == pytest.approx(1)
     both, gate_alone, training_alone = (True, True), (False, True), (True, False)
-    charged = dict.fromkeys(("routing", "random_routing", "demix", "routing_then_filter"), both)
+    routed = ("routing", "masked_routing", "classified_routing", "random_routing", "demix", "routing_then_filter")
+    charged = dict.fromkeys(routed, both)
     charged |= {"no_routing": gate_alone}
     assert (data["labels"]["training"] > 0, data["labels"]["gate_loss"] > 0) == charged.get(method, training_alone)
     assert data["labels"] == run.record["labels"]
