@@ -333,6 +333,12 @@ def test_a_run_is_verified_by_training_it_once_more(tiniest_run: Run) -> None:
     assert "the same weights, bit for bit" in done.stdout
 
 
+def test_numbers_do_not_depend_on_how_often_a_run_is_evaluated_or_kept(tiniest_run: Run, tmp_path: Path) -> None:
+    other = train(tiniest_config(tmp_path / "run", evaluations=4, keep_weights=True, select="overseen"))
+    last = sorted((other.folder / "weights").iterdir())[-1]
+    assert last.read_bytes() == (tiniest_run.folder / MODEL).read_bytes()
+
+
 def test_a_run_of_other_versions_is_verified_by_its_figures(tiniest_run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(tiniest_run.folder, folder)

@@ -93,7 +93,7 @@ class PeriodicEvaluation(BaseCallback):
         evaluation = evaluate(policy, config.env, config.gates, gamma=config.hyper.gamma, regret=False)
         row = evaluation_row(step, evaluation, ledger(config.method_row, self.model.episodes_observed))
         self.rows.append(row | self._scores(step, at_gate(row, config.gate)["return_stepwise"]))
-        write_csv(self.folder / EVALUATIONS, self.rows)
+        write_csv(self.folder / EVALUATIONS, self.rows, flushed=False)  # a checkpoint holds them too
         self.model.logger.dump(step)
         self.events.evaluation(step, self.rows[-1], policy)
         if self.config.select != "last" and chosen(self.rows, self.config.select) == len(self.rows) - 1:

@@ -105,6 +105,8 @@ def _sweep(config: SweepConfig, runs: dict[str, TrainConfig], slots: int, observ
         raise RequestError(f"{config.out} has {free / 1e6:,.0f} MB free, but the sweep needs {needed}; make room.")
     if config.dry_run:
         return []
+    for part in config.out.glob(f".{PLAN}.*.part"):  # of a driver that was killed
+        part.unlink()
     costs = {method: asdict(cost) for method, cost in plan.costs.items()}
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(config.out / PLAN, {"sweep": _plain(config), "begun": begun, "costs": costs})
