@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -187,3 +188,18 @@ def test_a_clock_that_is_set_back_changes_nothing(
     monkeypatch.setattr(time, "time", lambda: now - 86_400)
     train(tiniest_config(folder, resume=True))
     assert_same_run(folder, tiniest_run.folder)  # the curves, which are read in the order of the files' names, too
+
+
+# ---- the page that lists all this ----------------------------------------------------------------------------------
+
+
+def test_every_command_of_the_reliability_page_finds_a_test() -> None:
+    page = (TESTS.parent / "docs" / "reliability.md").read_text()
+    commands = re.findall(r"`pytest (?:-m slow )?((?:tests/\w+\.py ?)+)(?:-k ([\w]+|\"[\w ]+\"))?`", page)
+    assert len(commands) == page.count("`pytest ")
+    for files, expression in commands:
+        names = [
+            name for file in files.split() for name in re.findall(r"def (test_\w+)", (TESTS.parent / file).read_text())
+        ]
+        for word in expression.strip('"').split(" or "):
+            assert any(word in name for name in names), (files, word)

@@ -291,7 +291,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         return [*super()._excluded_save_params(), "memory"]
 
     def save(self, path: Any, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None) -> None:
-        """As in SB3, with what the method remembers."""
+        """As in SB3, with what the method remembers. ``load`` unpickles such a file: load only what you trust."""
         self._saved_memory = {name: memory.snapshot() for name, memory in self.memory.items()}
         try:
             super().save(path, exclude, include)
