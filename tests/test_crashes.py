@@ -91,7 +91,7 @@ def failing_write(number: int, code: int) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("number", [1, 3, 4, 6, 9, 15, 20, 22])
+@pytest.mark.parametrize("number", [1, 3, 4, 6, 8, 11, 14, 16])
 def test_a_disk_that_is_full_at_any_write_costs_a_sentence(number: int, tiniest_run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with failing_write(number, errno.ENOSPC):
