@@ -66,7 +66,7 @@ class Annealed(Independent):
         if most > 1:
             raise RequestError(
                 f"oversight_process is {config.oversight_process!r}, with which a chance of oversight would rise to "
-                f"{most:.3g}; choose a lower oversight_probability, or a `begin` nearer to 1."
+                f"{most:.3g}; choose a lower oversight_probability, or a begin nearer to 1."
             )
 
     def draw(
