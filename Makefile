@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow bench bench-result lint format clean
+.PHONY: demo test test-slow bench bench-result lint vulnerabilities format clean
 
 demo: $(READY)
 	$(BIN)/oversight-gym train --method routing --oversight 0.1 --seed 0 --run-dir runs/demo --overwrite
@@ -26,6 +26,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/lint.py
+
+# Needs pip-audit in .venv and an index that knows advisories; says so where they are missing.
+vulnerabilities: $(READY)
+	$(BIN)/python scripts/vulnerabilities.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -61,7 +61,7 @@ def check_free(config: TrainConfig) -> None:
     if config.overwrite:
         return
     if (folder / FAILED).exists():
-        raise RequestError(f"{folder} holds a run that failed: {_failure(folder)}; set `overwrite` to begin again.")
+        raise RequestError(f"{folder} holds a run that failed: {failure(folder)}; set `overwrite` to begin again.")
     if config.resume:
         return
     if (folder / FINISHED).exists():
@@ -218,7 +218,8 @@ def damage(folder: Path) -> str | None:
     return None
 
 
-def _failure(folder: Path) -> str:
+def failure(folder: Path) -> str:
+    """Why the run in a folder failed."""
     try:
         return str(parsed(read_file(folder, FAILED), folder / FAILED)["reason"])
     except (RequestError, KeyError):
@@ -259,7 +260,7 @@ def load_run(folder: Path) -> Run:
         raise RequestError(f"{folder} is not a folder; give a run folder, for example one below runs/.")
     config = stored_config(folder)
     if (folder / FAILED).exists():
-        raise RequestError(f"{folder} holds a run that failed: {_failure(folder)}.")
+        raise RequestError(f"{folder} holds a run that failed: {failure(folder)}.")
     record = finished_record(folder)
     return Run(folder, config, _policy(config, MODEL), record)
 

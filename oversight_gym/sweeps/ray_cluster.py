@@ -1,6 +1,7 @@
 """Runs as tasks of a Ray cluster (Ray Core), one CPU each."""
 
 import logging
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -52,12 +53,20 @@ def _reach(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Read when Ray is imported: a cluster of one machine, which listens on the loopback address alone, on Linux too."""
+
+
 def connect(address: str | None, workers: int) -> int:
     """Join a cluster, or start one of ``workers`` CPUs on this machine; returns its number of CPUs.
+
+    What is started here listens on the loopback address alone.
 
     Raises:
         RequestError: if Ray is not installed or the cluster not found.
     """
+    if not address:
+        os.environ.update(LOOPBACK)
     try:
         import ray
     except ImportError:
@@ -67,8 +76,8 @@ def connect(address: str | None, workers: int) -> int:
     if not ray.is_initialized():
         try:
             _reach(address)
-            cpus = None if address else workers
-            ray.init(address=address, num_cpus=cpus, log_to_driver=False, logging_level=logging.ERROR)
+            own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise RequestError(
