@@ -48,8 +48,8 @@ def complete(table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves
         how: to train them.
         curves: CSV file for the figures of every evaluation, see :func:`read_curves`.
     """
-    keys = [stored_key(config) for config in wanted]
-    missing = {key: config for key, config in zip(keys, wanted, strict=True) if key not in _stored(table)}
+    keys, known = [stored_key(config) for config in wanted], _stored(table)
+    missing = {key: config for key, config in zip(keys, wanted, strict=True) if key not in known}
     print(
         f"{table}: {len(wanted) - len(missing)} of {len(wanted)} runs are stored, {len(missing)} to train.", flush=True
     )
