@@ -160,7 +160,7 @@ def trained(collector: str, experts: tuple[str, ...], updates: int = 6, **kwargs
     model = RoutedPPO(
         GatedMixturePolicy,
         env,
-        method="routing" if several else replace(METHODS["naive"], reward="terminal"),
+        method="routing" if several else replace(METHODS["naive"], reward="terminal", unfinished=False),
         gate_coef=0.1,
         collector=collector,
         n_steps=32,

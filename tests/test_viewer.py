@@ -157,8 +157,8 @@ def test_maps_from_the_command_line_and_over_training(tmp_path: Path) -> None:
     layout = ["--ghost", "0", "0", "--diamond", "2", "3", "--watched", "ghost"]
     done = command("map", run.folder, "--out", out, "--gates", "free", "0.5", *layout, "--background", "ghost")
     assert done.returncode == 0, done.stderr
-    assert Image.open(out / "map.png").width > 500
-    assert "<svg" in (out / "map.svg").read_text()
+    assert Image.open(out / "map.ghost.png").width > 500
+    assert "<svg" in (out / "map.ghost.svg").read_text()
     assert command("map", run.folder, "--out", out, "--training").returncode == 0
     with Image.open(out / "map.gif") as gif:
         assert gif.n_frames == len(steps)
