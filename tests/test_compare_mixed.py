@@ -141,6 +141,7 @@ def test_what_is_broken_is_named_in_a_sentence_and_the_others_are_compared(made_
         "pipe": (EVALUATIONS, None),
     }
     runs = tmp_path / "runs"
+    copy_as(made_runs / "naive-0", runs / "good", "free", [0.4])
     copy_as(made_runs / "naive-0", runs / os.fsdecode(b"na\xefve"), "free", [0.4])
     for name, (file, content) in contents.items():
         path = shutil.copytree(made_runs / "naive-0", runs / name) / file
@@ -151,9 +152,10 @@ def test_what_is_broken_is_named_in_a_sentence_and_the_others_are_compared(made_
     os.mkfifo(runs / "pipe" / EVALUATIONS)
     found = read_results(runs)
     assert [result.series for result in found.results] == ["naive"]
-    assert sorted(note.split(" was left out: ")[0] for note in found.damaged) == sorted(str(runs / n) for n in contents)
+    names = [*contents, "na\ufffdve"]
+    assert sorted(note.split(" was left out: ")[0] for note in found.damaged) == sorted(str(runs / n) for n in names)
     assert all(note.count("\n") == 0 and len(note) < 400 for note in found.damaged)
     done = command("compare", runs, "--out", tmp_path / "out")
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == len(contents)
+    assert len(done.stderr.splitlines()) == len(names)
     assert {path.stem for path in (tmp_path / "out").glob("*.png")} < set(CHARTS)
