@@ -146,6 +146,24 @@ def test_a_record_cannot_name_files_outside_its_folder(names: list[str], tiniest
         check_files(folder)
 
 
+def test_a_config_names_no_places_and_no_programs(tiniest_run: Run, tmp_path: Path) -> None:
+    folder, outside, plugin = tmp_path / "run", tmp_path / "outside", tmp_path / "plugin.py"
+    shutil.copytree(tiniest_run.folder, folder)
+    plugin.write_text(f"import pathlib; pathlib.Path({str(outside)!r}).mkdir()")
+    stored = json.loads((folder / CONFIG).read_text())
+    stored["config"] |= {"run_dir": str(outside), "overwrite": True, "plugin": [str(plugin)]}
+    (folder / CONFIG).write_text(json.dumps(stored))
+    write_finished(folder, tiniest_run.record)
+    for words in (
+        ["evaluate", folder],
+        ["verify", folder],
+        ["train", "--from", folder, "--run-dir", tmp_path / "again"],
+    ):
+        done = command(*words)
+        assert done.returncode == 0, done.stderr
+    assert not outside.exists()
+
+
 def test_a_damaged_finished_run_is_trained_again_when_resumed(tiniest_run: Run, tmp_path: Path) -> None:
     for name in (MODEL, EVALUATIONS, FINISHED):
         folder = tmp_path / name

@@ -96,6 +96,13 @@ def test_a_second_sigint_ends_at_once(tmp_path: Path) -> None:
     assert (tmp_path / "run" / CHECKPOINT).exists()
 
 
+def test_a_signal_that_comes_after_the_last_rollout_finds_the_run_finished(tmp_path: Path) -> None:
+    with before_update(3, send(signal.SIGTERM)), pytest.raises(Interrupted, match="had finished before") as ended:
+        train(tiniest_config(tmp_path / "run"))
+    assert ended.value.status == 143
+    assert load_run(tmp_path / "run").record["steps"] == 512
+
+
 def test_training_in_a_thread_leaves_signals_alone(tmp_path: Path) -> None:
     failed = []
 

@@ -91,14 +91,13 @@ def train(config: TrainConfig) -> Run:
     if config.resume and is_finished(config):
         _tidy(config.folder)
         return load_run(config.folder)
-    with signals_noted() as asked:
-        with _alone(config.folder) as held:
-            check_free(config)  # once more, now that nobody else is in it
-            if not (config.resume and is_finished(config)):
+    with _alone(config.folder) as held:
+        check_free(config)  # once more, now that nobody else is in it
+        if not (config.resume and is_finished(config)):
+            with signals_noted() as asked:
                 _train(config, held, asked)
-        number = asked()
-        if number is not None:
-            raise Interrupted(number, f"stopped; the run in {config.folder} had finished before.")
+            if (number := asked()) is not None:
+                raise Interrupted(number, f"stopped; the run in {config.folder} had finished before.")
     return load_run(config.folder)
 
 
