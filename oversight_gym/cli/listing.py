@@ -65,7 +65,7 @@ def _cells(folder: Path) -> tuple[str, ...]:
 
 def _state(folder: Path) -> str:
     from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED
-    from oversight_gym.runs.folder import damage, failure
+    from oversight_gym.runs.record import damage, failure
 
     if (folder / FINISHED).exists():
         found = damage(folder)

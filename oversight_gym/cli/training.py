@@ -54,7 +54,7 @@ def train(options: TrainOptions) -> None:
     """Train, and print what the agent does at each gate."""
     from oversight_gym.analysis.tables import gate_table
     from oversight_gym.evaluation.figures import evaluate
-    from oversight_gym.runs.folder import is_finished
+    from oversight_gym.runs.beginning import is_finished
     from oversight_gym.runs.train import train
 
     config = TrainConfig(**_own(options))  # type: ignore[arg-type]

@@ -4,115 +4,21 @@ A folder holds ``config.json``, ``model.safetensors``, ``evaluations.csv``, ``pr
 files and, written last, ``finished.json``; while it is trained, a checkpoint.
 """
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oversight_gym.envs import RequestError
-from oversight_gym.files import write_json, write_whole
+from oversight_gym.files import write_whole
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.contents import (
-    CHECKPOINT,
-    CONFIG,
-    FAILED,
-    FINISHED,
-    KEPT,
-    MODEL,
-    WEIGHTS,
-    is_empty,
-    own_files,
-)
-from oversight_gym.runs.record import broken, check_files, finished_record, parsed, read_file
-from oversight_gym.runs.version import RESULTS_VERSION
+from oversight_gym.runs.contents import CONFIG, FAILED, KEPT, MODEL
+from oversight_gym.runs.record import broken, failure, finished_record, parsed, read_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
-
-
-def _is_run(folder: Path) -> bool:
-    """Whether a run has begun in a folder, or finished there whatever has happened to its config."""
-    try:
-        if {"config", "method", "versions"} <= _stored(folder, checked=False).keys():
-            return True
-    except RequestError:
-        pass
-    try:
-        return "digest" in finished_record(folder)
-    except RequestError:
-        return False
-
-
-def check_free(config: TrainConfig) -> None:
-    """Refuse to begin a run where another has left something that would be lost.
-
-    Raises:
-        RequestError: if the folder holds a run and neither ``overwrite`` nor ``resume`` is set, or something else.
-    """
-    folder = config.folder
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if not folder.is_dir() or not (is_empty(folder) or _is_run(folder)):
-        raise RequestError(f"{folder} exists and is no run folder; choose another `run_dir`.")
-    own_files(folder)  # raises where one is a link
-    if config.overwrite:
-        return
-    if (folder / FAILED).exists():
-        raise RequestError(f"{folder} holds a run that failed: {failure(folder)}; set `overwrite` to begin again.")
-    if config.resume:
-        return
-    if (folder / FINISHED).exists():
-        raise RequestError(f"{folder} holds a finished run; set `overwrite` or choose another `run_dir`.")
-    if (folder / CHECKPOINT).exists() or (folder / MODEL).exists():
-        raise RequestError(
-            f"{folder} holds an unfinished run; set `resume` to go on with it, or `overwrite` to begin again."
-        )
-
-
-def clear(folder: Path) -> None:
-    """Delete what the program has written to a run folder, and nothing else.
-
-    Raises:
-        RequestError: if one of the files is a link; then nothing is deleted.
-    """
-    for path in own_files(folder):
-        path.unlink()
-    if (folder / WEIGHTS).is_dir() and not any((folder / WEIGHTS).iterdir()):
-        (folder / WEIGHTS).rmdir()
-
-
-def write_config(config: TrainConfig, history: list[dict[str, Any]]) -> None:
-    """Write ``config.json``.
-
-    Args:
-        config: of the run.
-        history: the versions of its first part, and of every later one for which they had changed.
-    """
-    record = {
-        "config": config.to_json() | {"run_dir": None, "overwrite": False, "resume": False},  # folders may be moved
-        "method": config.method_row.summary,
-        "uses_ground_truth": config.uses_ground_truth,
-        "command": shlex.join(config.command()),
-        "results_version": RESULTS_VERSION,
-        "versions": history[0]["versions"],
-        "resumed": history[1:],
-    }
-    write_json(config.folder / CONFIG, record)
-
-
-def check_same(asked: TrainConfig, found: TrainConfig, folder: Path) -> None:
-    """Refuse a folder whose run is not the one asked for.
-
-    Raises:
-        RequestError: naming the first difference.
-    """
-    for name, (mine, theirs) in asked.differences(found).items():
-        raise RequestError(
-            f"{folder} was trained with {name} {theirs}, not {mine}; choose another folder, or the same {name}."
-        )
 
 
 @dataclass(frozen=True)
@@ -140,7 +46,7 @@ class Run:
         return f"{config.method}{marked}{chosen}, oversight {config.oversight:g}, seed {config.seed}"
 
 
-def _stored(folder: Path, checked: bool = True) -> dict[str, Any]:
+def config_record(folder: Path, checked: bool = True) -> dict[str, Any]:
     """The content of ``config.json``."""
     if not (folder / CONFIG).exists():
         raise RequestError(f"{folder} has no {CONFIG}, so it is no run folder; give one that a training run wrote.")
@@ -157,7 +63,7 @@ def stored_config(folder: Path, checked: bool = True) -> TrainConfig:
     Raises:
         RequestError: if it is no run folder or damaged.
     """
-    stored = _stored(folder, checked)
+    stored = config_record(folder, checked)
     plugins = ""
     try:
         values = stored["config"]
@@ -173,7 +79,7 @@ def stored_config(folder: Path, checked: bool = True) -> TrainConfig:
 
 def stored_results_version(folder: Path) -> int:
     """The results version that a run was trained under; errors as :func:`stored_config`."""
-    version = _stored(folder).get("results_version", 1)
+    version = config_record(folder).get("results_version", 1)
     if not isinstance(version, int):
         raise broken(folder, f"its results version is {version!r}")
     return version
@@ -185,45 +91,11 @@ def stored_versions(folder: Path) -> list[dict[str, str]]:
     Raises:
         RequestError: if it is no run folder or damaged.
     """
-    stored = _stored(folder)
+    stored = config_record(folder)
     try:
         return [dict(stored["versions"]), *(dict(part["versions"]) for part in stored.get("resumed", ()))]
     except (KeyError, TypeError, ValueError) as error:
         raise broken(folder, error) from None
-
-
-def is_finished(config: TrainConfig) -> bool:
-    """Whether a config's folder holds its finished run, undamaged.
-
-    Raises:
-        RequestError: if it holds the finished run of another config.
-    """
-    folder = config.folder
-    if not (folder / FINISHED).exists():
-        return False
-    try:
-        found = stored_config(folder)
-    except RequestError:
-        return False
-    check_same(config, found, folder)
-    return damage(folder) is None
-
-
-def damage(folder: Path) -> str | None:
-    """The sentence about what is missing or damaged in a finished run's folder, None where nothing is."""
-    try:
-        check_files(folder)
-    except RequestError as error:
-        return str(error)
-    return None
-
-
-def failure(folder: Path) -> str:
-    """Why the run in a folder failed."""
-    try:
-        return str(parsed(read_file(folder, FAILED), folder / FAILED)["reason"])
-    except (RequestError, KeyError):
-        return "its record cannot be read"
 
 
 def _policy(config: TrainConfig, name: str) -> "GatedMixturePolicy":

@@ -10,7 +10,7 @@ from typing import Any
 
 from oversight_gym.envs import RequestError
 from oversight_gym.files import digest, flush, write_json
-from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FINISHED, KEPT, MODEL, PROGRESS, read_ordinary
+from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FAILED, FINISHED, KEPT, MODEL, PROGRESS, read_ordinary
 
 
 def _seal(record: dict[str, Any]) -> str:
@@ -91,6 +91,23 @@ def check_files(folder: Path) -> None:
     """
     for name in finished_record(folder).get("files", (CONFIG, MODEL, EVALUATIONS)):
         read_file(folder, name)
+
+
+def damage(folder: Path) -> str | None:
+    """The sentence about what is missing or damaged in a finished run's folder, None where nothing is."""
+    try:
+        check_files(folder)
+    except RequestError as error:
+        return str(error)
+    return None
+
+
+def failure(folder: Path) -> str:
+    """Why the run in a folder failed."""
+    try:
+        return str(parsed(read_file(folder, FAILED), folder / FAILED)["reason"])
+    except (RequestError, KeyError):
+        return "its record cannot be read"
 
 
 def broken(folder: Path, why: object) -> RequestError:

@@ -17,30 +17,20 @@ from oversight_gym.agents.ppo.routed_ppo import RoutedPPO
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.selection import chosen, labels_spent
 from oversight_gym.files import write_json
+from oversight_gym.runs.beginning import check_free, check_same, clear, is_finished, write_config
 from oversight_gym.runs.build import make_model
 from oversight_gym.runs.checkpoint import Checkpoint, read_checkpoint, restore
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.contents import CHECKPOINT, FAILED, FINISHED, LOCK, MODEL, PROGRESS, half_written, left_behind
 from oversight_gym.runs.events import EventWriter
-from oversight_gym.runs.folder import (
-    Run,
-    check_free,
-    check_same,
-    clear,
-    damage,
-    is_finished,
-    load_run,
-    stored_config,
-    write_config,
-    write_weights,
-)
+from oversight_gym.runs.folder import Run, load_run, stored_config, write_weights
 from oversight_gym.runs.guard import Guard, Stop
 from oversight_gym.runs.ledger import ledger
 from oversight_gym.runs.lock import locked
 from oversight_gym.runs.logs import ProgressBar, ProgressFile, RolloutLogs
 from oversight_gym.runs.memory import check_run_fits
 from oversight_gym.runs.periodic import PeriodicEvaluation
-from oversight_gym.runs.record import write_finished
+from oversight_gym.runs.record import damage, write_finished
 from oversight_gym.runs.stopping import Interrupted, RunFailed, signals_noted
 from oversight_gym.runs.version import RESULTS_VERSION, changes, versions
 

@@ -12,8 +12,8 @@ from filelock import Timeout
 
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_json
+from oversight_gym.runs.beginning import is_finished
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.folder import is_finished
 from oversight_gym.runs.lock import locked
 from oversight_gym.runs.memory import check_run_fits
 from oversight_gym.sweeps.estimate import Cost, costs_of
