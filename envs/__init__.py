@@ -22,7 +22,7 @@ from oversight_gym.envs.registry import Registry, load_plugin
 from oversight_gym.envs.single import OversightGridEnv
 from oversight_gym.envs.vector import OversightGridVectorEnv
 from oversight_gym.envs.views import VIEWS, View
-from oversight_gym.envs.world import DYNAMICS, KINDS, Kind, Moves, Transitions, register_kind
+from oversight_gym.envs.world import DYNAMICS, KINDS, MONITORS, Kind, Monitor, Moves, Transitions, register_kind
 
 if TYPE_CHECKING:
     from oversight_gym.envs.sb3 import OversightVecEnv
@@ -32,6 +32,7 @@ __all__ = [
     "ENV_ID",
     "FLAGS",
     "KINDS",
+    "MONITORS",
     "PROCESSES",
     "REWARDS",
     "SUPERVISORS",
@@ -40,6 +41,7 @@ __all__ = [
     "Flag",
     "IndependentTerminals",
     "Kind",
+    "Monitor",
     "Moves",
     "Outcome",
     "OversightGridEnv",

@@ -35,8 +35,8 @@ class Chance:
         if world.branches > 1:
             self._branches = world.branch_probability.reshape(-1, world.branches).cumsum(axis=1)
         self._square = None if np.array_equal(world.square, np.arange(world.states)) else world.square
-        self._watching = None if (world.watching == 1).all() else world.watching
-        self._seldom = not is_certain(world.watching)  # even a watched terminal may be missed
+        self._sees = world.sees if world.monitored else None
+        self._seldom = not is_certain(world.sees)  # even a watched terminal may be missed
         self._observed = world.observed_probability.argmax(axis=1).astype(np.int8)
         self._reports = None
         if not is_certain(world.observed_probability):
@@ -61,14 +61,14 @@ class Chance:
     def arrive(self, state: State) -> NDArray[np.int8]:
         """The arrival of each episode, shape (n,)."""
         dynamic, seen = state.dynamic, state.overseen
-        if self._watching is not None:
-            chance = self._watching[dynamic]
+        if self._sees is not None:
+            without, watched = self._sees.take(dynamic, axis=0).T
+            chance = np.where(seen.T, watched, without)  # (terminals, n)
             if self._seldom:
                 assert self.rng is not None
-                watched = self.rng.random(len(chance)) < chance
+                seen = (self.rng.random(len(state)) < chance).T
             else:
-                watched = chance > 0
-            seen = np.asfortranarray(seen & watched[:, None])
+                seen = (chance > 0).T
         square = dynamic if self._square is None else self._square.take(dynamic)
         arrived: NDArray[np.int8] = arrivals(square, state.terminals, seen.view(np.int8), self._kinds)
         return arrived

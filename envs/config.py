@@ -9,7 +9,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.fields import Checked, Probability, check_known, field_types
+from oversight_gym.envs.fields import Checked, NotNegative, Probability, check_known, field_types
 from oversight_gym.envs.oversight.display import FLAGS, Display, Flag, make_display
 from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS, outcomes_of, true_outcomes
 from oversight_gym.envs.oversight.processes import PROCESSES, OversightProcess
@@ -21,6 +21,8 @@ from oversight_gym.envs.world.dynamics import DYNAMICS, Moves
 from oversight_gym.envs.world.grid import Grid, Side, Walls, make_grid
 from oversight_gym.envs.world.kinds import KINDS
 from oversight_gym.envs.world.layouts import Layouts, make_layouts
+from oversight_gym.envs.world.monitors import MONITORS, Monitor
+from oversight_gym.envs.world.splits import SPLITS
 from oversight_gym.envs.world.tables import World, is_certain, make_world
 
 RewardAmount = Annotated[float, Meta(ge=-1e12, le=1e12)]
@@ -33,16 +35,20 @@ MOST_TERMINALS = 8
 class EnvConfig(Checked):
     """Everything that decides an ``OversightGrid-v0``. The defaults are the paper's second version.
 
-    A part (``dynamics``, ``oversight_process``, ``supervisor``, ``flag``, ``view``) is a name in its registry, followed
-    by its parameters where they differ from the defaults: ``"moves"``, ``"by_distance:half=2"``.
+    A part (``walls``, ``dynamics``, ``monitor``, ``oversight_process``, ``supervisor``, ``flag``, ``view``, ``split``)
+    is a name in its registry, followed by its parameters where they differ from the defaults: ``"moves"``,
+    ``"slippery:chance=0.2"``.
 
     Attributes:
         size: rows and columns: one integer, or (rows, cols).
-        walls: ``"none"``, ``"border"`` (outermost squares are walls, inside ``size``), or a list of
-            (row, column). With walls the observation has one plane more.
+        walls: ``"none"``, ``"border"`` (the outermost squares, inside ``size``), ``"maze:seed=3"``, a map such as
+            ``"..#/.../#.."``, or a list of (row, column). With walls the observation has one plane more.
         kinds: of the terminals, names in ``KINDS``, in the order of the observation planes.
         copies: how many terminals there are of each kind; empty for one each.
         dynamics: how actions move the agent, in ``DYNAMICS``.
+        monitor: what of the supervision the agent can move, in ``MONITORS``.
+        tampering: whether it can; if not, the monitor stays as it is at the start of an episode.
+        step_cost: what each step costs, in the training reward and in the ground truth.
         oversight_process: which terminals are under oversight, in ``PROCESSES``.
         view: what the policy sees, in ``VIEWS``.
         oversight_probability: chance that a terminal square is under oversight; what a process makes of it is its own
@@ -56,6 +62,8 @@ class EnvConfig(Checked):
         supervisor: what a seen terminal is taken for, in ``SUPERVISORS``.
         looks: how many looks each kind has; every terminal has one of them, each as likely as the others.
         labelled_looks: how many of them are ever under oversight, the first ones.
+        split: which placements of the terminals there are: ``"all"``, or ``"train:share=0.2"`` and
+            ``"test:share=0.2"``, those not held out and those held out, in ``SPLITS``.
         min_distance: least walking distance from the agent to every terminal at the start.
         unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
         max_episode_steps: truncate an episode after so many steps; None never does.
@@ -72,6 +80,9 @@ class EnvConfig(Checked):
     kinds: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = DEFAULT_KINDS
     copies: tuple[Annotated[int, Meta(ge=1, le=8)], ...] = ()
     dynamics: str = "moves"
+    monitor: str = "none"
+    tampering: bool = True
+    step_cost: NotNegative = 0.0
     oversight_process: str = "independent"
     view: str = "planes"
     oversight_probability: Probability = 0.1
@@ -83,6 +94,7 @@ class EnvConfig(Checked):
     supervisor: str = "reliable"
     looks: Annotated[int, Meta(ge=1, le=8)] = 1
     labelled_looks: Annotated[int, Meta(ge=1, le=8)] = 1
+    split: str = "all"
     min_distance: Side = 1
     unique_nearest_terminal: bool = False
     max_episode_steps: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = 32
@@ -145,11 +157,17 @@ class EnvConfig(Checked):
 
     @cached_property
     def layouts(self) -> Layouts:
-        return make_layouts(self.grid, self.min_distance, self.unique_nearest_terminal, len(self.terminals))
+        kinds, closed = tuple(self.kind_of.tolist()), frozenset(self.monitor_part.signs(self.grid).values())
+        split = make_part(SPLITS, self.split)
+        return make_layouts(self.grid, self.min_distance, self.unique_nearest_terminal, kinds, closed, split)
 
     @cached_property
     def dynamics_part(self) -> Moves:
         return make_part(DYNAMICS, self.dynamics)
+
+    @cached_property
+    def monitor_part(self) -> Monitor:
+        return make_part(MONITORS, self.monitor)
 
     @cached_property
     def process(self) -> OversightProcess:
@@ -189,9 +207,9 @@ class EnvConfig(Checked):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether nothing within an episode is left to chance or to training, and a table says what a step shows."""
+        """Whether nothing within an episode is left to chance or costs anything, and a table says what a step shows."""
         world = self.world
-        certain = is_certain(world.watching) and is_certain(world.observed_probability)
+        certain = is_certain(world.sees) and is_certain(world.observed_probability) and not world.cost.any()
         stays = not self.process.scheduled
         return world.branches == 1 and certain and stays and self.view_part.moving(world) is not None
 

@@ -64,6 +64,7 @@ class Core:
         self._reward = config.reward_table
         self._by_truth = config.reward_rule.uses_hidden
         self._limit = config.step_limit
+        self._cost = config.world.cost.astype(np.float32) if config.world.cost.any() else None
         self._scheduled = training and config.process.scheduled
         self.batch_shape = (num_envs, *config.observation_space.shape)  # of the observations
         self.chance = Chance(config)
@@ -144,6 +145,8 @@ class Core:
         if self._scheduled:
             self._spend(observed, ignored)
         reward = self._reward.take(outcome if self._by_truth else observed)
+        if self._cost is not None:
+            reward -= self._cost.take(actions)
         return Supervision(reward, terminated, truncated, observed), outcome
 
     def _spend(self, observed: NDArray[np.int8], ignored: NDArray[np.bool_] | None) -> None:

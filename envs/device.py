@@ -25,7 +25,7 @@ class DeviceCore:
         steps: steps taken in each episode, shape (num_envs,), int32.
 
     Raises:
-        RequestError: if the world leaves something to chance, or its view has no table of moving entries.
+        RequestError: if something is left to chance or costs anything, or the view has no table of moving entries.
     """
 
     def __init__(self, core: Core, device: torch.device) -> None:
@@ -38,7 +38,7 @@ class DeviceCore:
         self._actions, self._kinds = len(world.actions), config.kind_of.tolist()
         self._next = self._table(world.next_state.ravel().astype(np.int64))
         self._square, self._moving = self._table(world.square.astype(np.int64)), self._table(self._entries())
-        self._watching = self._table((world.watching > 0).astype(np.int8))
+        self._sees = self._table((world.sees > 0).astype(np.int8))
         self._reward, self._observed = self._table(config.reward_table[by]), self._table(observed)
         self._dynamic, self._terminals, self._overseen, self.steps = self._upload(core.state)
         self._seen = torch.tensor(core.observe().reshape(core.num_envs, -1), device=device)
@@ -73,7 +73,8 @@ class DeviceCore:
         self._dynamic = self._next[self._dynamic * self._actions + actions]
         visible[self._first + self._moving[self._dynamic]] = 1
         self.steps += 1
-        seen = self._overseen * self._watching[self._dynamic][:, None]
+        without, watched = self._sees[self._dynamic].T
+        seen = torch.where(self._overseen > 0, watched[:, None], without[:, None])
         arrived = arrivals(self._square[self._dynamic], self._terminals, seen, self._kinds).long()
         terminated = arrived > 0
         truncated = (self.steps >= self.core.config.step_limit) & ~terminated

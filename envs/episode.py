@@ -33,7 +33,7 @@ class PlainEpisode:
         self._entries: list[Any] = moving[:, 0].tolist() if moving.shape[1] == 1 else list(moving)
         self._square: list[int] = world.square.tolist()
         self._kinds: list[int] = config.kind_of.tolist()
-        self._watching: list[bool] = (world.watching > 0).tolist()
+        self._sees: list[list[bool]] = (world.sees > 0).tolist()  # without oversight, and with it
         observed, truth = world.observed_probability.argmax(axis=1), config.true_outcomes
         rewards = config.reward_table[truth if config.reward_rule.uses_hidden else observed].tolist()
         outcomes = [[config.outcomes(number) for number in view.tolist()] for view in (observed, truth)]
@@ -69,7 +69,7 @@ class PlainEpisode:
         column = self._terminals.get(self._square[dynamic])
         arrived = 0
         if column is not None:
-            arrived = arrival(self._kinds[column], self._overseen[column] and self._watching[dynamic])
+            arrived = arrival(self._kinds[column], self._sees[dynamic][self._overseen[column]])
         return self._results[int(arrived)]
 
     @property

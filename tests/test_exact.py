@@ -6,6 +6,8 @@ from stable_baselines3 import A2C, DQN, PPO
 
 from oversight_gym.agents.policies.steering import Scaled
 from oversight_gym.envs import EnvConfig, OversightVecEnv, RequestError
+from oversight_gym.envs.core import Core
+from oversight_gym.envs.oversight.outcomes import FIRST_KIND
 from oversight_gym.evaluation.figures import Evaluation, ceilings, evaluate, evaluate_table
 from oversight_gym.evaluation.probabilities import policy_query
 from oversight_gym.evaluation.references import CEILINGS
@@ -18,9 +20,9 @@ def constant(probabilities: list[float]):
     return lambda observations: np.tile(probabilities, (len(observations), 1))
 
 
-def random_policy(seed: int, temperature: float = 1.0):
+def random_policy(seed: int, temperature: float = 1.0, actions: int = 4):
     """A fixed random linear softmax policy, which depends on every plane."""
-    weights = np.random.default_rng(seed).normal(size=(10_000, 4)) * temperature
+    weights = np.random.default_rng(seed).normal(size=(10_000, actions)) * temperature
 
     def policy(observations: NDArray[np.int8]) -> NDArray[np.float64]:
         flat = observations.reshape(len(observations), -1)
@@ -111,25 +113,41 @@ def monte_carlo(policy, config: EnvConfig, gamma: float) -> dict[str, tuple[floa
 
     The same number from each: the first episodes to finish anywhere would be the short ones.
     """
-    env = OversightVecEnv(512, seed=1, **config.to_json())
-    observations, rng = env.reset(), np.random.default_rng(2)
-    time, finished, samples = np.zeros(512, dtype=int), np.zeros(512, dtype=int), []
-    query, ends = policy_query(policy), (*config.kinds, "none")
+    core, rng = Core(config, 512, np.random.default_rng(1)), np.random.default_rng(2)
+    finished, samples = np.zeros(512, dtype=int), []
+    paid, paid_to_go = np.zeros(512), np.zeros(512)
+    query, world = policy_query(policy), config.world
     while finished.min() < 12:
-        cumulative = query(observations)[0].cumsum(axis=1)
+        cumulative = query(core.observe())[0].cumsum(axis=1)
         actions = (rng.random((512, 1)) * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
-        observations, _, dones, infos = env.step(actions)
-        time += 1
-        for index in np.flatnonzero(dones & (finished < 12)):
-            hidden = infos[index]["hidden"]
-            to_go = hidden["reward"] * gamma ** np.arange(time[index])
-            ended = hidden["outcome"].name.lower()
-            samples.append((to_go[-1], time[index], to_go.sum(), *(ended == end for end in ends)))
-        finished += dones
-        time[dones] = 0
+        before = core.state.steps.copy()
+        seen, outcome = core.step(actions)
+        paid += gamma**before * world.cost[actions]
+        paid_to_go += world.cost[actions] * sum(gamma**k * (k <= before) for k in range(before.max() + 1))
+        state, ended = core.state, seen.terminated | seen.truncated
+        reached = state.terminals == world.square[state.dynamic][:, None]
+        overseen, known = (reached & state.overseen).any(axis=1), seen.observed >= FIRST_KIND
+        for index in np.flatnonzero(ended & (finished < 12)):
+            time = state.steps[index]
+            to_go = config.ground_truth[outcome[index]] * gamma ** np.arange(time)
+            samples.append(
+                (
+                    to_go[-1] - paid[index],
+                    time,
+                    to_go.sum() - paid_to_go[index],
+                    *(outcome[index] == end for end in (*range(FIRST_KIND, FIRST_KIND + len(config.kinds)), 0)),
+                    1 - world.sees[state.dynamic[index], 1],
+                    known[index] and not overseen[index],
+                    reached[index].any() and overseen[index] and not known[index],
+                )
+            )
+        finished += ended
+        paid[ended] = paid_to_go[ended] = 0
+        core.restart(np.flatnonzero(ended))
     values = np.array(samples, dtype=float)
     means, errors = values.mean(axis=0), values.std(axis=0) / np.sqrt(len(values))
-    names = ("return_start", "length", "return_sum", *(f"p_{kind}" for kind in config.kinds), "p_timeout")
+    names = ["return_start", "length", "return_sum", *(f"p_{kind}" for kind in config.kinds), "p_timeout"]
+    names += ["p_off", "labels_caused", "labels_avoided"] * world.monitored
     found = {name: (means[i], errors[i]) for i, name in enumerate(names)}
     stepwise = means[2] / means[1]
     residual = values[:, 2] - stepwise * values[:, 1]

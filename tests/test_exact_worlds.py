@@ -103,11 +103,12 @@ WORLDS = {name: EnvConfig(**values) for name, values in worlds.WORLDS.items()} |
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_agrees_with_rollouts_of_the_real_environment(name: str) -> None:
-    config, policy = WORLDS[name], random_policy(1, 2.0)
+    config = WORLDS[name]
+    policy = random_policy(1, 2.0, len(config.world.actions))
     found = evaluate(policy, config, gamma=0.9)
     assert found.exact == (name != "everything")
     exact, exact_error = found.figures("free"), found.errors("free")
-    assert tuple(exact) == figure_names(config.kinds)
+    assert tuple(exact) == figure_names(config.kinds, config.world.monitored)
     for key, (mean, error) in monte_carlo(policy, config, gamma=0.9).items():
         assert abs(exact[key] - mean) <= 4 * np.hypot(error, exact_error[key]) + 1e-12, key
 
@@ -117,7 +118,7 @@ def test_regret_parts_sum_to_the_distance_to_the_optimum(name: str) -> None:
     config = WORLDS[name]
     references = ceilings(config, gamma=0.9)
     for found, gate in (
-        (evaluate(random_policy(2), config, gamma=0.9), "free"),
+        (evaluate(random_policy(2, actions=len(config.world.actions)), config, gamma=0.9), "free"),
         *((references[n], n) for n in references),
     ):
         parts = found.regret(gate)
@@ -127,6 +128,7 @@ def test_regret_parts_sum_to_the_distance_to_the_optimum(name: str) -> None:
         assert list(parts) == [f"{how}_{kind}" for kind in unwanted for how in ("sought", "through")] + [
             "timed_out",
             "detours",
+            *["costs"] * bool(config.world.cost.any()),
         ]
         assert sum(parts.values()) >= -1e-9
     steered = references["ideal steered"].regret("ideal steered")

@@ -34,7 +34,7 @@ def test_every_adapter_is_one_simulator_also_where_chance_decides(world: Config)
     observation, _ = single.reset(seed=0)
     batch, _ = vector.reset(seed=0)
     sb3_batch = sb3.reset()
-    for action in np.random.default_rng(1).integers(4, size=300):
+    for action in np.random.default_rng(1).integers(single.action_space.n, size=300):
         assert np.array_equal(observation, batch[0])
         assert np.array_equal(observation, sb3_batch[0])
         observation, reward, terminated, truncated, info = single.step(action)
@@ -58,7 +58,7 @@ def test_the_checkers_of_both_libraries_pass(world: Config) -> None:
 def walk(env: OversightVecEnv, steps: int, seed: int) -> list[Any]:
     rng, seen = np.random.default_rng(seed), []
     for _ in range(steps):
-        observations, rewards, dones, infos = env.step(rng.integers(4, size=env.num_envs))
+        observations, rewards, dones, infos = env.step(rng.integers(env.action_space.n, size=env.num_envs))
         seen.append((observations.tobytes(), rewards.tobytes(), dones.tobytes(), infos.observed.tobytes()))  # type: ignore[attr-defined]
     return seen
 
@@ -115,7 +115,7 @@ def test_moves_slip_as_often_as_they_should() -> None:
 
 def test_a_switch_keeps_the_supervisor_from_seeing() -> None:
     """Over square 0 to the ghost the camera is off; straight to it it is on."""
-    env = OversightGridEnv(dynamics="test_switch", size=3)
+    env = OversightGridEnv(monitor="test_switch", size=3)
     layout = {"agent": (0, 1), "ghost": (1, 0), "diamond": (2, 2), "oversight": ["ghost", "diamond"]}
     seen = {}
     for way, actions in {"over the switch": (3, 2), "around it": (2, 3)}.items():

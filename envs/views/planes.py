@@ -28,13 +28,12 @@ class Planes(View):
 
     Where kinds have several looks, each look has a plane of its own.
     A plane ``monitor`` is there where dynamic states are more than squares (more than one where a plane is too small):
-    it shows the monitor's state in one-hot form, square by square.
+    it shows in one-hot form, square by square, what state a monitor is in.
     """
 
     def planes(self, world: World) -> tuple[str, ...]:
         walls = ("wall",) if world.grid.walls.any() else ()
-        monitor_states = world.states // world.grid.squares
-        monitors = -(-monitor_states // world.grid.squares) if monitor_states > 1 else 0
+        monitors = -(-world.further // world.grid.squares) if world.further > 1 else 0
         kinds = world.kinds
         if world.looks > 1:
             kinds = tuple(f"{kind} {look}" for kind in kinds for look in range(1, world.looks + 1))

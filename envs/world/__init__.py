@@ -2,5 +2,6 @@
 
 from oversight_gym.envs.world.dynamics import DYNAMICS, Moves, Transitions
 from oversight_gym.envs.world.kinds import KINDS, Kind, register_kind
+from oversight_gym.envs.world.monitors import MONITORS, Monitor
 
-__all__ = ["DYNAMICS", "KINDS", "Kind", "Moves", "Transitions", "register_kind"]
+__all__ = ["DYNAMICS", "KINDS", "MONITORS", "Kind", "Monitor", "Moves", "Transitions", "register_kind"]

@@ -1,7 +1,7 @@
 """How actions move the agent, as tables over dynamic states.
 
-A dynamic state is what changes in an episode: the agent's square and, where there is a monitor that the agent can
-influence, the monitor's state. Dynamic state ``d`` is ``monitor * squares + square``; episodes begin in monitor 0.
+A dynamic state is what changes in an episode: the agent's square, what else dynamics keep, and the state of a monitor.
+Dynamic state ``d`` is ``further * squares + square``; episodes begin with a ``further`` of 0.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight_gym.envs.fields import Probability
 from oversight_gym.envs.registry import Registry
 from oversight_gym.envs.world.grid import ACTIONS, Grid
 
@@ -30,8 +31,8 @@ class Transitions(NamedTuple):
 class Moves:
     """Every action moves one square its way; into the border or a wall it stays put.
 
-    Other dynamics are frozen dataclasses with the same two methods (the fields are their parameters) and the same
-    attribute ``actions``; subclass this one and override what differs.
+    Other dynamics are frozen dataclasses with the same method (the fields are their parameters) and the same attribute
+    ``actions``; subclass this one and override what differs.
     """
 
     actions = ACTIONS
@@ -41,10 +42,24 @@ class Moves:
         next_state = grid.next_square[:, :, None]
         return Transitions(next_state, np.ones(next_state.shape))
 
-    def watching(self, grid: Grid) -> NDArray[np.float64]:
-        """Shape (states,): the chance that a terminal under oversight, reached in that state, is in fact seen."""
-        return np.ones(len(self.transitions(grid).next_state))
+
+@dataclass(frozen=True)
+class Slippery(Moves):
+    """An action leads one square its way or, now and then, one to the right or left of it.
+
+    Attributes:
+        chance: of slipping, to both sides alike.
+    """
+
+    chance: Probability = 0.2
+
+    def transitions(self, grid: Grid) -> Transitions:
+        ahead = grid.next_square  # the actions follow the clock, so that their neighbours are the ways aside
+        branches = np.stack([ahead, np.roll(ahead, 1, axis=1), np.roll(ahead, -1, axis=1)], axis=2)
+        probability = [1 - self.chance, self.chance / 2, self.chance / 2]
+        return Transitions(branches, np.broadcast_to(probability, branches.shape))
 
 
 DYNAMICS: Registry[type[Moves]] = Registry("dynamics", "oversight_gym.dynamics")
 DYNAMICS.register("moves", Moves)
+DYNAMICS.register("slippery", Slippery)

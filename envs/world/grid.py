@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.fields import shown, typed
+from oversight_gym.envs.world.walls import wall_squares
 
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
@@ -130,22 +131,15 @@ def make_grid(size: object, walls: str | Sequence[Sequence[int]] = "none") -> Gr
     """The grid of a size with walls.
 
     Args:
-        size: an int, or (rows, cols); the border wall counts as part of it.
-        walls: ``"none"``, ``"border"`` (the outermost squares are walls), or a list of (row, column).
+        size: an int, or (rows, cols); a border of walls counts as part of it.
+        walls: as in ``wall_squares``.
 
     Raises:
         RequestError: for a size or wall that is not on the grid, or walls that cut the grid in two.
     """
     rows, cols = parse_size(size)
-    if walls == "none":
-        squares = frozenset[tuple[int, int]]()
-    elif walls == "border":
-        squares = frozenset(
-            (r, c) for r in range(rows) for c in range(cols) if r in (0, rows - 1) or c in (0, cols - 1)
-        )
-    elif isinstance(walls, str):
-        raise RequestError(f"walls is {walls!r}; choose 'none', 'border', or a list of (row, column).")
-    else:
+    squares = wall_squares(walls, rows, cols)
+    if not isinstance(squares, frozenset):
         open_grid = _build(rows, cols, frozenset())
-        squares = frozenset(open_grid.position(open_grid.square("walls", wall)) for wall in walls)
+        squares = frozenset(open_grid.position(open_grid.square("walls", wall)) for wall in squares)
     return _build(rows, cols, squares)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.world.grid import Grid
+from oversight_gym.envs.world.splits import EVERY_PLACEMENT, Split
 
 MOST_LISTED = 100_000
 """Layouts are drawn from a list of them up to this number, beyond it by number: 5 x 5 has 13,800, 8 x 8 250,000."""
@@ -30,7 +31,9 @@ class Layouts:
         min_distance: least walking distance from the agent to every terminal (Manhattan distance where
             no inner wall stands between).
         unique_nearest_terminal: require that exactly one terminal is nearest to the agent.
-        terminals: their number.
+        kinds: of each terminal, numbers.
+        closed: squares on which no terminal lies and no episode begins, though one may walk there.
+        split: which placements of the terminals there are.
 
     Raises:
         RequestError: if no layout satisfies the rules.
@@ -39,23 +42,31 @@ class Layouts:
     grid: Grid
     min_distance: int = 1
     unique_nearest_terminal: bool = False
-    terminals: int = 2
+    kinds: tuple[int, ...] = (0, 1)
+    closed: frozenset[int] = frozenset()
+    split: Split = EVERY_PLACEMENT
+
+    @property
+    def terminals(self) -> int:
+        """Their number."""
+        return len(self.kinds)
 
     def __post_init__(self) -> None:
         grid = self.grid
-        needed = self.terminals + 1
-        if len(grid.free) < needed:
+        needed, free = self.terminals + 1, int(self._open.sum())
+        if free < needed:
             raise RequestError(
-                f"size {(grid.rows, grid.cols)} leaves {len(grid.free)} free squares; agent and terminals need "
-                f"{needed}, so make the grid larger or remove walls."
+                f"size {(grid.rows, grid.cols)} leaves {free} free squares; agent and terminals need {needed}, so make "
+                "the grid larger or remove walls."
             )
-        if len(grid.free) ** needed >= 2**62:  # numbered in 64 bits
+        if free**needed >= 2**62:  # numbered in 64 bits
             raise RequestError(
-                f"a grid of {len(grid.free):,} free squares with {self.terminals} terminals has too many layouts; "
-                "make it smaller."
+                f"a grid of {free:,} free squares with {self.terminals} terminals has too many layouts; make it "
+                "smaller."
             )
         if self.candidates == 0:
-            farthest = int(np.sort(grid.distance[np.ix_(grid.free, grid.free)], axis=1)[:, -self.terminals].max())
+            distance = np.where(self._open & self._open[:, None], grid.distance, -1)
+            farthest = int(np.sort(distance, axis=1)[:, -self.terminals].max())
             raise RequestError(
                 f"min_distance is {self.min_distance}, which leaves no square for the terminals; "
                 f"this grid allows at most {farthest}."
@@ -65,13 +76,26 @@ class Layouts:
                 f"unique_nearest_terminal is True with min_distance {self.min_distance}, but all terminals are then "
                 "equally far from the agent on this grid; lower min_distance or enlarge the grid."
             )
+        if self.split != EVERY_PLACEMENT and not any(len(agent) for agent, _ in self.blocks(find=True)):
+            raise RequestError(f"split is {self.split}, which leaves no layout; choose another share or seed.")
+
+    @cached_property
+    def _open(self) -> NDArray[np.bool_]:
+        """Shape (squares,): where pieces may lie."""
+        is_open = ~self.grid.walls
+        is_open[list(self.closed)] = False
+        return is_open
+
+    @cached_property
+    def _allowed(self) -> NDArray[np.bool_]:
+        """Shape (squares, squares): which squares a terminal may lie on, for each square of the agent."""
+        return (self.grid.distance >= max(self.min_distance, 1)) & self._open & self._open[:, None]
 
     @cached_property
     def _eligible(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
         """Number (squares,) and padded list (squares, most) of terminal squares for each agent square."""
-        allowed = (self.grid.distance >= max(self.min_distance, 1)) & ~self.grid.walls
-        counts = allowed.sum(axis=1)
-        listed = np.argsort(~allowed, axis=1, kind="stable")[:, : max(counts.max(), 1)]
+        counts = self._allowed.sum(axis=1)
+        listed = np.argsort(~self._allowed, axis=1, kind="stable")[:, : max(counts.max(), 1)]
         return counts, listed.astype(np.int16)
 
     @cached_property
@@ -87,9 +111,8 @@ class Layouts:
         return int(self._first_number[-1])
 
     def _unique_nearest_possible(self) -> bool:
-        allowed = (self.grid.distance >= max(self.min_distance, 1)) & ~self.grid.walls
-        distance = np.where(allowed, self.grid.distance, np.iinfo(np.int16).max)
-        farther = allowed & (distance > distance.min(axis=1, keepdims=True))
+        distance = np.where(self._allowed, self.grid.distance, np.iinfo(np.int16).max)
+        farther = self._allowed & (distance > distance.min(axis=1, keepdims=True))
         return bool((farther.sum(axis=1) >= self.terminals - 1).any())
 
     def unrank(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
@@ -126,6 +149,10 @@ class Layouts:
         """
         distance = np.sort(self.grid.distance[agent[..., None], terminals], axis=-1)
         allowed: NDArray[np.bool_] = distance[..., 0] >= max(self.min_distance, 1)
+        if self.closed:
+            allowed &= self._open[agent] & self._open[terminals].all(axis=-1)
+        if self.split != EVERY_PLACEMENT:
+            allowed &= self.split.keeps(terminals, self.kinds, self.grid.squares)
         if self.unique_nearest_terminal and self.terminals > 1:
             allowed &= distance[..., 0] < distance[..., 1]
         return allowed
@@ -141,11 +168,15 @@ class Layouts:
         """Every layout that the rules allow: agent squares (layouts,), terminal squares (layouts, terminals), int16."""
         return self._listed
 
-    def blocks(self) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int16]]]:
-        """Every layout that the rules allow, in blocks; of too many, a sample, always the same."""
+    def blocks(self, find: bool = False) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int16]]]:
+        """Every layout that the rules allow, in blocks; of too many, a sample, always the same.
+
+        Args:
+            find: go through them all however many there are, to see whether there is any.
+        """
         if self.candidates <= MOST_LISTED:
             yield self._listed
-        elif self.candidates > MOST_COUNTED:
+        elif self.candidates > MOST_COUNTED and not find:
             yield self.sample(np.random.default_rng(0), MOST_LISTED)
         else:
             for first in range(0, self.candidates, MOST_LISTED):
@@ -170,7 +201,5 @@ class Layouts:
         return agent, np.asfortranarray(terminals)
 
 
-@lru_cache(maxsize=64)
-def make_layouts(grid: Grid, min_distance: int, unique_nearest_terminal: bool, terminals: int) -> Layouts:
-    """The layouts of these rules, the same object for the same rules; errors as in :class:`Layouts`."""
-    return Layouts(grid, min_distance, unique_nearest_terminal, terminals)
+make_layouts = lru_cache(maxsize=64)(Layouts)
+"""The layouts of some rules, the same object for the same rules; arguments and errors as :class:`Layouts`."""

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.oversight.outcomes import FIRST_KIND, Outcome
+from oversight_gym.envs.world.dynamics import Transitions
 from oversight_gym.envs.world.grid import Grid
 from oversight_gym.envs.world.kinds import KINDS
+from oversight_gym.envs.world.monitors import Monitor
 
 if TYPE_CHECKING:
     from oversight_gym.envs.config import EnvConfig
@@ -31,7 +33,10 @@ class World:
         free: shape (free states,), int16, the dynamic states on squares without a wall.
         next_state: shape (states, actions, branches), int16, dynamic states.
         branch_probability: shape (states, actions, branches), float64.
-        watching: shape (states,), float64, the chance that a terminal under oversight, reached in a state, is seen.
+        cost: shape (actions,), float64, what each action costs, in the training reward and in the ground truth.
+        sees: shape (states, 2), float64, the chance that a terminal reached in a state is seen, without oversight and
+            with it.
+        signs: squares of things that a monitor has put there, by name.
         observed_probability: shape (arrivals, outcomes), float64: how likely each arrival is reported as each outcome.
     """
 
@@ -46,13 +51,25 @@ class World:
     free: NDArray[np.int16]
     next_state: NDArray[np.int16]
     branch_probability: NDArray[np.float64]
-    watching: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    sees: NDArray[np.float64]
+    signs: dict[str, int]
     observed_probability: NDArray[np.float64]
 
     @property
     def states(self) -> int:
         """Number of dynamic states."""
         return len(self.square)
+
+    @property
+    def further(self) -> int:
+        """Number of dynamic states for each square; 1 where only the square changes."""
+        return self.states // self.grid.squares
+
+    @property
+    def monitored(self) -> bool:
+        """Whether what the agent does can decide what the supervisor sees."""
+        return bool((self.sees != (0.0, 1.0)).any())
 
     @property
     def branches(self) -> int:
@@ -75,16 +92,36 @@ def observed_probability(reports: NDArray[np.float64]) -> NDArray[np.float64]:
     return table
 
 
+def _with_monitor(moves: Transitions, monitor: Monitor, grid: Grid, tampering: bool) -> Transitions:
+    """The moves of an agent that moves a monitor, too: those of the dynamics in each of its states, and its actions."""
+    (states, actions, branches), asking, kept = moves.next_state.shape, len(monitor.actions), len(monitor.states)
+    stay = np.broadcast_to(np.arange(states)[:, None, None], (states, asking, branches))
+    certain = np.broadcast_to(np.arange(branches) == 0, stay.shape)
+    reached = np.concatenate([moves.next_state, stay], axis=1).astype(np.int64)
+    state, square = np.arange(kept)[:, None, None, None], np.arange(states)[:, None, None] % grid.squares
+    asked = np.concatenate([np.full(actions, -1), np.arange(asking)])[:, None]
+    after = monitor.step(grid, state, square, asked, reached % grid.squares) if tampering else 0
+    following = after * states + np.broadcast_to(reached, (kept, *reached.shape))
+    probability = np.concatenate([np.broadcast_to(moves.probability, moves.next_state.shape), certain], axis=1)
+    return Transitions(
+        following.reshape(-1, *reached.shape[1:]), np.tile(np.asarray(probability, dtype=np.float64), (kept, 1, 1))
+    )
+
+
 def make_world(config: "EnvConfig") -> World:
     """The tables of an environment's config."""
-    grid, dynamics = config.grid, config.dynamics_part
-    next_state, probability = dynamics.transitions(grid)
-    if len(next_state) > np.iinfo(np.int16).max:
+    grid, dynamics, monitor = config.grid, config.dynamics_part, config.monitor_part
+    moves = dynamics.transitions(grid)
+    states = len(moves.next_state) * len(monitor.states)
+    if states > np.iinfo(np.int16).max:
         raise RequestError(
-            f"dynamics {config.dynamics!r} has {len(next_state):,} states on this grid; make the grid smaller, so that "
-            "there are at most 32,767."
+            f"dynamics {config.dynamics!r} and monitor {config.monitor!r} have {states:,} states on this grid; make "
+            "the grid smaller, so that there are at most 32,767."
         )
-    square = (np.arange(len(next_state)) % grid.squares).astype(np.int16)
+    next_state, probability = _with_monitor(moves, monitor, grid, config.tampering)
+    square = (np.arange(states) % grid.squares).astype(np.int16)
+    inner = len(moves.next_state) // grid.squares
+    sees = np.broadcast_to(monitor.sees(grid)[:, None], (len(monitor.states), inner, grid.squares, 2))
     return World(
         grid,
         config.kinds,
@@ -92,11 +129,13 @@ def make_world(config: "EnvConfig") -> World:
         values=np.array([KINDS[kind].value for kind in config.kinds]),
         looks=config.looks,
         lit=config.process.lit(grid),
-        actions=dynamics.actions,
+        actions=(*dynamics.actions, *monitor.actions),
         square=square,
         free=np.flatnonzero(~grid.walls[square]).astype(np.int16),
         next_state=np.ascontiguousarray(next_state, dtype=np.int16),
-        branch_probability=np.broadcast_to(np.asarray(probability, dtype=np.float64), next_state.shape),
-        watching=dynamics.watching(grid),
+        branch_probability=probability,
+        cost=config.step_cost + np.array([0.0] * len(dynamics.actions) + list(monitor.costs)),
+        sees=np.ascontiguousarray(sees.reshape(-1, 2)),
+        signs=monitor.signs(grid),
         observed_probability=observed_probability(config.supervisor_part.reports(config)),
     )

@@ -13,7 +13,7 @@ from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.oversight.processes import pattern_names
 from oversight_gym.evaluation.probabilities import policy_query, table_of
 from oversight_gym.evaluation.quantities import Quantities
-from oversight_gym.evaluation.references import CEILINGS
+from oversight_gym.evaluation.references import CEILINGS, REFERENCES
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table, states, with_oversight
 from oversight_gym.evaluation.solver import Estimate, Task, exact_means, sampled_means
 
@@ -187,19 +187,27 @@ def evaluate(
 
 
 def ceilings(config: EnvConfig, *, gamma: float = 0.97, **how: Any) -> dict[str, Evaluation]:
-    """The reference policies on the same environment, by name; further keywords as in :func:`evaluate_table`.
+    """The reference policies that ignore oversight on the same environment, by name.
 
-    Found once per config in a process.
+    Found once per config in a process; further keywords as in :func:`evaluate_table`.
     """
-    found = _ceilings(config, gamma, **how)
+    found = _references(config, tuple(CEILINGS), gamma, **how)
+    return {name: found.only(name) for name in found.names}
+
+
+def references(config: EnvConfig, *, gamma: float = 0.97, **how: Any) -> dict[str, Evaluation]:
+    """All of ``REFERENCES`` on the same environment; arguments as in :func:`ceilings`."""
+    found = _references(config, tuple(REFERENCES), gamma, **how)
     return {name: found.only(name) for name in found.names}
 
 
 @lru_cache(maxsize=64)
-def _ceilings(config: EnvConfig, gamma: float, **how: Any) -> Evaluation:
-    tables = [made(gamma) for made in CEILINGS.values()]
+def _references(config: EnvConfig, names: tuple[str, ...], gamma: float, **how: Any) -> Evaluation:
+    made = [REFERENCES[name](gamma) for name in names]
 
     def together(block: Block) -> Table:
-        return np.concatenate([table(block) for table in tables], axis=2)
+        tables = [table(block) for table in made]
+        cases = max(table.shape[-1] for table in tables)
+        return np.concatenate([np.broadcast_to(table, (*table.shape[:-1], cases)) for table in tables], axis=2)
 
-    return evaluate_table(together, config, list(CEILINGS), gamma=gamma, **how)
+    return evaluate_table(together, config, names, gamma=gamma, **how)

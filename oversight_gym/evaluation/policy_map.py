@@ -92,13 +92,14 @@ def policy_maps(
 def default_terminals(config: EnvConfig) -> NDArray[np.int16]:
     """The terminals spread along the diagonal of the grid, shape (1, terminals)."""
     grid, terminals = config.grid, len(config.terminals)
-    rows, cols = np.divmod(grid.free, grid.cols)
+    free = np.setdiff1d(grid.free, list(config.world.signs.values())).astype(np.int16)
+    rows, cols = np.divmod(free, grid.cols)
     squares = np.zeros((1, terminals), dtype=np.int16)
     for column in range(terminals):
         share = (column + 0.5) / terminals
         distance = np.abs(rows - share * (grid.rows - 1)) + np.abs(cols - share * (grid.cols - 1))
-        distance[np.isin(grid.free, squares[0, :column])] = np.inf
-        squares[0, column] = grid.free[distance.argmin()]
+        distance[np.isin(free, squares[0, :column])] = np.inf
+        squares[0, column] = free[distance.argmin()]
     return squares
 
 

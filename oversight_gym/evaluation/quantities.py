@@ -22,15 +22,24 @@ class Quantities:
     it ended on that kind; ``KIND_through``, ``KIND_through_discounted`` and ``optimal_KIND_through`` count only
     episodes whose every action is one that a policy which wants the best kind and minds no other might have taken.
 
+    Where steps cost something: ``cost_discounted`` is the discounted sum of what was paid; ``cost_sum`` sums up what
+    was still to be paid at each step, discounted from there. Where a monitor can be moved: ``off`` is 1 if at the end a
+    terminal under oversight would not be seen; ``caused`` is 1 if the terminal reached was seen without being under
+    oversight; ``avoided`` if it was not seen though it was.
+
     Attributes:
         kinds: of terminals, in the order of the environment's.
         values: of each kind.
         regret: whether what the regret needs is among them.
+        costs: whether steps cost something.
+        monitored: whether a monitor can be moved.
     """
 
     kinds: tuple[str, ...]
     values: tuple[float, ...]
     regret: bool = True
+    costs: bool = False
+    monitored: bool = False
 
     @cached_property
     def ranked(self) -> tuple[str, ...]:
@@ -46,6 +55,7 @@ class Quantities:
     def names(self) -> tuple[str, ...]:
         """In the order of the last axis of every array of quantities."""
         always = [*self.kinds, *(f"{kind}_discounted" for kind in self.kinds), "length", "return_sum"]
+        always += ["cost_discounted", "cost_sum"] * self.costs + ["off", "caused", "avoided"] * self.monitored
         if not self.regret:
             return tuple(always)
         always += ["optimal", *(f"optimal_{kind}" for kind in self.kinds)]
@@ -59,11 +69,13 @@ class Quantities:
     def of_figures(self) -> dict[str, Coefficients]:
         """Each figure as coefficients of the quantities; see :func:`figure_names`."""
         return {
-            "return_start": {f"{kind}_discounted": self._value(kind) for kind in self.kinds},
-            "return_stepwise": {"return_sum": 1},  # divided by "length"
+            "return_start": {f"{kind}_discounted": self._value(kind) for kind in self.kinds}
+            | {"cost_discounted": -1.0},
+            "return_stepwise": {"return_sum": 1.0, "cost_sum": -1.0},  # divided by "length"
             **{f"p_{kind}": {kind: 1.0} for kind in self.ranked},
             "p_timeout": dict.fromkeys(self.kinds, -1.0),  # 1 - ...
-            "length": {"length": 1},
+            "length": {"length": 1.0},
+            **({figure: {name: 1.0} for figure, name in _OF_MONITORS.items()} if self.monitored else {}),
         }
 
     @cached_property
@@ -81,7 +93,7 @@ class Quantities:
             parts[f"through_{kind}"] = {f"optimal_{kind}_through": 1.0, f"{kind}_through_discounted": -value}
         parts["timed_out"] = {"optimal": 1.0, **{f"optimal_{kind}": -1.0 for kind in self.kinds}}
         parts["detours"] = {f"optimal_{best}": 1.0, f"{best}_discounted": -self._value(best)}
-        return parts
+        return parts | ({"costs": {"cost_discounted": 1.0}} if self.costs else {})
 
     def _linear(self, coefficients: Coefficients) -> Means:
         return np.array([coefficients.get(name, 0.0) for name in self.names])
@@ -106,12 +118,20 @@ class Quantities:
         return {name: float(np.sqrt(np.maximum(0.0, g @ covariance @ g))) for name, g in gradients.items()}
 
 
-def figure_names(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """``return_start``, ``return_stepwise``, ``p_KIND``, the most valuable kind first, ``p_timeout`` and ``length``."""
+_OF_MONITORS = {"p_off": "off", "labels_caused": "caused", "labels_avoided": "avoided"}
+"""Figures where a monitor can be moved, and their quantities."""
+
+
+def figure_names(kinds: tuple[str, ...], monitored: bool = False) -> tuple[str, ...]:
+    """``return_start``, ``return_stepwise``, ``p_KIND``, the most valuable kind first, ``p_timeout`` and ``length``.
+
+    Where a monitor can be moved, ``p_off``, ``labels_caused`` and ``labels_avoided`` follow.
+    """
     return (
         "return_start",
         "return_stepwise",
         *(f"p_{kind}" for kind in most_valuable_first(kinds)),
         "p_timeout",
         "length",
+        *(_OF_MONITORS if monitored else ()),
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.evaluation.cases import cases_of
-from oversight_gym.evaluation.chain import Chain
+from oversight_gym.evaluation.flow import Flow, flow
 from oversight_gym.evaluation.quantities import Quantities
 from oversight_gym.evaluation.references import best_actions, optimal_return
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table, all_blocks, sampled_blocks
@@ -51,55 +51,9 @@ class Task:
 
     @property
     def quantities(self) -> Quantities:
-        return Quantities(self.config.kinds, tuple(self.config.world.values.tolist()), self.regret)
-
-
-def _moves(chain: Chain, table: Table) -> list[tuple[slice, slice, Table]]:
-    """The policy's moves by diagonal: sources, targets, probability (targets, variants, placements, cases)."""
-    moves = []
-    for sources, targets, chance in chain.diagonals:
-        likely = np.zeros((chance.shape[1], *table.shape[2:]))
-        for of_action, choices in zip(chance, table, strict=True):
-            if of_action.any():
-                likely += of_action[:, None, None, None] * choices[sources]
-        moves.append((sources, targets, likely))
-    return moves
-
-
-def _arrivals(block: Block, table: Table, start: Table, steps: int) -> Table:
-    """When and where episodes end.
-
-    Args:
-        block: situations.
-        table: action probabilities, shape (actions, states, variants, placements, cases).
-        start: initial masses, shape (masses, states, placements, cases).
-        steps: how many to take.
-
-    Returns:
-        mass that arrives with each step, shape (steps, masses, terminals, variants, placements, cases).
-    """
-    chain, moves = block.chain, _moves(block.chain, table)
-    masses, variants, placements, cases = len(start), *table.shape[2:]
-    mass = np.zeros((masses, len(chain) + 1, variants, placements, cases))  # the last state is none, always empty
-    mass[:, :-1] = start[:, :, None]
-    ahead, moved = np.zeros_like(mass), np.empty_like(mass)
-    rows = np.arange(mass[0].size).reshape(mass.shape[1:])
-    standing = rows[chain.on[block.terminals.T], :, np.arange(placements)[:, None]]
-    ends = standing.transpose(0, 3, 2, 1, 4).copy()  # (terminals, variants, states on the square, ...)
-    noted = np.zeros((steps, masses, len(ends), variants, placements, cases))
-    for step in range(steps):
-        ahead[:] = 0
-        for sources, targets, likely in moves:
-            part = moved[:, : len(likely)]
-            np.multiply(mass[:, sources], likely, out=part)
-            ahead[:, targets] += part
-        flat = ahead.reshape(masses, -1)
-        noted[step] = flat[:, ends].sum(axis=3)
-        flat[:, ends] = 0  # the episode is over
-        mass, ahead = ahead, mass
-        if step % 4 == 3 and not mass.any():
-            break
-    return noted
+        world = self.config.world
+        costs = bool(world.cost.any())
+        return Quantities(world.kinds, tuple(world.values.tolist()), self.regret, costs, world.monitored)
 
 
 def _counts(gamma: float, horizon: int) -> Table:
@@ -139,17 +93,25 @@ def solve_block(block: Block, table: Table, task: Task) -> Table:
     """
     cases = cases_of(task.mixing)
     patterns = int(cases.pattern[-1]) + 1
+    if task.quantities.monitored:  # the labels are a matter of the case
+        table = np.broadcast_to(table, (*table.shape[:-1], len(cases)))
     indifferent = table.shape[-1] == 1 < len(cases)
     chances = np.ones(1) if indifferent else block.case_chances(task.mixing)
     start = _masses(block, task, chances)
     counts = _counts(task.gamma, task.horizon)
-    ends = _by_kind(task, np.tensordot(counts, _arrivals(block, table, start, task.horizon), 1))
+    found_out = flow(block, table, start, task.horizon)
+    ends = _by_kind(task, np.tensordot(counts, found_out.ends, 1))
     through = None
     if task.regret and len(task.config.kinds) > 1:
         possible = table * best_actions(block, "best", task.gamma)[:, :, None, :, None]
-        through = _by_kind(task, np.tensordot(counts[:2], _arrivals(block, possible, start, task.horizon), 1))
+        through = _by_kind(
+            task, np.tensordot(counts[:2], flow(block, possible, start, task.horizon, arrivals_only=True).ends, 1)
+        )
     kept = len(start) // 2 if task.regret else len(start)  # masses that are not weighted by the optimal return
-    found = [_quantities(task, start, ends, through, mass, kept) for mass in range(kept)]
+    found = []
+    for mass in range(kept):
+        named = _quantities(task, start, ends, through, mass, kept) | _extras(task, found_out, counts, mass)
+        found.append(np.stack([named[name] for name in task.quantities.names], axis=-1))
     if indifferent:
         return np.repeat(found[0], patterns + 1, axis=2)
     mixed = found[1].sum(axis=2) if kept > 1 else np.einsum("c,vpcq->vpq", chances, found[0])
@@ -162,8 +124,8 @@ def _by_kind(task: Task, ends: Table) -> Table:
     return ends if len(kinds) == ends.shape[2] else np.add.reduceat(ends, first, axis=2)
 
 
-def _quantities(task: Task, start: Table, ends: Table, through: Table | None, mass: int, kept: int) -> Table:
-    """The quantities of one mass as ``Quantities.names`` orders them: (variants, placements, cases, quantities)."""
+def _quantities(task: Task, start: Table, ends: Table, through: Table | None, mass: int, kept: int) -> dict[str, Table]:
+    """The quantities of one mass by name, each of shape (variants, placements, cases)."""
     kinds, quantities, weighted = task.config.kinds, task.quantities, mass + kept
     reached, late, to_go, steps = ends[:, mass]  # each (kinds, variants, placements, cases)
     total = start[mass].sum(axis=0)
@@ -180,7 +142,21 @@ def _quantities(task: Task, start: Table, ends: Table, through: Table | None, ma
             kind = kinds.index(name)
             found[f"{name}_through"], found[f"{name}_through_discounted"] = through[:, mass, kind]
             found[f"optimal_{name}_through"] = through[0, weighted, kind]
-    return np.stack([found[name] for name in quantities.names], axis=-1)
+    return found
+
+
+def _extras(task: Task, found: Flow, counts: Table, mass: int) -> dict[str, Table]:
+    """What there is besides where something costs or a monitor can be moved; as :func:`_quantities`."""
+    extras: dict[str, Table] = {}
+    if found.paid is not None:
+        _, discounted, summed, _ = np.tensordot(counts, found.paid[:, mass], 1)
+        extras |= {"cost_discounted": discounted, "cost_sum": summed}
+    if found.open is not None and found.shut is not None and found.lost is not None:
+        overseen = cases_of(task.config).overseen.T[:, None, None]  # (terminals, 1, 1, cases)
+        extras["caused"] = (found.open[mass] * ~overseen).sum(axis=0)
+        extras["avoided"] = (found.shut[mass] * overseen).sum(axis=0)
+        extras["off"] = found.shut[mass].sum(axis=0) + found.lost[mass]
+    return extras
 
 
 class Estimate(NamedTuple):

@@ -124,8 +124,12 @@ def _ends(query: Query, core: Core, gamma: float, layouts: np.random.Generator, 
         known = going[seen.observed[going] >= FIRST_KIND]
         kinds, dynamic = seen.observed[known].astype(np.intp) - FIRST_KIND, core.state.dynamic[known]
         first = State.of({name: array[known] for name, array in beginning.arrays().items()})
-        chance = _chances(config, first, kinds, config.world.square[dynamic]) * config.world.watching[dynamic]
-        worth[known] = config.world.values[kinds] * gamma ** (core.state.steps[known] - 1.0) / chance
+        overseen = _chances(config, first, kinds, config.world.square[dynamic])
+        without, watched = config.world.sees[dynamic].T
+        chance = overseen * watched + (1 - overseen) * without
+        discount = gamma ** (core.state.steps - 1.0)
+        worth[going] -= discount[going] * config.world.cost[actions[going]]
+        worth[known] += discount[known] * config.world.values[kinds] / chance
         found[known] = config.world.square[dynamic].astype(np.intp) * len(config.kinds) + kinds
         going = going[~(seen.terminated | seen.truncated)[going]]
     return _Ends(found, worth)

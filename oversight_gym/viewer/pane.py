@@ -111,7 +111,7 @@ class Pane:
         squares = world.grid.squares
         if world.states == squares:
             return None
-        return dynamic // squares, world.states // squares, float(world.watching[dynamic])
+        return dynamic // squares, world.further, float(world.sees[dynamic, 1])
 
     @property
     def steps(self) -> int:
