@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from oversight_gym.envs.config import EnvConfig
+from oversight_gym.envs.drawing.camera import Camera
 from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.lazy import lazily
 from oversight_gym.envs.oversight import (
@@ -37,6 +38,7 @@ __all__ = [
     "REWARDS",
     "SUPERVISORS",
     "VIEWS",
+    "Camera",
     "EnvConfig",
     "Flag",
     "IndependentTerminals",

@@ -1,6 +1,6 @@
 """The one drawing of a situation, with pygame surfaces: under ``render``, the viewer and the recordings. No window."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,9 +17,40 @@ from oversight_gym.envs.drawing.palette import INK, OVERSIGHT, rgb
 from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.world.grid import MOVES, Grid
 from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.tables import World
 
 FLOOR, LINE, WALL = (246, 244, 239), (211, 207, 198), (92, 92, 98)
-LIT, PATH = (255, 236, 170), (120, 124, 132)
+LIT, FIELD, PATH = (255, 236, 170), (226, 236, 246), (120, 124, 132)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A monitor as it is now.
+
+    Attributes:
+        field: squares that it looks at.
+        signs: squares of what it has put on the grid, by name.
+        sees: whether a terminal would be seen now, without oversight and with it.
+        gauge: how much is left of how much, where something runs out.
+    """
+
+    field: frozenset[int]
+    signs: dict[str, int]
+    sees: tuple[bool, bool]
+    gauge: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, world: World, dynamic: int) -> "Moved | None":
+        """In a dynamic state of a world."""
+        if len(world.monitor) == 1:
+            return None
+        field = frozenset() if world.field is None else frozenset(np.flatnonzero(world.field).tolist())
+        without, watched = (world.sees[dynamic] > 0).tolist()
+        return cls(field, world.signs, (without, watched), world.gauges[world.monitor_of(dynamic)])
+
+    def at(self, field: frozenset[int], signs: dict[str, int]) -> "Moved":
+        """The same with other squares."""
+        return replace(self, field=field, signs=signs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +69,7 @@ class Board:
             None.
         actions: action probabilities, shape (squares, actions), NaN where there are none; or None.
         directions: (down, right) of each action.
+        monitor: what of the supervision the agent can move; None where it can move nothing.
     """
 
     grid: Grid
@@ -50,6 +82,7 @@ class Board:
     gate: NDArray[np.floating[Any]] | None = None
     actions: NDArray[np.floating[Any]] | None = None
     directions: tuple[Direction, ...] = MOVES
+    monitor: "Moved | None" = None
 
     @classmethod
     def of(cls, config: EnvConfig, state: State, index: int = 0, **more: Any) -> "Board":
@@ -58,7 +91,16 @@ class Board:
         agent = int(config.world.square[state.dynamic[index]])
         terminals = tuple(state.terminals[index].tolist())
         ways, looks = directions(config.world), None if state.looks is None else state.looks[index].tolist()
-        return cls(config.grid, agent, terminals, terminal_marks(config, looks), shown, directions=ways, **more)
+        return cls(
+            config.grid,
+            agent,
+            terminals,
+            terminal_marks(config, looks),
+            shown,
+            directions=ways,
+            monitor=Moved.of(config.world, int(state.dynamic[index])),
+            **more,
+        )
 
 
 def _overlay(board: Board, tile: int) -> pygame.Surface:
@@ -90,10 +132,12 @@ class Painter:
     Args:
         grid: the grid.
         tile: pixels per square.
+        walled: draw every square as a wall.
     """
 
-    def __init__(self, grid: Grid, tile: int) -> None:
+    def __init__(self, grid: Grid, tile: int, walled: bool = False) -> None:
         self.grid, self.tile = grid, tile
+        self._walls = np.arange(grid.squares) if walled else np.flatnonzero(grid.walls)
         self.size = grid.cols * tile, grid.rows * tile
         self._overlaid: tuple[Any, Any, pygame.Surface] | None = None
 
@@ -105,26 +149,37 @@ class Painter:
         """A fresh surface of ``size``."""
         surface = pygame.Surface(self.size)
         surface.fill(FLOOR)
+        monitor = board.monitor
+        for square in monitor.field if monitor else ():
+            surface.fill(FIELD, self._rect(square))
         for square in board.shown:
             surface.fill(LIT, self._rect(square))
         if board.gate is not None or board.actions is not None:
             if self._overlaid is None or self._overlaid[0] is not board.gate or self._overlaid[1] is not board.actions:
                 self._overlaid = board.gate, board.actions, _overlay(board, self.tile)
             surface.blit(self._overlaid[2], (0, 0))
-        for square in np.flatnonzero(self.grid.walls).tolist():
+        for square in self._walls.tolist():
             surface.fill(WALL, self._rect(square))
         self._lines(surface)
         for square in board.shown:
             width = max(2, self.tile // 16)
             pygame.draw.rect(surface, rgb(OVERSIGHT), self._rect(square).inflate(-2, -2), width, self.tile // 12)
+        for name, square in monitor.signs.items() if monitor else ():
+            pressed = monitor is not None and not monitor.sees[1]
+            sign = sprites.button(self.tile, pressed) if name == "button" else sprites.door(self.tile)
+            surface.blit(sign, self._rect(square))
         if len(board.path) > 1:
             self._walked(surface, board.path)
         for mark, square in zip(board.marks, board.terminals, strict=True):
             surface.blit(sprites.terminal(mark, self.tile), self._rect(square))
         if board.agent is not None:
             surface.blit(sprites.agent(self.tile), self._rect(board.agent))
-        for square in board.shown:
-            surface.blit(sprites.eye(self.tile), self._rect(square))
+            if monitor and monitor.gauge:
+                surface.blit(sprites.gauge(self.tile, *monitor.gauge), self._rect(board.agent))
+        eye = sprites.eye if monitor is None or monitor.sees[1] else sprites.closed_eye
+        asked = set(board.terminals) - board.shown if monitor and monitor.sees[0] else set()
+        for square in board.shown | asked:
+            surface.blit(eye(self.tile), self._rect(square))
         return surface
 
     def _lines(self, surface: pygame.Surface) -> None:

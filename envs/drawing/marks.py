@@ -33,6 +33,10 @@ class Mark:
     sides: int
     look: int = 0
 
+    def with_look(self, look: int) -> "Mark":
+        """The same in another look."""
+        return replace(self, look=look)
+
     @property
     def fill(self) -> str:
         """Its colour in this look, ``#rrggbb``."""
@@ -77,9 +81,7 @@ def marks(kinds: tuple[str, ...]) -> tuple[Mark, ...]:
 def terminal_marks(config: EnvConfig, looks: Sequence[int] | None = None) -> tuple[Mark, ...]:
     """The mark of each terminal of an environment, in the first look or in those given."""
     looks = [0] * len(config.terminals) if looks is None else looks
-    return tuple(
-        replace(marks(config.kinds)[kind], look=look) for kind, look in zip(config.kind_of, looks, strict=True)
-    )
+    return tuple(marks(config.kinds)[kind].with_look(look) for kind, look in zip(config.kind_of, looks, strict=True))
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 PINK, YELLOW, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 INK, WHITE = "#2d3440", "#ffffff"
 OVERSIGHT, FACET = "#f0b400", "#96cdf0"
+ALARM, WOOD = "#c8102e", "#b5793a"
 SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, GREY)
 MARKERS = "osD^vPX"
 """One colour and one marker per curve, so that neither has to be told apart alone."""

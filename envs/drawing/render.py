@@ -84,10 +84,13 @@ class Renderer:
 def render_ansi(config: EnvConfig, state: State, index: int = 0) -> str:
     """Rows of letters: ``A`` agent, each kind's own (``G`` ghost, ``D`` diamond), ``#`` wall; brackets mark oversight.
 
-    A kind's later looks have small letters. The agent hides the terminal it stands on.
+    ``+`` is a thing that belongs to a monitor, whose state has a line of its own. A kind's later looks have small
+    letters. The agent hides the terminal it stands on.
     """
     grid = config.grid
     cells = ["#" if wall else "." for wall in grid.walls]
+    for square in config.world.signs.values():
+        cells[square] = "+"
     looks = None if state.looks is None else state.looks[index].tolist()
     for mark, square in zip(terminal_marks(config, looks), state.terminals[index].tolist(), strict=True):
         cells[square] = mark.letter.lower() if mark.look else mark.letter
@@ -95,4 +98,7 @@ def render_ansi(config: EnvConfig, state: State, index: int = 0) -> str:
     overseen = oversight_plane(config.world, state)[index]
     cells = [f"[{cell}]" if overseen[square] else f" {cell} " for square, cell in enumerate(cells)]
     rows = ["".join(cells[row * grid.cols : (row + 1) * grid.cols]) for row in range(grid.rows)]
+    world = config.world
+    if len(world.monitor) > 1:
+        rows.append(world.monitor[world.monitor_of(int(state.dynamic[index]))])
     return "\n".join(rows) + "\n"

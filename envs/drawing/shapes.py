@@ -47,6 +47,10 @@ EYE = _eye() * 0.13
 """The sign of oversight."""
 EYE_AT = np.array([0.32, -0.36])
 """Where in its square."""
+LID = np.stack([x := np.linspace(-1, 1, 13), 0.5 * (1 - x**2)], axis=1) * 0.13 + EYE_AT
+"""The sign of oversight that sees nothing, a line."""
+LASHES = np.array([[[-0.07, 0.05], [-0.1, 0.1]], [[0.0, 0.065], [0.0, 0.125]], [[0.07, 0.05], [0.1, 0.1]]]) + EYE_AT
+"""Lines, shape (lines, ends, 2)."""
 ARROW = np.array([[0.0, -0.03], [0.27, -0.03], [0.27, -0.1], [0.46, 0.0], [0.27, 0.1], [0.27, 0.03], [0.0, 0.03]])
 """Of a certain action, to the right; as a whole in proportion to an action's probability."""
 

@@ -8,7 +8,7 @@ import pygame
 
 from oversight_gym.envs.drawing import shapes
 from oversight_gym.envs.drawing.marks import Mark
-from oversight_gym.envs.drawing.palette import FACET, INK, OVERSIGHT, WHITE, Rgb, rgb
+from oversight_gym.envs.drawing.palette import ALARM, FACET, GREEN, GREY, INK, OVERSIGHT, WHITE, WOOD, Rgb, rgb
 
 _SMOOTH = 4
 """Sprites are drawn so many times larger and scaled down, for smooth edges."""
@@ -48,6 +48,49 @@ def eye(tile: int) -> pygame.Surface:
     pygame.draw.polygon(canvas, rgb(WHITE), outline)
     pygame.draw.polygon(canvas, rgb(INK), outline, max(1, round(0.02 * tile * _SMOOTH)))
     _circle(canvas, INK, shapes.EYE_AT, 0.05, tile)
+    return pygame.transform.smoothscale(canvas, (tile, tile))
+
+
+@lru_cache(maxsize=16)
+def closed_eye(tile: int) -> pygame.Surface:
+    """The sign of oversight that sees nothing, on a transparent square of ``tile`` pixels."""
+    canvas = _canvas(tile, rgb(INK))
+    for line in (shapes.LID, *shapes.LASHES):
+        pygame.draw.lines(canvas, rgb(INK), False, _scaled(line, tile), max(1, round(0.025 * tile * _SMOOTH)))
+    return pygame.transform.smoothscale(canvas, (tile, tile))
+
+
+@lru_cache(maxsize=16)
+def button(tile: int, pressed: bool) -> pygame.Surface:
+    """A button on a transparent square of ``tile`` pixels; green while the camera is on, red after it was pressed."""
+    canvas = _canvas(tile, rgb(GREY))
+    _circle(canvas, GREY, (0, 0), 0.3, tile)
+    _circle(canvas, WHITE, (0, 0), 0.26, tile)
+    _circle(canvas, ALARM if pressed else GREEN, (0, 0), 0.17 if pressed else 0.22, tile)
+    return pygame.transform.smoothscale(canvas, (tile, tile))
+
+
+@lru_cache(maxsize=16)
+def door(tile: int) -> pygame.Surface:
+    """An open door on a transparent square of ``tile`` pixels."""
+    canvas = _canvas(tile, rgb(INK))
+    pygame.draw.polygon(canvas, rgb(INK), _scaled([(-0.3, -0.44), (0.3, -0.44), (0.3, 0.44), (-0.3, 0.44)], tile))
+    pygame.draw.polygon(canvas, rgb(WHITE), _scaled([(-0.25, -0.39), (0.25, -0.39), (0.25, 0.44), (-0.25, 0.44)], tile))
+    pygame.draw.polygon(canvas, rgb(WOOD), _scaled([(-0.25, -0.39), (0.1, -0.3), (0.1, 0.47), (-0.25, 0.44)], tile))
+    _circle(canvas, INK, (0.04, 0.08), 0.03, tile)
+    return pygame.transform.smoothscale(canvas, (tile, tile))
+
+
+@lru_cache(maxsize=64)
+def gauge(tile: int, left: int, full: int) -> pygame.Surface:
+    """How much is left of what runs out, in the corner of a transparent square of ``tile`` pixels."""
+    canvas = _canvas(tile, rgb(INK))
+    corners = np.array([(-0.46, 0.3), (-0.04, 0.3), (-0.04, 0.46), (-0.46, 0.46)])
+    pygame.draw.polygon(canvas, rgb(WHITE), _scaled(corners, tile))
+    filled = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * [0.42 * left / full, 0.16] + [-0.46, 0.3]
+    if left:
+        pygame.draw.polygon(canvas, rgb(GREEN), _scaled(filled, tile))
+    pygame.draw.polygon(canvas, rgb(INK), _scaled(corners, tile), max(1, round(0.025 * tile * _SMOOTH)))
     return pygame.transform.smoothscale(canvas, (tile, tile))
 
 

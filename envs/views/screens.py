@@ -54,8 +54,39 @@ class KeptScreens:
         self._place()
 
 
+class PickedScreens:
+    """Observations picked from what stays the same for an episode, by where the agent is; arguments as above."""
+
+    def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
+        looking = view.looking(world)
+        assert looking is not None
+        self._view, self._world, self._state, self.seen, self._looking = view, world, state, seen, looking
+        self._still = self._stills(state)
+        self._first = (np.arange(len(seen)) * self._still.shape[1])[:, None]
+
+    def _stills(self, state: State) -> NDArray[Any]:
+        still = self._view.still(self._world, state)
+        assert still is not None
+        return np.ascontiguousarray(still)
+
+    def clear(self) -> None:
+        """Nothing to do."""
+
+    def show(self) -> None:
+        """After a step."""
+        where = self._looking.take(self._state.dynamic, axis=0)
+        where += self._first
+        self._still.reshape(-1).take(where, out=self.seen, mode="clip")  # clip lets numpy write in place
+
+    def assign(self, indices: NDArray[np.intp], seen: NDArray[Any]) -> None:
+        """As in :class:`KeptScreens`."""
+        self.seen[indices] = seen
+        begun = State.of({name: array[indices] for name, array in self._state.arrays().items()})
+        self._still[indices] = self._stills(begun)
+
+
 class FreshScreens:
-    """Observations made anew after every step, for views without a table of moving entries; arguments as above."""
+    """Observations made anew after every step, for views without a table; arguments as above."""
 
     def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
         self._view, self._world, self._state, self.seen = view, world, state, seen
@@ -72,7 +103,12 @@ class FreshScreens:
         self.seen[indices] = seen
 
 
-def screens(view: View, world: World, state: State, seen: NDArray[Any]) -> KeptScreens | FreshScreens:
+Screens = KeptScreens | PickedScreens | FreshScreens
+
+
+def screens(view: View, world: World, state: State, seen: NDArray[Any]) -> Screens:
     """The observations of a batch, in the way that its view allows."""
-    kind = FreshScreens if view.moving(world) is None else KeptScreens
+    if view.moving(world) is not None:
+        return KeptScreens(view, world, state, seen)
+    kind = FreshScreens if view.looking(world) is None else PickedScreens
     return kind(view, world, state, seen)

@@ -35,6 +35,14 @@ class View(ABC):
         """
         return None
 
+    def still(self, world: World, state: State) -> NDArray[Any] | None:
+        """What stays the same for a whole episode, where :meth:`looking` picks from it, shape (n, still entries)."""
+        return None
+
+    def looking(self, world: World) -> NDArray[np.intp] | None:
+        """Which still entry each entry of an observation is in each dynamic state, shape (states, entries); or None."""
+        return None
+
 
 VIEWS: Registry[type[View]] = Registry("view", "oversight_gym.views")
 

@@ -32,8 +32,15 @@ def register_kind(kind: Kind) -> Kind:
     return KINDS.register(kind.name, kind)
 
 
-register_kind(Kind("ghost", -1.0, "#D55E00"))
-register_kind(Kind("diamond", +1.0, "#0072B2"))
+for _kind in (
+    Kind("ghost", -1.0, "#D55E00"),
+    Kind("diamond", +1.0, "#0072B2"),
+    Kind("coin", +0.3, "#E69F00"),
+    Kind("pearl", +0.6, "#CC79A7"),
+    Kind("thorn", -0.5, "#009E73"),
+    Kind("bomb", -1.0, "#2d3440"),
+):
+    register_kind(_kind)
 
 
 def most_valuable_first(kinds: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A world as tables: what the simulator samples, the exact evaluator sums over and the viewer draws."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,10 @@ class World:
         cost: shape (actions,), float64, what each action costs, in the training reward and in the ground truth.
         sees: shape (states, 2), float64, the chance that a terminal reached in a state is seen, without oversight and
             with it.
-        signs: squares of things that a monitor has put there, by name.
+        monitor: what each state of the monitor is, for people.
+        gauges: how much is left of how much in each of them, where something runs out.
+        signs: squares of things that the monitor has put there, by name.
+        field: squares that it looks at, shape (squares,); None where that says nothing.
         observed_probability: shape (arrivals, outcomes), float64: how likely each arrival is reported as each outcome.
     """
 
@@ -53,7 +56,10 @@ class World:
     branch_probability: NDArray[np.float64]
     cost: NDArray[np.float64]
     sees: NDArray[np.float64]
+    monitor: tuple[str, ...]
+    gauges: tuple[tuple[int, int] | None, ...]
     signs: dict[str, int]
+    field: NDArray[np.bool_] | None
     observed_probability: NDArray[np.float64]
 
     @property
@@ -65,6 +71,10 @@ class World:
     def further(self) -> int:
         """Number of dynamic states for each square; 1 where only the square changes."""
         return self.states // self.grid.squares
+
+    def monitor_of(self, dynamic: Any) -> Any:
+        """The number of the monitor's state in a dynamic state, or in an array of them."""
+        return dynamic // (self.states // len(self.monitor))
 
     @property
     def monitored(self) -> bool:
@@ -136,6 +146,9 @@ def make_world(config: "EnvConfig") -> World:
         branch_probability=probability,
         cost=config.step_cost + np.array([0.0] * len(dynamics.actions) + list(monitor.costs)),
         sees=np.ascontiguousarray(sees.reshape(-1, 2)),
+        monitor=monitor.states,
+        gauges=tuple(monitor.gauge(state) for state in range(len(monitor.states))),
         signs=monitor.signs(grid),
+        field=monitor.field(grid),
         observed_probability=observed_probability(config.supervisor_part.reports(config)),
     )

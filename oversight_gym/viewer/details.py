@@ -55,7 +55,9 @@ def draw_details(surface: pygame.Surface, pane: Pane, area: pygame.Rect) -> None
     y += _actions_height(pane)
     if pane.monitor is not None:
         state, states, watching = pane.monitor
-        write(surface, f"monitor in state {state + 1} of {states}, sees {100 * watching:g} %", (x, y + 2), 13)
+        names = config.world.monitor
+        name = names[state * len(names) // states] if len(names) > 1 else f"monitor in state {state + 1} of {states}"
+        write(surface, f"{name}, sees {100 * watching:g} %", (x, y + 2), 13, width=area.w)
     y += _monitor_height(pane) + 6
     _said(surface, pane, (x, y), area.w)
     _counts(surface, pane, x, y + _SAID)

@@ -1,0 +1,88 @@
+"""A view of pictures: the grid as it is drawn, for policies that see as cameras do."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Annotated, Any
+
+import numpy as np
+from gymnasium import spaces
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from oversight_gym.envs.views.planes import oversight_plane
+from oversight_gym.envs.views.view import VIEWS, View
+from oversight_gym.envs.world.state import State
+from oversight_gym.envs.world.tables import World
+
+
+@dataclass(frozen=True)
+class Camera(View):
+    """What ``render_mode="rgb_array"`` shows, channels last.
+
+    Attributes:
+        tile: pixels per square. SB3's ``CnnPolicy`` wants pictures of at least 36 x 36.
+    """
+
+    tile: Annotated[int, Meta(ge=8, le=64)] = 8
+
+    def space(self, world: World) -> spaces.Space[Any]:
+        return spaces.Box(0, 255, (world.grid.rows * self.tile, world.grid.cols * self.tile, 3), np.uint8)
+
+    def observe(self, world: World, state: State) -> NDArray[np.uint8]:
+        grid, samples, every = world.grid, len(state), np.arange(len(state))
+        ground, tiles = _tiles(world, self.tile)
+        terminal = np.zeros((samples, grid.squares), dtype=np.intp)
+        for column, kind in enumerate(world.kind_of.tolist()):
+            look = 0 if state.looks is None else state.looks[:, column]
+            terminal[every, state.terminals[:, column]] = 1 + kind * world.looks + look
+        agent = np.zeros((samples, grid.squares), dtype=np.intp)
+        agent[every, world.square[state.dynamic]] = 1
+        lit = oversight_plane(world, state).astype(np.intp)
+        monitor = world.monitor_of(state.dynamic)[:, None]
+        drawn = tiles[ground, lit, terminal, agent, monitor]
+        rows = drawn.reshape(samples, grid.rows, grid.cols, self.tile, self.tile, 3).swapaxes(2, 3)
+        return rows.reshape(samples, grid.rows * self.tile, grid.cols * self.tile, 3)
+
+
+@lru_cache(maxsize=8)
+def _tiles(world: World, tile: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """The ground of each square (squares,), and the picture of each sort of square.
+
+    Returns:
+        the pictures have shape (grounds, lit, terminals, agent, monitor states, tile, tile, 3); terminal 0 is none.
+    """
+    from oversight_gym.envs.drawing.board import Board, Moved, Painter, pixels
+    from oversight_gym.envs.drawing.marks import marks
+    from oversight_gym.envs.world.grid import make_grid
+
+    grid, signs = world.grid, {square: name for name, square in world.signs.items()}
+    row, col = np.divmod(np.arange(grid.squares), grid.cols)
+    field = np.zeros(grid.squares, dtype=bool) if world.field is None else world.field
+    sorts = list(zip(grid.walls, field, row == grid.rows - 1, col == grid.cols - 1, strict=True))
+    named = [(*map(bool, sort), signs.get(square)) for square, sort in enumerate(sorts)]
+    grounds = sorted(set(named), key=str)
+    looks = [(mark, look) for mark in marks(world.kinds) for look in range(world.looks)]
+    shape = len(grounds), 2, 1 + len(looks), 2, len(world.monitor)
+    pictures = np.zeros((*shape, tile, tile, 3), dtype=np.uint8)
+    for ground, lit, terminal, agent, state in product(*map(range, shape)):
+        wall, seen, last_row, last_col, sign = grounds[ground]
+        # a line is drawn above and to the left of each square, and around the whole; so a square needs neighbours
+        alone = make_grid((2 - last_row, 2 - last_col))
+        mark = [looks[terminal - 1][0].with_look(looks[terminal - 1][1])] if terminal else []
+        moved = Moved.of(world, state * (world.states // len(world.monitor)))
+        if moved is not None:
+            moved = moved.at(frozenset({0} if seen else ()), {sign: 0} if sign else {})
+        board = Board(
+            alone,
+            agent=0 if agent else None,
+            terminals=(0,) if terminal else (),
+            marks=tuple(mark),
+            shown=frozenset({0} if lit else ()),
+            monitor=moved,
+        )
+        pictures[ground, lit, terminal, agent, state] = pixels(Painter(alone, tile, wall).paint(board))[:tile, :tile]
+    return np.array([grounds.index(sort) for sort in named]), pictures
+
+
+VIEWS.register("camera", Camera)
