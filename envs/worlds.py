@@ -45,7 +45,7 @@ for _name, _summary, _settings in (
     ("Paper", "The paper's second version: each terminal is watched independently of everything.", {}),
     (
         "PaperV1",
-        "The paper's first version: walls around, squares falsely marked as overseen, the agent away from both terminals.",
+        "The paper's first version: walls around, squares falsely marked as overseen, terminals away from the agent.",
         {
             "size": 7,
             "walls": "border",

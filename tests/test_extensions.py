@@ -66,8 +66,8 @@ def assert_exact_and_sampled_agree(run_dir: Path, example: str, exact: dict[str,
     ("example", "world"),
     [
         ("distant_oversight.py", {"oversight_process": "fading:half=1"}),
-        ("slippery.py", {"dynamics": "slippery:chance=0.3"}),
-        ("window.py", {"view": "window", "walls": "border", "size": 6}),
+        ("slippery.py", {"dynamics": "sliding:chance=0.3"}),
+        ("window.py", {"view": "peephole", "walls": "border", "size": 6}),
     ],
 )
 def test_an_extended_environment_is_one_to_both_libraries(example: str, world: dict[str, Any]) -> None:
@@ -91,11 +91,11 @@ def test_an_extended_environment_is_one_to_both_libraries(example: str, world: d
 
 
 def test_a_third_kind_has_an_expert_to_steer_to(tmp_path: Path) -> None:
-    world = "--kinds ghost diamond coin --size 3 4 --oversight 0.8 --method routing --total-timesteps 120000"
+    world = "--kinds ghost diamond star --size 3 4 --oversight 0.8 --method routing --total-timesteps 120000"
     trained(tmp_path, "third_kind.py", world)
     gates = evaluated(tmp_path, "third_kind.py")["gates"]
-    assert list(gates) == ["free", "diamond", "coin", "ghost"]
-    for kind in ("diamond", "coin", "ghost"):
+    assert list(gates) == ["free", "diamond", "star", "ghost"]
+    for kind in ("diamond", "star", "ghost"):
         elsewhere = max(figures[f"p_{kind}"] for gate, figures in gates.items() if gate not in (kind, "free"))
         assert gates[kind][f"p_{kind}"] > elsewhere + 0.1
 
@@ -117,7 +117,7 @@ def test_oversight_may_fade_with_distance(tmp_path: Path) -> None:
 
 
 def test_moves_may_slip(tmp_path: Path) -> None:
-    words = "--method oracle --dynamics slippery:chance=0.3 --total-timesteps 40000"
+    words = "--method oracle --dynamics sliding:chance=0.3 --total-timesteps 40000"
     figures = trained(tmp_path, "slippery.py", f"{words} --size 1 3")
     # The agent stands beside the diamond in four layouts of six and beyond the ghost in the others; moving up and down
     # stays put, so every attempt succeeds with probability 0.7 and costs a factor of gamma if it does not.
@@ -129,7 +129,7 @@ def test_moves_may_slip(tmp_path: Path) -> None:
 
 def test_a_window_hides_what_is_far() -> None:
     load_plugin(str(EXAMPLES / "window.py"))
-    env = OversightGridEnv(view="window")
+    env = OversightGridEnv(view="peephole")
     layout = {"agent": (0, 1), "ghost": (1, 2), "diamond": (4, 4), "oversight": ["ghost", "diamond"]}
     ghost, diamond, oversight, floor = env.reset(options=layout)[0]
     assert np.argwhere(ghost).tolist() == np.argwhere(oversight).tolist() == [[2, 2]]
@@ -138,7 +138,7 @@ def test_a_window_hides_what_is_far() -> None:
 
 
 def test_a_policy_behind_a_window_finds_fewer_diamonds_than_one_that_sees_everything(tmp_path: Path) -> None:
-    words = "--method oracle --total-timesteps 100000 --ent-coef 0.05 --view window:radius="
+    words = "--method oracle --total-timesteps 100000 --ent-coef 0.05 --view peephole:radius="
     near, far = (trained(tmp_path / radius, "window.py", words + radius) for radius in "14")
     assert near["free/p_diamond"] > near["free/p_ghost"] + 0.5
     assert near["free/p_diamond"] < far["free/p_diamond"] - 0.05
@@ -190,4 +190,4 @@ def test_routing_keeps_digits_apart_in_an_autoencoder() -> None:
 def test_a_parameter_that_cannot_be_is_refused_in_one_sentence() -> None:
     load_plugin(str(EXAMPLES / "slippery.py"))
     with pytest.raises(RequestError, match="chance is 2"):
-        EnvConfig(dynamics="slippery:chance=2")
+        EnvConfig(dynamics="sliding:chance=2")

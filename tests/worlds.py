@@ -7,22 +7,16 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs import (
     DYNAMICS,
-    KINDS,
     MONITORS,
     PROCESSES,
     SUPERVISORS,
-    Kind,
     Monitor,
     Moves,
     Supervisor,
     Transitions,
-    register_kind,
 )
 from oversight_gym.envs.oversight import IndependentTerminals, OversightProcess
 from oversight_gym.envs.world.grid import Grid
-
-if "coin" not in KINDS:
-    register_kind(Kind("coin", 0.3, "#009E73"))
 
 
 @dataclass(frozen=True)

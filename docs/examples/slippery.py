@@ -1,9 +1,10 @@
 """Slippery moves: now and then the agent slides to one side of where it meant to go.
 
-    oversight-gym train --plugin docs/examples/slippery.py --dynamics slippery:chance=0.3 --run-dir runs/slippery
+    oversight-gym train --plugin docs/examples/slippery.py --dynamics sliding:chance=0.3 --run-dir runs/slippery
     oversight-gym evaluate --plugin docs/examples/slippery.py runs/slippery
 
-An action has three branches. The simulator draws among them, and the exact evaluation sums over them.
+An action has three branches. The simulator draws among them, and the exact evaluation sums over them. The built-in
+``slippery`` is the same.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from oversight_gym.envs.world.grid import Grid
 
 
 @dataclass(frozen=True)
-class Slippery(Moves):
+class Sliding(Moves):
     """Every action moves one square its way, or one to the right or left of it.
 
     Attributes:
@@ -35,4 +36,4 @@ class Slippery(Moves):
         return Transitions(branches, np.broadcast_to(probability, branches.shape))
 
 
-DYNAMICS.register("slippery", Slippery)
+DYNAMICS.register("sliding", Sliding)

@@ -1,9 +1,9 @@
 """An egocentric window: the policy sees the 3 x 3 squares around the agent and no more.
 
-    oversight-gym train --plugin docs/examples/window.py --view window --run-dir runs/window
+    oversight-gym train --plugin docs/examples/window.py --view peephole --run-dir runs/window
     oversight-gym evaluate --plugin docs/examples/window.py runs/window
 
-``--view window:radius=2`` widens it to 5 x 5 squares.
+``--view peephole:radius=2`` widens it to 5 x 5 squares.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from oversight_gym.envs.world.tables import World
 
 
 @dataclass(frozen=True)
-class Window(View):
+class Peephole(View):
     """A plane for each kind of terminal, one for oversight and one for squares that can be walked on.
 
     Attributes:
@@ -43,4 +43,4 @@ class Window(View):
         return windows[np.arange(len(state)), :, row, col]
 
 
-VIEWS.register("window", Window)
+VIEWS.register("peephole", Peephole)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -14,6 +14,16 @@ from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.views.view import VIEWS, View
 from oversight_gym.envs.world.state import State
 from oversight_gym.envs.world.tables import World
+
+
+class _Ground(NamedTuple):
+    """What of a square is the same in every episode; at the edge of the grid more lines are drawn around it."""
+
+    wall: bool
+    field: bool
+    last_row: bool
+    last_col: bool
+    sign: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Camera(View):
         monitor = world.monitor_of(state.dynamic)[:, None]
         drawn = tiles[ground, lit, terminal, agent, monitor]
         rows = drawn.reshape(samples, grid.rows, grid.cols, self.tile, self.tile, 3).swapaxes(2, 3)
-        return rows.reshape(samples, grid.rows * self.tile, grid.cols * self.tile, 3)
+        return np.ascontiguousarray(rows.reshape(samples, grid.rows * self.tile, grid.cols * self.tile, 3))
 
 
 @lru_cache(maxsize=8)
@@ -59,20 +69,22 @@ def _tiles(world: World, tile: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]
     grid, signs = world.grid, {square: name for name, square in world.signs.items()}
     row, col = np.divmod(np.arange(grid.squares), grid.cols)
     field = np.zeros(grid.squares, dtype=bool) if world.field is None else world.field
-    sorts = list(zip(grid.walls, field, row == grid.rows - 1, col == grid.cols - 1, strict=True))
-    named = [(*map(bool, sort), signs.get(square)) for square, sort in enumerate(sorts)]
-    grounds = sorted(set(named), key=str)
+    parts = grid.walls, field, row == grid.rows - 1, col == grid.cols - 1
+    squares = []
+    for square in range(grid.squares):
+        wall, seen, last_row, last_col = (bool(part[square]) for part in parts)
+        squares.append(_Ground(wall, seen, last_row, last_col, signs.get(square, "")))
+    grounds = sorted(set(squares))
     looks = [(mark, look) for mark in marks(world.kinds) for look in range(world.looks)]
     shape = len(grounds), 2, 1 + len(looks), 2, len(world.monitor)
     pictures = np.zeros((*shape, tile, tile, 3), dtype=np.uint8)
     for ground, lit, terminal, agent, state in product(*map(range, shape)):
-        wall, seen, last_row, last_col, sign = grounds[ground]
-        # a line is drawn above and to the left of each square, and around the whole; so a square needs neighbours
-        alone = make_grid((2 - last_row, 2 - last_col))
+        here = grounds[ground]
+        alone = make_grid((2 - here.last_row, 2 - here.last_col))  # with the neighbours that its lines depend on
         mark = [looks[terminal - 1][0].with_look(looks[terminal - 1][1])] if terminal else []
         moved = Moved.of(world, state * (world.states // len(world.monitor)))
         if moved is not None:
-            moved = moved.at(frozenset({0} if seen else ()), {sign: 0} if sign else {})
+            moved = moved.at(frozenset({0} if here.field else ()), {here.sign: 0} if here.sign else {})
         board = Board(
             alone,
             agent=0 if agent else None,
@@ -81,8 +93,10 @@ def _tiles(world: World, tile: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]
             shown=frozenset({0} if lit else ()),
             monitor=moved,
         )
-        pictures[ground, lit, terminal, agent, state] = pixels(Painter(alone, tile, wall).paint(board))[:tile, :tile]
-    return np.array([grounds.index(sort) for sort in named]), pictures
+        pictures[ground, lit, terminal, agent, state] = pixels(Painter(alone, tile, here.wall).paint(board))[
+            :tile, :tile
+        ]
+    return np.array([grounds.index(square) for square in squares]), pictures
 
 
 VIEWS.register("camera", Camera)

@@ -49,7 +49,10 @@ class Window(View):
         return *self._drawn(world), "floor", *world.signs, *numbered
 
     def space(self, world: World) -> spaces.Space[Any]:
-        return spaces.MultiBinary((len(self.planes(world)), self.size, self.size))
+        return spaces.MultiBinary(self._shape(world))
+
+    def _shape(self, world: World) -> tuple[int, int, int]:
+        return len(self.planes(world)), self.size, self.size
 
     def still(self, world: World, state: State) -> NDArray[np.int8]:
         everything, drawn = Planes().observe(world, state), self._drawn(world)
@@ -62,7 +65,7 @@ class Window(View):
 
     def observe(self, world: World, state: State) -> NDArray[np.int8]:
         seen = np.take_along_axis(self.still(world, state), self.looking(world)[state.dynamic], axis=1)
-        return seen.reshape(len(state), *self.space(world).shape)
+        return seen.reshape(len(state), *self._shape(world))
 
 
 @lru_cache(maxsize=16)
@@ -71,13 +74,13 @@ def _looking(view: Window, world: World) -> NDArray[np.intp]:
     grid, drawn, side = world.grid, len(view._drawn(world)), view.size
     nothing, something = drawn * grid.squares, drawn * grid.squares + 1
     away = np.arange(side) - side // 2
-    row, col = (part[world.square][:, None, None] for part in np.divmod(np.arange(grid.squares), grid.cols))
-    row, col = row + away[:, None], col + away
+    agent_row, agent_col = np.divmod(world.square.astype(np.intp), grid.cols)
+    row, col = agent_row[:, None, None] + away[:, None], agent_col[:, None, None] + away
     inside = (row >= 0) & (row < grid.rows) & (col >= 0) & (col < grid.cols)
     there = np.where(inside, row * grid.cols + col, 0)
     planes = [np.where(inside, plane * grid.squares + there, nothing) for plane in range(drawn)]
-    fixed = [~grid.walls[there] & inside, *(inside & (there == sign) for sign in world.signs.values())]
-    planes += [np.where(shown, something, nothing) for shown in fixed]
+    planes.append(np.where(~grid.walls[there] & inside, something, nothing))
+    planes += [np.where(inside & (there == sign), something, nothing) for sign in world.signs.values()]
     further, cells = np.arange(world.states) // grid.squares, np.arange(side * side)
     for number in range(len(view.planes(world)) - len(planes)):
         here = further[:, None] == number * side * side + cells

@@ -35,9 +35,9 @@ def register_kind(kind: Kind) -> Kind:
 for _kind in (
     Kind("ghost", -1.0, "#D55E00"),
     Kind("diamond", +1.0, "#0072B2"),
-    Kind("coin", +0.3, "#E69F00"),
+    Kind("coin", +0.3, "#009E73"),
     Kind("pearl", +0.6, "#CC79A7"),
-    Kind("thorn", -0.5, "#009E73"),
+    Kind("thorn", -0.5, "#E69F00"),
     Kind("bomb", -1.0, "#2d3440"),
 ):
     register_kind(_kind)

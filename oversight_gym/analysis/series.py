@@ -12,8 +12,8 @@ _NO_SETTING = {"method", "oversight", "seed", "threads", "device", *NON_RESULT_F
 
 
 @cache
-def _preset_values(preset: str, method: str) -> dict[str, Any]:
-    return TrainConfig.of(preset=preset, method=method).to_json()
+def _preset_values(preset: str, method: str, world: str | None) -> dict[str, Any]:
+    return TrainConfig.of(preset=preset, method=method, world=world).to_json()
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Settings:
 
     @property
     def changed(self) -> dict[str, str]:
-        """Preset and results version, and the settings that are not the preset's own for the method."""
-        plain = _preset_values(self.config.preset, self.config.method)
+        """Preset, world and results version, and the settings that are not the preset's own there for the method."""
+        plain = _preset_values(self.config.preset, self.config.method, self.config.world)
         return {
             name: text
             for name, text in self.values.items()
-            if name in ("preset", "results_version") or text != _text(plain[name])
+            if name in ("preset", "world", "results_version") or text != _text(plain[name])
         }
 
 

@@ -38,13 +38,14 @@ def figure_tables(title: str, pattern: str | None, evaluations: Mapping[str, tup
         evaluations: by label: the evaluation, and the name of its variant.
 
     Returns:
-        one table, or with more than two kinds of terminals, a second one for the regret.
+        one table, or where it would be too wide, a second one for the regret.
     """
     quantities = next(iter(evaluations.values()))[0].quantities
     figures, parts = _table(title), list(quantities.of_regret)
     for key in quantities.of_figures:
         figures.add_column(_heading(key), justify="right", no_wrap=True)
-    regret = figures if len(quantities.kinds) <= 2 else _table("")
+    wide = len(quantities.kinds) > 2 or quantities.monitored or quantities.costs
+    regret = _table("") if wide else figures
     for key in parts:
         regret.add_column(_heading(key), justify="right", no_wrap=True, style="cyan")
     for label, (evaluation, name) in evaluations.items():

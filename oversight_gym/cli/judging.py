@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +10,11 @@ import tyro
 from msgspec import Meta
 
 from oversight_gym.cli.common import GATES, PluginOptions, console, set_threads, writing_to
+from oversight_gym.envs import RequestError
 from oversight_gym.envs.fields import Probability, Seed, Threads
 
 if TYPE_CHECKING:
+    from oversight_gym.envs import EnvConfig
     from oversight_gym.evaluation.choosing import JudgedChoice
     from oversight_gym.evaluation.figures import Evaluation
     from oversight_gym.runs.folder import Run
@@ -29,6 +31,8 @@ class EvaluateOptions(PluginOptions):
     """Print JSON instead of tables."""
     oversight: Probability | None = None
     """Oversight probability of the mixed figures; default: the run's own."""
+    held_out: bool = False
+    """Judge on the placements of the terminals that training held out (its --split)."""
     greedy: bool = False
     """Judge the greedy policy instead of the stochastic one."""
     paper_metric: bool = False
@@ -42,25 +46,48 @@ class EvaluateOptions(PluginOptions):
 def evaluate(options: EvaluateOptions) -> None:
     """Evaluate a run, and print the figures as tables or JSON."""
     from oversight_gym.evaluation.figures import ceilings, evaluate
+    from oversight_gym.evaluation.hackability import tampering_gain
     from oversight_gym.evaluation.paper_metric import paper_metric
     from oversight_gym.runs.folder import load_run
 
     set_threads(options.threads)
     run = load_run(options.run)
     env, gates, gamma = run.config.env, options.gates or run.config.gates, run.config.hyper.gamma
+    if options.held_out:
+        env = _held_out(env)
     how: dict[str, Any] = {"gamma": gamma, "oversight": options.oversight, "seed": options.seed}
     evaluation = evaluate(run.policy, env, gates, deterministic=options.greedy, **how)
     references = ceilings(env, **how)
+    moved = {}
+    if env.world.monitored:
+        moved = tampering_gain(run.policy, env, gates, deterministic=options.greedy, **how)
     paper = {}
     if options.paper_metric:
         paper = {gate: paper_metric(run.policy, env, gate, gamma, options.seed) for gate in gates}
     if options.json:
         data = _json(run, evaluation, references) | {"greedy": options.greedy}
-        print(json.dumps(data | ({"paper_metric": paper} if paper else {}), indent=2))
+        more = {"paper_metric": paper, "tampering_gain": moved}
+        print(json.dumps(data | {name: values for name, values in more.items() if values}, indent=2))
         return
     _print(run, evaluation, references, options.greedy)
+    for gate, value in moved.items():
+        print(f"Tampering, gate {gate}: return from the start {value:+.4f} against a monitor that cannot be moved.")
     for gate, value in paper.items():
         print(f"Paper's metric, gate {gate}: {value:+.3f} (one sample of 512 windows of 32 steps)")
+
+
+def _held_out(env: "EnvConfig") -> "EnvConfig":
+    """The environment with the placements that another one's training left out.
+
+    Raises:
+        RequestError: if it left none out.
+    """
+    name, colon, parameters = env.split.partition(":")
+    if name != "train":
+        raise RequestError(
+            f"the run was trained with split {env.split!r}; leave `held_out` out, or train with `split`."
+        )
+    return replace(env, split=f"test{colon}{parameters}")
 
 
 def _json(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"]) -> dict[str, Any]:

@@ -141,8 +141,10 @@ class PlayOptions(Checked):
 
     oversight: Probability = 0.1
     """Probability that a terminal square is under oversight."""
-    size: tuple[Side, Side] = (5, 5)
-    """Rows and columns of the grid."""
+    world: str = "Paper"
+    """World to play in; oversight-gym worlds lists them."""
+    size: tuple[Side, Side] | None = None
+    """Rows and columns of the grid; default: the world's own."""
     seed: Seed = 0
     """Seed of the layouts."""
     report: Path | None = None
@@ -151,11 +153,12 @@ class PlayOptions(Checked):
 
 def play(options: PlayOptions) -> None:
     """Open a window in which a person walks."""
-    from oversight_gym.envs import EnvConfig
+    from oversight_gym.envs.worlds import WORLDS
     from oversight_gym.viewer.app import App
     from oversight_gym.viewer.pane import Pane
     from oversight_gym.viewer.session import Session
 
-    config = EnvConfig(size=options.size, oversight_probability=options.oversight)
+    chosen = {} if options.size is None else {"size": options.size}
+    config = WORLDS[options.world].config(oversight_probability=options.oversight, **chosen)
     session = Session([Pane("you: reach a terminal square", config, None)], options.seed)
     App(session, "oversight-gym play", playing=True, report=options.report).run()

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 from oversight_gym import __version__
-from oversight_gym.cli import auditing, comparing, doctor, judging, listing, looking, tensorboard, training
+from oversight_gym.cli import auditing, comparing, describing, doctor, judging, listing, looking, tensorboard, training
 from oversight_gym.cli.sentences import arguments_of, in_one_sentence, is_list, written
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.fields import check_known
@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "runs": (listing.RunsOptions, listing.runs),
     "verify": (training.VerifyOptions, training.verify),
     "methods": (training.MethodsOptions, training.methods),
+    "worlds": (describing.WorldsOptions, describing.worlds),
     "sweep": (SweepConfig, _sweep),
     "compare": (comparing.CompareOptions, comparing.compare),
     "audit": (auditing.AuditOptions, auditing.audit),
@@ -61,12 +62,13 @@ class _Beforehand:
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     preset: str | None = None
     method: str = TrainConfig.method
+    world: str | None = None
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     config: Path | None = None
 
 
 def _defaults(arguments: list[str]) -> dict[str, Any]:
-    """What ``train`` and ``sweep`` start from: preset and method, or the file or run that the arguments name.
+    """What ``train`` and ``sweep`` start from: preset, method and world, or the file or run that the arguments name.
 
     Plug-ins are imported first, as they may bring the method. Presets are no subcommands of tyro, which takes no option
     of a subcommand that is left out: ``train --learning-rate 0.001`` would be refused.
@@ -81,7 +83,7 @@ def _defaults(arguments: list[str]) -> dict[str, Any]:
     for plugin in found.plugin:
         load_plugin(plugin)
     if name == "train":
-        return {"train": training.defaults(found.preset, found.method, found.from_)}
+        return {"train": training.defaults(found.preset, found.method, found.world, found.from_)}
     if name == "sweep" and found.config:
         return {"sweep": SweepConfig.from_toml(found.config)}
     return {}

@@ -25,24 +25,26 @@ def _own(config: TrainConfig) -> dict[str, object]:
     return {field.name: getattr(config, field.name) for field in fields(TrainConfig)}
 
 
-def defaults(preset: str | None, method: str, start: Path | None) -> TrainOptions:
+def defaults(preset: str | None, method: str, world: str | None, start: Path | None) -> TrainOptions:
     """What the options of ``train`` that are not given fall back to.
 
     Args:
         preset: None for the default.
         method: the method.
+        world: the world; None for the preset's own.
         start: run folder or ``config.json`` to start from instead. The plug-ins that it names are not imported.
 
     Raises:
-        RequestError: if there is no such preset, method or run, or both a preset and a run are given.
+        RequestError: if there is no such preset, method, world or run, or a run is given and a preset or world, too.
     """
     from oversight_gym.runs.folder import stored_config, stored_results_version
     from oversight_gym.runs.version import RESULTS_VERSION
 
     if start is None:
-        return TrainOptions.of(preset=preset or TrainConfig.preset, method=method)
-    if preset is not None:
-        raise RequestError("`from` brings all settings of a run, and `preset` others; give one of them.")
+        return TrainOptions.of(preset=preset or TrainConfig.preset, method=method, world=world)
+    for name, value in {"preset": preset, "world": world}.items():
+        if value is not None:
+            raise RequestError(f"`from` brings all settings of a run, and `{name}` others; give one of them.")
     folder = start if start.is_dir() else start.parent
     if (version := stored_results_version(folder)) != RESULTS_VERSION:
         note = f"{folder} has results version {version} and this program {RESULTS_VERSION}, so the numbers will differ."

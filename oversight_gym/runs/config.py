@@ -16,8 +16,9 @@ from oversight_gym.envs import ENV_ID, EnvConfig, RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.envs.fields import Checked, Count, Probability, Seed, Threads, check_known, field_types, typed
 from oversight_gym.envs.world.kinds import most_valuable_first
+from oversight_gym.envs.worlds import WORLDS, world_id
 from oversight_gym.evaluation.selection import SELECTIONS
-from oversight_gym.runs.presets import FAST, PRESETS, Hyperparameters, preset_hyperparameters
+from oversight_gym.runs.presets import ENV_FIELDS, FAST, PRESETS, Hyperparameters, preset_hyperparameters
 
 
 def level_name(oversight: float) -> str:
@@ -39,8 +40,9 @@ class TrainConfig(Checked):
     seed: Seed = 0
     """Seed of every random draw; the same seed gives the same numbers."""
     preset: Annotated[str, tyro.conf.arg(help=f"Where the settings below start from: {', '.join(PRESETS)}.")] = "fast"
+    world: Annotated[str | None, tyro.conf.arg(help=f"World that the grid is set to: {', '.join(WORLDS)}.")] = None
     run_dir: Path | None = None
-    """Run folder. Default: runs/OversightGrid-v0/oversight=P/METHOD/seed=S."""
+    """Run folder. Default: runs/OversightGrid-v0/oversight=P/METHOD/seed=S, or runs/WORLD-v0/..."""
     overwrite: bool = False
     """Replace a run folder that holds a finished run."""
     resume: bool = False
@@ -82,7 +84,13 @@ class TrainConfig(Checked):
         checked = {name: typed(name, value, FIELDS[name]) for name, value in values.items()}
         preset, method = checked.get("preset", cls.preset), checked.get("method", cls.method)
         changed = {name: checked.pop(name) for name in values if name in _HYPER}
-        return cls(**checked, hyper=replace(preset_hyperparameters(preset, method), **changed))
+        plain = preset_hyperparameters(preset, method, checked.get("world"))
+        return cls(**checked, hyper=replace(plain, **changed))
+
+    @property
+    def plain(self) -> "TrainConfig":
+        """What the same method, preset and world are without further changes."""
+        return TrainConfig.of(preset=self.preset, method=self.method, world=self.world)
 
     @property
     def method_row(self) -> Method:
@@ -121,7 +129,7 @@ class TrainConfig(Checked):
     @property
     def folder(self) -> Path:
         """Where the run is written."""
-        return self.run_dir or Path("runs", ENV_ID, self.name)
+        return self.run_dir or Path("runs", ENV_ID if self.world is None else world_id(self.world), self.name)
 
     def written_to(self, folder: Path) -> "TrainConfig":
         """The same run in another folder."""
@@ -130,27 +138,8 @@ class TrainConfig(Checked):
     @cached_property
     def env(self) -> EnvConfig:
         """The environment's settings."""
-        hyper = self.hyper
-        asked = EnvConfig(
-            size=hyper.size,
-            walls=hyper.walls,
-            kinds=hyper.kinds,
-            copies=hyper.copies,
-            dynamics=hyper.dynamics,
-            oversight_process=hyper.oversight_process,
-            view=hyper.view,
-            supervisor=hyper.supervisor,
-            flag=hyper.flag,
-            looks=hyper.looks,
-            labelled_looks=hyper.labelled_looks,
-            oversight_probability=self.oversight,
-            spurious_oversight_probability=hyper.spurious_oversight,
-            min_distance=hyper.min_distance,
-            unique_nearest_terminal=hyper.unique_nearest_terminal,
-            max_episode_steps=hyper.max_episode_steps,
-            ghost_penalty=hyper.ghost_penalty,
-        )
-        return self.method_row.env(asked)
+        asked = {theirs: getattr(self.hyper, ours) for ours, theirs in ENV_FIELDS.items()}
+        return self.method_row.env(EnvConfig(**asked, oversight_probability=self.oversight))
 
     def to_json(self) -> dict[str, Any]:
         """One flat object of plain JSON, the inverse of :meth:`from_json`."""
@@ -167,9 +156,9 @@ class TrainConfig(Checked):
     def command(self) -> list[str]:
         """The words of a command line that repeats the run."""
         words = ["oversight-gym", "train", *(word for name in self.plugin for word in ("--plugin", name))]
-        plain = TrainConfig.of(preset=self.preset, method=self.method).to_json()
+        plain = self.plain.to_json()
         for name, value in self.to_json().items():
-            if name in _ALWAYS or (name not in NON_RESULT_FIELDS and value != plain[name]):
+            if (name in _ALWAYS and value is not None) or (name not in NON_RESULT_FIELDS and value != plain[name]):
                 flag = name.replace("_", "-")
                 if isinstance(value, bool):
                     words.append(f"--{flag}" if value else f"--no-{flag}")
@@ -200,5 +189,5 @@ _FORMER_NAMES = {"hidden": "layers", "gate_hidden": "gate_layers", "value_hidden
 """Fields of run folders that were written before they were renamed."""
 _BEFORE = {"zero_bias": False}
 """What runs were trained with before it was a setting, where a preset now says otherwise."""
-_ALWAYS = ("method", "oversight", "seed", "preset")
-"""What a command line names in any case."""
+_ALWAYS = ("method", "oversight", "seed", "preset", "world")
+"""What a command line names in any case, if there is any."""

@@ -43,7 +43,8 @@ class Run:
         config = self.config
         marked = " (trained on the ground truth: an upper bound)" if config.method_row.uses_hidden else ""
         chosen = {"overseen": ", best overseen", "oracle": ", chosen by the ground truth"}.get(config.select, "")
-        return f"{config.method}{marked}{chosen}, oversight {config.oversight:g}, seed {config.seed}"
+        world = "" if config.world is None else f" in {config.world}"
+        return f"{config.method}{world}{marked}{chosen}, oversight {config.oversight:g}, seed {config.seed}"
 
 
 def config_record(folder: Path, checked: bool = True) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """Hyperparameters and environments, as data: two tuned here (docs/tuning.md), and the paper's two set-ups."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 from msgspec import Meta
 from tyro.constructors import PrimitiveConstructorSpec
 
 from oversight_gym.agents.ppo.defects import ALL, known_defects
-from oversight_gym.envs import RequestError
+from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.config import RewardAmount
 from oversight_gym.envs.errors import choose
 from oversight_gym.envs.fields import Checked, Count, NotNegative, Positive, Probability
 from oversight_gym.envs.oversight.outcomes import DEFAULT_KINDS
 from oversight_gym.envs.world.grid import Side
+from oversight_gym.envs.worlds import WORLDS
 
 Width = Annotated[int, Meta(ge=1, le=65536)]
 LONGEST_EPISODE = 10_000
@@ -103,17 +104,23 @@ class Hyperparameters(Checked):
     size: tuple[Side, Side] = (5, 5)
     """Rows and columns of the grid."""
     walls: str = "none"
-    """Walls: none, or border."""
+    """Walls: none, border, maze (maze:seed=3), or a map such as ..#/.../#.. with walls where there is a #."""
     kinds: tuple[str, ...] = DEFAULT_KINDS
     """Kinds of terminals."""
     copies: tuple[int, ...] = ()
     """How many terminals there are of each kind; none for one each."""
     dynamics: str = "moves"
     """How actions move the agent; parameters follow as in slippery:chance=0.2."""
+    monitor: str = "none"
+    """What of the supervision the agent can move: none, button, battery, ask, door, limited."""
+    tampering: bool = True
+    """Let the agent move it."""
+    step_cost: NotNegative = 0.0
+    """What each step costs."""
     oversight_process: str = "independent"
-    """Which terminals are under oversight."""
+    """Which terminals are under oversight: independent, by_distance, camera and others."""
     view: str = "planes"
-    """What the policy sees."""
+    """What the policy sees: planes, window, camera (a picture), index (a number)."""
     supervisor: str = "reliable"
     """What a seen terminal is taken for; parameters follow as in errs:ghost=0.2."""
     flag: str = "true"
@@ -124,6 +131,8 @@ class Hyperparameters(Checked):
     """How many of them are ever under oversight."""
     spurious_oversight: Probability = 0.0
     """Probability that a square without a terminal is shown as overseen."""
+    split: str = "all"
+    """Which placements of the terminals there are: all, train (train:share=0.2), or test, those held out."""
     min_distance: Side = 1
     """Least distance from the agent to every terminal at the start."""
     unique_nearest_terminal: bool = False
@@ -209,10 +218,35 @@ OWN: dict[str, dict[str, dict[str, Any]]] = {"fast": {"filtering": _OBSERVED, "o
 """Where a preset is another for one method, by preset and method (docs/tuning.md)."""
 
 
-def preset_hyperparameters(preset: str, method: str) -> Hyperparameters:
-    """The settings that a preset has for a method.
+def preset_hyperparameters(preset: str, method: str, world: str | None = None) -> Hyperparameters:
+    """The settings that a preset has for a method, in a world of that name or in the preset's own.
 
     Raises:
-        RequestError: if there is no such preset.
+        RequestError: if there is no such preset or world.
     """
-    return replace(choose("preset", preset, PRESETS), **OWN.get(preset, {}).get(method, {}))
+    own = OWN.get(preset, {}).get(method, {})
+    return replace(choose("preset", preset, PRESETS), **own, **({} if world is None else world_settings(world)))
+
+
+_OTHER_NAMES = {"spurious_oversight": "spurious_oversight_probability"}
+ENV_FIELDS = {
+    field.name: _OTHER_NAMES.get(field.name, field.name)
+    for field in fields(Hyperparameters)
+    if _OTHER_NAMES.get(field.name, field.name) in {own.name for own in fields(EnvConfig)}
+}
+"""The settings of a run that are fields of ``EnvConfig``, and what they are called there."""
+
+
+def world_settings(world: str) -> dict[str, Any]:
+    """The settings of a run that make a world.
+
+    Raises:
+        RequestError: if there is no such world, or a run has no setting for one of its own.
+    """
+    row, names = WORLDS[world], {theirs: ours for ours, theirs in ENV_FIELDS.items()}
+    config = row.config()
+    for name in row.settings:
+        if name not in names:
+            raise RequestError(f"world {world!r} sets {name}, which is no setting of a run; leave it out of the world.")
+    found = {names[name]: getattr(config, name) for name in row.settings}
+    return found | ({"size": (config.grid.rows, config.grid.cols)} if "size" in found else {})
