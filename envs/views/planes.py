@@ -65,7 +65,8 @@ class Planes(View):
         for position in self.moving(world)[state.dynamic].T:
             flat[first + position] = 1
         for column, (kind, squares) in enumerate(zip(world.kind_of.tolist(), state.terminals.T, strict=True)):
-            plane = 1 + kind if state.looks is None else 1 + kind * world.looks + state.looks[:, column]
+            look = 0 if state.looks is None else state.looks[:, column].astype(np.intp)
+            plane = 1 + kind * world.looks + look
             flat[first + plane * grid.squares + squares] = 1
         planes[:, names.index("oversight")] = oversight_plane(world, state)
         if "wall" in names:
