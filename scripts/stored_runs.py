@@ -37,7 +37,9 @@ class RunsConfig:
     """Say how many runs are missing, and stop."""
 
 
-def complete(table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves: Path | None = None) -> list[Result]:
+def complete(
+    table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves: Path | None = None, contrasts: bool = True
+) -> list[Result]:
     """The results of runs, trained where ``table`` has no row of them, in the order asked for.
 
     Each row is stored when its run ends, so that little is lost when this is stopped.
@@ -47,6 +49,7 @@ def complete(table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves
         wanted: the runs.
         how: to train them.
         curves: CSV file for the figures of every evaluation, see :func:`read_curves`.
+        contrasts: also judge runs with several experts at gates beyond them, which takes a while.
     """
     keys, known = [stored_key(config) for config in wanted], _stored(table)
     missing = {key: config for key, config in zip(keys, wanted, strict=True) if key not in known}
@@ -66,7 +69,7 @@ def complete(table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves
             failed.append(job)
             continue
         (result,) = read_results(job.config.folder).results
-        if len(job.config.experts) > 1:
+        if contrasts and len(job.config.experts) > 1:
             result = replace(result, rows=(*result.rows[:-1], result.rows[-1] | contrasted(job.config)))
         if curves is not None:
             _store_curve(curves, result)

@@ -177,12 +177,12 @@ def test_a_part_that_is_there_cannot_be_registered_twice() -> None:
 def test_plugins_are_imported_once_and_broken_ones_named(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
     good.write_text(
-        "from oversight_gym.envs import Kind, register_kind\nregister_kind(Kind('pearl', 0.5, '#ffffff'))\n"
+        "from oversight_gym.envs import Kind, register_kind\nregister_kind(Kind('shell', 0.5, '#ffffff'))\n"
     )
     bad.write_text("import a_package_that_is_nowhere\n")
     load_plugin(str(good))
     load_plugin(str(good))
-    assert KINDS["pearl"].value == 0.5
+    assert KINDS["shell"].value == 0.5
     for name in (str(bad), str(tmp_path / "missing.py"), "no_such_module_at_all"):
         with pytest.raises(RequestError, match=r"the plug-in '.*' cannot be imported"):
             load_plugin(name)
