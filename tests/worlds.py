@@ -99,6 +99,7 @@ WORLDS = {
     "by kind": {"oversight_process": "by_kind:ghost=3", "size": 4, "oversight_probability": 0.2},
     "by distance": {"oversight_process": "by_distance:half=2,within=4", "size": 4, "oversight_probability": 0.6},
     "noisy flag": {"flag": "noisy:missed=0.3,imagined=0.2", "size": 4, "oversight_probability": 0.6},
+    "looks": {"looks": 3, "size": 4, "oversight_probability": 0.2},
     "hidden looks": {
         "looks": 2,
         "flag": "hidden",

@@ -121,7 +121,7 @@ def _with_monitor(moves: Transitions, monitor: Monitor, grid: Grid, tampering: b
 def make_world(config: "EnvConfig") -> World:
     """The tables of an environment's config."""
     grid, dynamics, monitor = config.grid, config.dynamics_part, config.monitor_part
-    moves = dynamics.transitions(grid)
+    moves = Transitions(*dynamics.transitions(grid))
     states = len(moves.next_state) * len(monitor.states)
     if states > np.iinfo(np.int16).max:
         raise RequestError(

@@ -40,12 +40,14 @@ class Settings:
 
     @property
     def changed(self) -> dict[str, str]:
-        """Preset, world and results version, and the settings that are not the preset's own there for the method."""
+        """Preset, world if any, and results version, and the settings that are not the preset's own there for the method."""
         plain = _preset_values(self.config.preset, self.config.method, self.config.world)
         return {
             name: text
             for name, text in self.values.items()
-            if name in ("preset", "world", "results_version") or text != _text(plain[name])
+            if name in ("preset", "results_version")
+            or (name == "world" and text != "null")
+            or text != _text(plain[name])
         }
 
 
