@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def changed(self) -> dict[str, str]:
-        """Preset, world if any, and results version, and the settings that are not the preset's own there for the method."""
+        """Preset, world if any, results version, and the settings that are not the preset's there for the method."""
         plain = _preset_values(self.config.preset, self.config.method, self.config.world)
         return {
             name: text
