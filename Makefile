@@ -14,7 +14,7 @@ test: lint
 	$(BIN)/pytest -m "not slow" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 
 test-slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --timeout 3600
 
 bench: $(READY)
 	$(BIN)/python scripts/bench

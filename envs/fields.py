@@ -111,13 +111,16 @@ def _converted(name: str, value: Any, kind: Any, strict: bool) -> Any:
         return value
     try:
         return msgspec.convert(_plain(value), kind, strict=strict, dec_hook=_path)
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.ValidationError, RecursionError, UnicodeEncodeError):
         raise RequestError(f"{name} is {shown(value)}; give {wanted(kind)}.") from None
 
 
 def _plain(value: Any) -> Any:
+    """Plain JSON of a value; text that is no UTF-8 could not be written to any file or terminal."""
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, str | Path):
+        str(value).encode()
     return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
 
 
@@ -125,7 +128,6 @@ def _path(kind: type, value: Any) -> Any:
     """Paths are the one type of a field that msgspec does not know."""
     if kind is not Path or not isinstance(value, str | Path):
         raise TypeError
-    str(value).encode()  # a name that is no UTF-8 cannot be written to any file or terminal
     return Path(value)
 
 

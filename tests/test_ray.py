@@ -46,13 +46,15 @@ def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: 
     doomed = cluster.add_node(num_cpus=1)
     some = {"oversight": (0.3,), "seeds": 2, "methods": ("routing",), "set": ("total_timesteps=60000", *TINY[1:])}
     out, failed = tmp_path / "out", []
-    driver = threading.Thread(target=lambda: failed.extend(sweep(tiny(out, executor="ray", address="auto", **some))))
+    config = tiny(out, executor="ray", address="auto", **some)
+    driver = threading.Thread(target=lambda: failed.extend(sweep(config)), daemon=True)
     driver.start()
     while len(list(out.rglob("checkpoint.safetensors"))) < 2:  # a run on either node
         assert driver.is_alive()
         time.sleep(0.02)
     cluster.remove_node(doomed, allow_graceful=False)
-    driver.join()
+    driver.join(timeout=200)
+    assert not driver.is_alive()
     assert failed == []
     assert sweep(tiny(tmp_path / "local", **some)) == []
     assert_same_results(out, tmp_path / "local")

@@ -67,7 +67,7 @@ REFUSED = {
     "sweep --methods routing routing": "methods lists 'routing' twice",
     "sweep --seeds 0": "seeds is 0",
     "sweep --seed 3 3": "seed lists 3 twice",
-    "sweep --seeds 1000000000": "a sweep of 24,000,000,000 runs; at most 100,000 can be planned",
+    "sweep --seeds 1000000000": "a sweep of 24,000,000,000 runs; at most 10,000 can be planned",
     "sweep --workers 0": "workers is 0",
     "sweep --gpus nan": "gpus is nan",
     "sweep --set device=5": "device is 5; give text",

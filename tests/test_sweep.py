@@ -214,7 +214,7 @@ def test_an_interrupted_driver_lets_its_workers_leave_checkpoints(number: int, s
     with start(out) as driver:
         workers = wait_for_a_run(driver, out)
         driver.send_signal(number)
-        said = driver.communicate()[1]
+        said = driver.communicate(timeout=200)[1]
     wait_until_gone(workers)
     assert driver.returncode == status
     assert "the same command goes on where it stopped" in said
@@ -269,7 +269,7 @@ def test_a_killed_worker_is_retried_once(undisturbed: Path, tmp_path: Path) -> N
     out = tmp_path / "out"
     with start(out) as driver:
         os.kill(wait_for_a_run(driver, out)[0], signal.SIGKILL)
-        shown = driver.communicate()[0]
+        shown = driver.communicate(timeout=200)[0]
     assert driver.returncode == 0
     assert "to be tried once more" in shown
     assert_same_results(out, undisturbed)

@@ -31,7 +31,7 @@ from oversight_gym.files import read_text
 from oversight_gym.runs.config import FIELDS, TrainConfig
 from oversight_gym.runs.presets import PRESETS
 
-MOST_RUNS = 100_000
+MOST_RUNS = 10_000
 
 Workers = Annotated[int, Meta(ge=1, le=4096)]
 
