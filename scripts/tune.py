@@ -111,7 +111,7 @@ def main() -> None:
     study.tell(study.ask(SPACE), 0.0)  # the sampler wants one finished trial before it draws
     tried = [settings_of(BEFORE), *(settings_of(study.ask(SPACE).params) for _ in range(config.trials - 1))]
     asked = [(method, settings, runs_of(config, method, settings)) for settings in tried for method in config.methods]
-    results = iter(complete(config.results, [run for _, _, runs in asked for run in runs], config.how))
+    results = iter(complete(config.results, [run for _, _, runs in asked for run in runs], config.how, contrasts=False))
     rows = [judged(config, method, settings, [next(results) for _ in runs]) for method, settings, runs in asked]
     rows.sort(key=lambda row: (config.methods.index(row["method"]), -row["criterion"]))
     write_csv(config.out, rows)
