@@ -22,8 +22,8 @@ from oversight_gym.envs.fields import field_types
 from oversight_gym.runs.config import FIELDS, TrainConfig
 from oversight_gym.runs.contents import CONFIG, FINISHED, MODEL
 from oversight_gym.runs.folder import Run, load_run
-from oversight_gym.runs.folder import damage as damage_to
 from oversight_gym.runs.memory import check_run_fits
+from oversight_gym.runs.record import damage as damage_to
 from oversight_gym.sweeps.plan import SweepConfig, options_of, runs_of
 
 MANY = pytest.param(10_000, marks=pytest.mark.slow)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from worlds import WORLDS
 
-from oversight_gym.envs import DYNAMICS, PROCESSES, EnvConfig, Outcome, RequestError
+from oversight_gym.envs import DYNAMICS, MONITORS, PROCESSES, EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.oversight import FLAGS, REWARDS, SUPERVISORS
 from oversight_gym.envs.oversight.outcomes import FIRST_KIND
@@ -21,6 +21,8 @@ PARTS = {
     ],
     "supervisor": [*SUPERVISORS, "errs:ghost=0.3"],
     "flag": list(FLAGS),
+    "monitor": ["none"] * len(MONITORS) + [*MONITORS, "button:row=1,col=1", "ask:cost=0.2", "battery:charge=2"],
+    "view": ["planes", "planes", "index", "window:size=3"],
     "reward": list(REWARDS),
 }
 
@@ -41,7 +43,9 @@ def random_world(rng: np.random.Generator) -> EnvConfig:
             "oversight_probability": float(rng.choice([0.0, 0.1, 0.5, 1.0])),
             "spurious_oversight_probability": float(rng.choice([0.0, 0.3])),
             "shuffled_oversight": bool(rng.random() < 0.1),
-            "looks": int(rng.integers(1, 3)),
+            "looks": (looks := int(rng.integers(1, 3))),
+            "labelled_looks": int(rng.integers(1, looks + 1)),
+            "step_cost": float(rng.choice([0.0, 0.05])),
             "min_distance": int(rng.integers(1, 4)),
             "unique_nearest_terminal": bool(rng.random() < 0.3),
             "max_episode_steps": int(rng.integers(1, 40)),
@@ -85,14 +89,15 @@ def check_step(config: EnvConfig, before: State, core: Core, actions: Any, seen:
     assert np.array_equal(outcome, np.where(seen.terminated, FIRST_KIND + kind, Outcome.NONE))
     assert np.array_equal(seen.observed == Outcome.NONE, ~seen.terminated)
     known = seen.observed >= FIRST_KIND
-    assert before.overseen[every, standing.argmax(axis=1)][known].all()  # no label without oversight
+    watched = before.overseen[every, standing.argmax(axis=1)].astype(np.intp)
+    chance = world.sees[state.dynamic, watched]
+    assert (chance[known] > 0).all()  # no label without oversight
     if config.supervisor == "reliable":
         assert np.array_equal(seen.observed[known], outcome[known])
-    if (world.watching == 1).all() and not config.process.scheduled:
-        assert np.array_equal(known, seen.terminated & before.overseen[every, standing.argmax(axis=1)])
+        if not config.process.scheduled and config.labelled_looks == config.looks:
+            assert known[seen.terminated & (chance == 1)].all()
     by = outcome if config.reward_rule.uses_hidden else seen.observed
-    assert np.array_equal(seen.reward, config.reward_table[by])
-    assert (seen.reward[~seen.terminated] == 0).all()
+    assert np.allclose(seen.reward, config.reward_table[by] - world.cost[actions])
 
 
 @pytest.mark.parametrize("steps", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])

@@ -69,6 +69,8 @@ def _solve(weights: NDArray[np.float64], counts: NDArray[np.float64], rate: floa
     below = (weights * counts)[::-1].cumsum()[::-1]  # what is left when the weights before it are cut off at 1
     above = counts.cumsum() - counts
     there = weights > 0
+    if not there.any():  # the rate is 0, for there is nothing to watch
+        return 0.0
     factors = np.maximum(rate - above[there], 0) / below[there]
     fits = factors * weights[there] <= 1 + 1e-12
     return float(factors[fits.argmax()]) if fits.any() else float(1 / weights[there].min())
