@@ -3,13 +3,23 @@
 from collections.abc import Mapping
 from numbers import Real
 from operator import index
-from typing import SupportsIndex, TypeVar
+from pathlib import Path
+from typing import Any, SupportsIndex, TypeVar
 
 Value = TypeVar("Value")
 
 
 class RequestError(ValueError):
     """A request that cannot be met. The message is one sentence: the value, and what would work."""
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    try:
+        text = repr(str(value) if isinstance(value, Path) else value)
+    except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def check_probability(name: str, value: object) -> float:
@@ -19,7 +29,7 @@ def check_probability(name: str, value: object) -> float:
         RequestError: if it is not a number in [0, 1].
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
-        raise RequestError(f"{name} is {value!r}; it must be a probability between 0 and 1, for example 0.1.")
+        raise RequestError(f"{name} is {shown(value)}; it must be a probability between 0 and 1, for example 0.1.")
     return float(value)
 
 
@@ -31,7 +41,7 @@ def check_integer(name: str, value: object, at_least: int, at_most: int = 10**12
     """
     if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not at_least <= index(value) <= at_most:
         most = f" and at most {at_most:,}" if at_most < 10**12 else ""
-        raise RequestError(f"{name} is {value!r}; it must be an integer of at least {at_least}{most}.")
+        raise RequestError(f"{name} is {shown(value)}; it must be an integer of at least {at_least}{most}.")
     return index(value)
 
 
@@ -42,5 +52,5 @@ def choose(what: str, name: str, table: Mapping[str, Value]) -> Value:
         RequestError: if there is none; the sentence lists what there is.
     """
     if not isinstance(name, str) or name not in table:
-        raise RequestError(f"{what} is {name!r}; choose one of {', '.join(table)}.")
+        raise RequestError(f"{what} is {shown(name)}; choose one of {', '.join(table)}.")
     return table[name]

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Meta
 
-from oversight_gym.envs.errors import RequestError
+from oversight_gym.envs.errors import RequestError, shown
 
 LARGEST = sys.float_info.max
 """As a bound it refuses infinity; NaN fails every bound."""
@@ -93,15 +93,6 @@ def typed_text(name: str, text: str, kind: Any) -> Any:
         missing = text.lower() == "none" and kind is not str
         return _converted(name, None if missing else text, kind, strict=False)
     return _converted(name, value, kind, strict=True)
-
-
-def shown(value: Any) -> str:
-    """A value for a message, cut where it is long."""
-    try:
-        text = repr(str(value) if isinstance(value, Path) else value)
-    except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
-        text = f"a huge {type(value).__name__}"
-    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _converted(name: str, value: Any, kind: Any, strict: bool) -> Any:

@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError
-from oversight_gym.envs.fields import shown, typed
+from oversight_gym.envs.errors import RequestError, shown
+from oversight_gym.envs.fields import typed
 from oversight_gym.envs.world.walls import wall_squares
 
 ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oversight_gym.envs.errors import RequestError, check_integer
-from oversight_gym.envs.fields import shown
+from oversight_gym.envs.errors import RequestError, check_integer, shown
 from oversight_gym.envs.oversight.processes import Spent
 
 if TYPE_CHECKING:
