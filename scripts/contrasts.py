@@ -19,8 +19,8 @@ import tyro
 from matplotlib.figure import Figure
 
 from oversight_gym.agents.policies.steering import Contrast
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.statistics import summarise
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.cli.sweeping import run_sweeps
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.drawing.palette import SERIES

@@ -15,9 +15,9 @@ from typing import Any
 import tyro
 from stored_runs import RUN, RunsConfig, complete, read_curves
 
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.stored import stored_key
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import TrainConfig
 

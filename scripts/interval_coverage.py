@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, trim_mean
 
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.statistics import summarise
-from oversight_gym.analysis.tables import markdown
 
 Sample = NDArray[np.float64]
 Interval = tuple[float, float]

@@ -21,8 +21,8 @@ import torch
 import tyro
 from stored_runs import CHOSEN, LABELS, contrasted
 
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.reading import read_results
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.evaluation.figures import ceilings, evaluate

@@ -14,9 +14,9 @@ import tyro
 from stored_runs import CHOSEN, LABELS, RunsConfig, complete, regret
 
 from oversight_gym.agents.methods.builtin import METHODS
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.statistics import summarise
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.runs.config import TrainConfig
 
 CORE = (

@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from stored_runs import RunsConfig, complete
 
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.style import method_style
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.envs import EnvConfig
 from oversight_gym.envs.oversight.processes import pattern_flags
 from oversight_gym.runs.config import TrainConfig

@@ -17,7 +17,7 @@ from statistics import mean
 import tyro
 from matplotlib.figure import Figure
 
-from oversight_gym.analysis.tables import markdown
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.cli.sweeping import run_sweeps
 from oversight_gym.envs.drawing.palette import INK, SERIES
 from oversight_gym.evaluation.paper_metric import mean_paper_metric

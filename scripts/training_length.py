@@ -15,10 +15,10 @@ import tyro
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.compare import grouped
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.style import method_style
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.evaluation.selection import SELECTIONS, chosen
 from oversight_gym.files import write_whole

@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from oversight_gym.analysis.tables import markdown
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.envs import DYNAMICS, FLAGS, KINDS, MONITORS, PROCESSES, SUPERVISORS, VIEWS, EnvConfig
 from oversight_gym.envs.drawing.render import Renderer
 from oversight_gym.envs.world.splits import SPLITS

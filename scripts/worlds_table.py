@@ -14,9 +14,9 @@ from statistics import mean
 import tyro
 from stored_runs import RunsConfig, complete
 
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.statistics import summarise
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.envs.worlds import WORLDS
 from oversight_gym.evaluation.figures import references
 from oversight_gym.runs.config import TrainConfig

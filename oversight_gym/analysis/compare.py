@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,15 +14,19 @@ from oversight_gym.analysis.results import Reading, Result
 from oversight_gym.analysis.statistics import FEWEST, LEVEL, improvement, paired_improvement, summarise
 from oversight_gym.envs import RequestError
 from oversight_gym.evaluation.figures import Evaluation, ceilings
+from oversight_gym.evaluation.shown import Shown
 from oversight_gym.files import printable
 from oversight_gym.runs.config import TrainConfig
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Group = tuple[str, float]
 """A series and an oversight level."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Finished runs, side by side.
 
     Attributes:
@@ -70,6 +74,11 @@ class Comparison:
     def of(self, series: str) -> list[tuple[float, list[Result]]]:
         """Results of one series by level."""
         return [(level, self.groups[series, level]) for level in self.levels if (series, level) in self.groups]
+
+    def _shown(self) -> "list[RenderableType]":
+        from oversight_gym.analysis.comparison_tables import comparison_tables
+
+        return [*comparison_tables(self), *self.notes]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what was compared, the rows and the notes."""

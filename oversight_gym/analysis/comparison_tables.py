@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 
 from oversight_gym.analysis.compare import Comparison
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.statistics import with_interval
-from oversight_gym.analysis.tables import markdown
 from oversight_gym.runs.config import level_name
 
 STEPWISE, HEADLINE = "return_stepwise", "none/return_start"

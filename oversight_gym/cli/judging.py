@@ -104,7 +104,7 @@ def _json(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evalua
 
 def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"], greedy: bool) -> None:
     """What a run's policy does at each gate, the ceilings beside it, and the labels it cost."""
-    from oversight_gym.analysis.tables import figure_tables, pattern_table
+    from oversight_gym.evaluation.tables import figure_tables, pattern_table
 
     rows = {f"gate {name}": (evaluation, name) for name in evaluation.names}
     rows |= {name: (reference, name) for name, reference in references.items()}
@@ -163,9 +163,9 @@ def _choice(run: "Run", options: SteerOptions) -> "JudgedChoice":
 def steer(options: SteerOptions) -> None:
     """Sweep the gate, write ``steering.csv``, ``.json`` and ``.png``, and print the table."""
     from oversight_gym.analysis.steering_chart import steering_chart
-    from oversight_gym.analysis.tables import choice_table, steering_table
     from oversight_gym.evaluation.figures import ceilings
     from oversight_gym.evaluation.steering import steer
+    from oversight_gym.evaluation.tables import choice_table, steering_table
     from oversight_gym.files import write_csv, write_json, write_whole
     from oversight_gym.pictures.files import chart_files
     from oversight_gym.runs.folder import load_run

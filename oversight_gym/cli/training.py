@@ -54,8 +54,8 @@ def defaults(preset: str | None, method: str, world: str | None, start: Path | N
 
 def train(options: TrainOptions) -> None:
     """Train, and print what the agent does at each gate."""
-    from oversight_gym.analysis.tables import gate_table
     from oversight_gym.evaluation.figures import evaluate
+    from oversight_gym.evaluation.tables import gate_table
     from oversight_gym.runs.beginning import is_finished
     from oversight_gym.runs.train import train
 

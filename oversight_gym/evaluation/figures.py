@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,19 @@ from oversight_gym.envs.oversight.processes import pattern_names
 from oversight_gym.evaluation.probabilities import policy_query, table_of
 from oversight_gym.evaluation.quantities import Quantities
 from oversight_gym.evaluation.references import CEILINGS, REFERENCES
+from oversight_gym.evaluation.shown import Shown
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table, states, with_oversight
 from oversight_gym.evaluation.solver import Estimate, Task, exact_means, sampled_means
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 MOST_STATES = 2_200_000
 """Above so many states an evaluation samples; 9 x 9 is just below."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """What some policies, or one policy at some gates, do.
 
     Attributes:
@@ -93,6 +97,11 @@ class Evaluation:
         how = "exact" if self.exact else "sampled"
         mix = dict(zip(self.patterns, self.weights.tolist(), strict=True))
         return {"evaluation": how, "episodes": self.episodes, "pattern_weights": mix, "gates": gates}
+
+    def _shown(self) -> "list[RenderableType]":
+        from oversight_gym.evaluation.tables import gate_table
+
+        return [gate_table(f"{'Exact' if self.exact else 'Sampled'} evaluation of {self.episodes:,} layouts", self)]
 
     def _described(self, name: str, pattern: str | None) -> dict[str, Any]:
         regret = {"regret": self.regret(name, pattern)} if self.quantities.regret else {}

@@ -1,7 +1,7 @@
 """Steering: what a policy does as its gate is moved from one expert to the other, and beyond."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from oversight_gym.agents.policies.steering import Contrast, Gate, Scaled
 from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import check_integer, choose
 from oversight_gym.evaluation.figures import Evaluation, evaluate
+from oversight_gym.evaluation.shown import Shown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 MOST_CONTRAST, CONTRAST_STEP = 3.0, 0.25
 """How far a curve goes on beyond the first expert, and in which steps."""
@@ -24,8 +28,8 @@ def _at(weight: float, experts: tuple[str, ...]) -> Gate:
     return weight if len(experts) == 2 else (weight, *[0.0] * (len(experts) - 2), 1.0 - weight)
 
 
-@dataclass(frozen=True)
-class Steering:
+@dataclass(frozen=True, repr=False)
+class Steering(Shown):
     """A policy at several gates between two ends, and beyond the second one.
 
     Attributes:
@@ -69,6 +73,11 @@ class Steering:
             found[key] = float(steps.sum())
             found[f"{key}_monotone"] = float(abs(steps.sum()) / max(np.abs(steps).sum(), 1e-12))
         return found
+
+    def _shown(self) -> "list[RenderableType]":
+        from oversight_gym.evaluation.tables import steering_table
+
+        return [steering_table(self)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what was swept, the localisation and the rows."""

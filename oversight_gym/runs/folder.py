@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oversight_gym.envs import RequestError
-from oversight_gym.files import write_whole
+from oversight_gym.evaluation.shown import Shown
+from oversight_gym.files import printable, write_whole
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.contents import CONFIG, FAILED, KEPT, MODEL
 from oversight_gym.runs.record import broken, failure, finished_record, parsed, read_file
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Shown):
     """A finished run.
 
     Attributes:
@@ -45,6 +46,9 @@ class Run:
         chosen = {"overseen": ", best overseen", "oracle": ", chosen by the ground truth"}.get(config.select, "")
         world = "" if config.world is None else f" in {config.world}"
         return f"{config.method}{world}{marked}{chosen}, oversight {config.oversight:g}, seed {config.seed}"
+
+    def _shown(self) -> list[str]:
+        return [f"{self.title}: {self.record['steps']:,} steps, {printable(self.folder)}"]
 
 
 def config_record(folder: Path, checked: bool = True) -> dict[str, Any]:

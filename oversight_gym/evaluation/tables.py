@@ -1,13 +1,15 @@
-"""Results as tables, for a terminal and as Markdown."""
+"""Figures as tables for a terminal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
-from oversight_gym.evaluation.choosing import JudgedChoice
-from oversight_gym.evaluation.figures import Evaluation
-from oversight_gym.evaluation.steering import Steering
+if TYPE_CHECKING:
+    from oversight_gym.evaluation.choosing import JudgedChoice
+    from oversight_gym.evaluation.figures import Evaluation
+    from oversight_gym.evaluation.steering import Steering
 
 _HEADINGS = {"return_start": "return\nstart", "return_stepwise": "return\nstepwise", "detours": "detour"}
 
@@ -29,7 +31,7 @@ def _table(title: str, first: str = "policy") -> Table:
     return table
 
 
-def figure_tables(title: str, pattern: str | None, evaluations: Mapping[str, tuple[Evaluation, str]]) -> list[Table]:
+def figure_tables(title: str, pattern: str | None, evaluations: "Mapping[str, tuple[Evaluation, str]]") -> list[Table]:
     """Every figure and the regret's parts, one row per evaluation; the ceilings, which follow the gates, are dimmed.
 
     Args:
@@ -60,7 +62,7 @@ def figure_tables(title: str, pattern: str | None, evaluations: Mapping[str, tup
     return [figures] if regret is figures else [figures, regret]
 
 
-def pattern_table(evaluation: Evaluation) -> Table:
+def pattern_table(evaluation: "Evaluation") -> Table:
     """Return and probability of the least valuable kind at each gate, under each oversight pattern."""
     table, unwanted = _table("By which terminals are watched", "watched"), evaluation.quantities.ranked[-1]
     columns = [(key, name) for key in ("return_start", f"p_{unwanted}") for name in evaluation.names]
@@ -71,7 +73,7 @@ def pattern_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def gate_table(title: str, evaluation: Evaluation) -> Table:
+def gate_table(title: str, evaluation: "Evaluation") -> Table:
     """The mixed figures at each gate."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("policy")
@@ -84,7 +86,7 @@ def gate_table(title: str, evaluation: Evaluation) -> Table:
     return table
 
 
-def steering_table(steering: Steering) -> Table:
+def steering_table(steering: "Steering") -> Table:
     """Returns and ends at each value of what is swept, the first kind's probability as a bar.
 
     A line follows where plain steering ends.
@@ -103,7 +105,7 @@ def steering_table(steering: Steering) -> Table:
     return table
 
 
-def choice_table(choice: JudgedChoice) -> Table:
+def choice_table(choice: "JudgedChoice") -> Table:
     """Every candidate: what the supervisor makes of it, and its true return."""
     table = _table("Choosing the gate by observed outcomes", "candidate")
     for heading in ("score", "standard error", "true return, nobody looks"):
@@ -112,8 +114,3 @@ def choice_table(choice: JudgedChoice) -> Table:
         label = f"gate {name}" + " (chosen)" * (name == choice.gate)
         table.add_row(label, f"{score.value:.3f}", f"{score.error:.3f}", f"{choice.returns[name]:.3f}")
     return table
-
-
-def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *lines)) + "\n"
