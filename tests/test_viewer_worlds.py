@@ -11,7 +11,6 @@ from worlds import WORLDS
 
 from oversight_gym.agents.policies.steering import gate_text
 from oversight_gym.envs import EnvConfig, RequestError
-from oversight_gym.runs.folder import Run
 from oversight_gym.viewer.app import App
 from oversight_gym.viewer.controls import make_controls
 from oversight_gym.viewer.details import what_was_seen
@@ -218,13 +217,12 @@ def test_runs_with_other_kinds_are_not_watched_together() -> None:
         Session([pane_of(walls=wall) for wall in walls])
 
 
-def test_watching_nothing_says_what_to_give(small_run: Run) -> None:
-    with pytest.raises(RequestError, match="give at least one run folder"):
-        watched_panes([])
-    done = command("watch")
-    assert done.returncode == 2
-    assert "give at least one run folder" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_without_a_run_the_agent_that_comes_with_the_package_is_watched(tmp_path: Path) -> None:
+    (pane,) = watched_panes([])
+    assert pane.title == "routing, gate diamond"
+    done = command("watch", "--sheet", tmp_path / "sheet.png")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
 def test_oversight_is_set_for_every_kind_whatever_the_reward() -> None:

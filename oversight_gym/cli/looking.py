@@ -86,7 +86,7 @@ class WatchOptions(PluginOptions):
     """Watch trained policies walk, in a window, or record them; press H in the window for what can be done."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders, side by side on the same layouts."""
+    """Run folders, side by side on the same layouts; default: the agent that comes with oversight-gym."""
     gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: the method's.")] = ()
     oversight: Probability | None = None
     """Oversight probability of the layouts; default: the first run's own."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from oversight_gym.agents.policies.policy import GatedMixturePolicy
 
+PACKAGED = Path(__file__).with_name("packaged")
+"""The folder of a routed agent that comes with the package; ``scripts/packaged_agent.py`` trains it."""
+
 
 @dataclass(frozen=True, repr=False)
 class Run(Shown):

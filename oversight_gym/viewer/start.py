@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oversight_gym.agents.policies.steering import Gate
-from oversight_gym.envs import RequestError
-from oversight_gym.runs.folder import load_run
+from oversight_gym.runs.folder import PACKAGED, load_run
 from oversight_gym.viewer.pane import Pane
 
 
@@ -13,16 +12,14 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
     """Panes for runs.
 
     Args:
-        folders: at least one run.
+        folders: of runs; empty for the agent that comes with the package.
         gates: to show of each run that has a gate; empty for the one its method is used with.
         every_gate: with one run and no ``gates``, a pane for each of its gates.
 
     Raises:
-        RequestError: if there is no run; otherwise as ``load_run`` and ``policy.gate_vector`` do.
+        RequestError: as ``load_run`` and ``policy.gate_vector`` do.
     """
-    if not folders:
-        raise RequestError("there is nothing to watch; give at least one run folder, for example runs/demo.")
-    runs = [load_run(folder) for folder in folders]
+    runs = [load_run(folder) for folder in folders or [PACKAGED]]
     panes = []
     for run in runs:
         shown: Sequence[Gate] = gates or (run.config.gates if every_gate and len(runs) == 1 else [run.config.gate])
