@@ -59,6 +59,7 @@ def commands(folder: Path, out: Path) -> dict[str, list[object]]:
         "map": ["map", folder, "--out", out],
         "map --training": ["map", folder, "--out", out, "--training"],
         "watch": ["watch", folder, "--sheet", out / "sheet.png"],
+        "export": ["export", folder, "--html", out / "agent.html"],
         "verify": ["verify", folder, "--no-repeat"],
         "compare": ["compare", folder.parent, "--out", out],
         "train --from": ["train", "--from", folder, "--run-dir", out / "again", "--overwrite"],
@@ -99,11 +100,11 @@ def main(scratch: Path) -> None:
     print(json.dumps({"beside": beside, "replaced": found, "trace": trace.exists()}))
 
 
-READERS = ["evaluate", "steer", "map", "watch", "verify", "compare", "train --from"]
+READERS = ["evaluate", "steer", "map", "watch", "export", "verify", "compare", "train --from"]
 READS = {
     "config.json": READERS,
     "finished.json": READERS,
-    "model.safetensors": ["evaluate", "steer", "map", "watch", "verify"],
+    "model.safetensors": ["evaluate", "steer", "map", "watch", "export", "verify"],
     "evaluations.csv": ["verify", "compare"],
     "weights/step=000000000000.safetensors": ["map --training"],
     "checkpoint.safetensors": ["resume"],

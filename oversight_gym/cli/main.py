@@ -13,7 +13,18 @@ from typing import Annotated, Any, Union
 import tyro
 
 from oversight_gym import __version__
-from oversight_gym.cli import auditing, comparing, describing, doctor, judging, listing, looking, tensorboard, training
+from oversight_gym.cli import (
+    auditing,
+    comparing,
+    describing,
+    doctor,
+    exporting,
+    judging,
+    listing,
+    looking,
+    tensorboard,
+    training,
+)
 from oversight_gym.cli.sentences import arguments_of, in_one_sentence, is_list, written
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.fields import check_known
@@ -42,6 +53,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "map": (looking.MapOptions, looking.map_),
     "watch": (looking.WatchOptions, looking.watch),
     "play": (looking.PlayOptions, looking.play),
+    "export": (exporting.ExportOptions, exporting.export),
     "runs": (listing.RunsOptions, listing.runs),
     "verify": (training.VerifyOptions, training.verify),
     "methods": (training.MethodsOptions, training.methods),
