@@ -17,6 +17,7 @@ from oversight_gym.envs.memory import memory_limit
 
 DISTRIBUTION = "oversight-gym"
 PURPOSES = {
+    "demonstrations": "the digits that demonstrate digits, classes and edges use unless --data names others",
     "ray": "sweeps on a cluster: sweep --executor ray",
     "video": "recordings as MP4: watch --record FILE.mp4",
     "tune": "search for hyperparameters: scripts/tune.py",

@@ -16,6 +16,7 @@ from oversight_gym import __version__
 from oversight_gym.cli import (
     auditing,
     comparing,
+    demonstrating,
     describing,
     doctor,
     exporting,
@@ -61,6 +62,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "sweep": (SweepConfig, _sweep),
     "compare": (comparing.CompareOptions, comparing.compare),
     "audit": (auditing.AuditOptions, auditing.audit),
+    "demonstrate": (demonstrating.DemonstrateOptions, demonstrating.demonstrate),
     "doctor": (doctor.DoctorOptions, doctor.doctor),
     "tensorboard": (tensorboard.TensorBoardOptions, tensorboard.serve),
 }

@@ -1,0 +1,66 @@
+"""Bars and curves over seeds, with their intervals."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from oversight_gym.demonstrations.study import Results, over_seeds
+from oversight_gym.envs.drawing.palette import INK, MARKERS, SERIES
+
+
+def panels(count: int, title: str, height: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """A figure with so many plots side by side."""
+    figure = Figure(figsize=(6.0 * count, height), layout="constrained")
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    return figure, list(axes)
+
+
+def bars(axes: Axes, results: Sequence[Results], settings: Sequence[str], figures: dict[str, str]) -> None:
+    """A group of horizontal bars for each setting, one for each figure, with 95 % intervals.
+
+    Args:
+        axes: to draw on.
+        results: of each seed.
+        settings: from the top down.
+        figures: names of the figures, and what the legend calls them.
+    """
+    thick = 0.8 / len(figures)
+    for number, (figure, label) in enumerate(figures.items()):
+        found = [over_seeds(results, setting, figure) for setting in settings]
+        places = [row + (number - (len(figures) - 1) / 2) * thick for row in range(len(settings))]
+        widths = [summary.mean for summary in found]
+        errors = [0.0 if summary.high is None else summary.high - summary.mean for summary in found]
+        axes.barh(
+            places, widths, thick, xerr=errors, color=SERIES[number], label=label, error_kw={"lw": 1, "ecolor": INK}
+        )
+    axes.set_yticks(range(len(settings)), settings)
+    axes.invert_yaxis()
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+
+def curve(
+    axes: Axes, results: Sequence[Results], points: Sequence[tuple[float, str, str]], label: str, number: int
+) -> None:
+    """A curve with its 95 % interval.
+
+    Args:
+        axes: to draw on.
+        results: of each seed.
+        points: x, and the setting and the figure whose mean is y.
+        label: in the legend.
+        number: of the curve in the plot, for its colour and marker.
+    """
+    points = sorted(points)
+    found = [over_seeds(results, setting, figure) for _, setting, figure in points]
+    x, colour = [point[0] for point in points], SERIES[number % len(SERIES)]
+    axes.plot(
+        x, [s.mean for s in found], color=colour, marker=MARKERS[number % len(MARKERS)], markersize=4, label=label
+    )
+    if found[0].low is not None:
+        low, high = [s.low or 0.0 for s in found], [s.high or 0.0 for s in found]
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.legend(frameon=False)
