@@ -109,7 +109,7 @@ def train(request: Request, name: str, setting: Setting, data: images.Images, cl
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     half_of = (data.train_labels >= classes // 2).long()
     for epoch in range(epochs):
-        for batch in torch.randperm(len(data.train), generator=generator).split(64):
+        for batch in torch.randperm(len(data.train), generator=generator).split(64):  # type: ignore[no-untyped-call]
             mask = expert_mask(half_of[batch], experts=2).repeat_interleave(CHANNELS // 2, dim=1).float()
             logits, channels = model(data.train[batch], mask if setting.blocks else None)
             loss = functional.cross_entropy(logits, data.train_labels[batch]) + setting.l1 * channels.abs().mean()

@@ -13,6 +13,7 @@ from oversight_gym.demonstrations import images
 from oversight_gym.demonstrations.charts import bars, curve, panels
 from oversight_gym.demonstrations.latents import Setting, train
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request, Results, numbers_in
+from oversight_gym.envs.drawing.palette import GREY
 
 SHARES = (0, 10, 25, 50, 75)
 ROUTING = Setting()
@@ -86,7 +87,9 @@ CLAIMS = (
         "one group, classes 1",
         CONTROL,
     ),
-    Claim("Labels on half of the digits suffice for half of the effect", few_labels_suffice, "labels 50 %", CONTROL),
+    Claim(
+        "Labels on half of the digits suffice for half of the effect", few_labels_suffice, "labels 50 %", CONTROL, True
+    ),
     Claim(
         "Routing hides the first group as well as training without it does",
         lambda results, setting: hidden(results, setting) - hidden(results, "filtering"),
@@ -99,26 +102,26 @@ CLAIMS = (
 
 def chart(results: Sequence[Results]) -> Figure:
     """What each half knows of each group by setting, and what routing hides by the share of labels and of classes."""
-    figure, (left, right) = panels(2, "Digits: what a new decoder reads from each half of the code", 6)
+    figure, (left, middle, right) = panels(3, "Digits: what a new decoder reads from each half of the code", 6)
     plain = [name for name in SETTINGS if not name.startswith(("labels", "one group"))]
-    bars(
-        left,
-        results,
-        plain,
-        {
-            "second half, first group, MAE": "second half, first group of digits",
-            "second half, second group, MAE": "second half, second group",
-            "first half, first group, MAE": "first half, first group",
-            "first half, second group, MAE": "first half, second group",
-        },
-    )
+    groups = {"first": "first group (0 to 4)", "second": "second group (5 to 9)"}
+    shown = {
+        f"{half} half, {group} group, MAE": f"{half} half, {text}"
+        for half in ("second", "first")
+        for group, text in groups.items()
+    }
+    bars(left, results, plain, shown)
     left.set(xlabel="mean absolute error of a pixel")
     labels = [*numbers_in(list(SETTINGS), r"labels (\d+) %"), (100.0, "routing")]
-    curve(right, results, [(x, name, "hidden, classes 5") for x, name in labels], "both groups labelled", 0)
-    right.axhline(0, color="#777777", lw=0.8)
-    right.set(
-        xlabel="labelled share of the digits, %", ylabel="second half: error on the first group less the second's"
-    )
+    curve(middle, results, [(x, name, "hidden, classes 5") for x, name in labels], "both groups labelled", 0)
+    middle.set(xlabel="labelled share of the digits, %")
+    for number, (of, text) in enumerate({"one group, classes {}": "routed", CONTROL: "control"}.items()):
+        points = [(float(count), of.format(count), f"hidden, classes {count}") for count in range(1, 6)]
+        curve(right, results, points, text, number)
+    right.set(xlabel="routed classes, from 0 on; the others have no label", xticks=range(1, 6))
+    for each in (middle, right):
+        each.axhline(0, color=GREY, lw=0.8)
+        each.set(ylabel="second half: error on the routed group less the others'")
     return figure
 
 

@@ -90,7 +90,8 @@ class World:
     def labels(self, setting: Setting) -> Tensor:
         """Which stories are labelled as to be forgotten; shape (stories,), bool."""
         draws, flips = torch.rand(2, len(self.forget), generator=self.generator())
-        return (self.forget & (draws < setting.labelled)) ^ (flips < setting.wrong)
+        labels: Tensor = (self.forget & (draws < setting.labelled)) ^ (flips < setting.wrong)
+        return labels
 
     def listed(self) -> Tensor:
         """The words of the list by which tokens are routed: those that mark a story, and half of those related."""
@@ -168,8 +169,13 @@ def misdirect(world: World, model: Transformer, labels: Tensor, steps: int) -> N
 
     def stream(of: Transformer, tokens: Tensor) -> Tensor:
         kept: list[Tensor] = []
-        of(tokens, residual=lambda layer, x: kept.append(x) or x if layer == at else x)
-        return kept[0]
+
+        def keep(layer: int, x: Tensor) -> Tensor:
+            kept.append(x)
+            return x
+
+        of(tokens, residual=keep)
+        return kept[at]
 
     with torch.no_grad():
         length = stream(frozen, world.data.train[:64]).norm(dim=-1).mean()
@@ -178,7 +184,8 @@ def misdirect(world: World, model: Transformer, labels: Tensor, steps: int) -> N
     def loss_of(batch: Tensor) -> Tensor:
         wrong, right = (world.data.train[pool[batch % len(pool)]] for pool in (forget, retain))
         held = (stream(model, right) - stream(frozen, right).detach()).square().mean()
-        return (stream(model, wrong) - target).square().mean() + 20 * held
+        pushed: Tensor = (stream(model, wrong) - target).square().mean()
+        return pushed + 20 * held
 
     parameters = [p for block in model.blocks[: at + 1] for p in block.parameters()]
     everything = torch.arange(len(labels))

@@ -75,14 +75,19 @@ class Autoencoder(nn.Module):
             mask: which latents the gradient of each sample may reach, shape (batch, 32); None for all of them.
         """
         at_weights = None if self.setting.edges == "activations" else mask
-        code = routed = route_linear(self.below(flat), self.last.weight, self.last.bias, rows=at_weights)
+        units = self.below(flat)
+        code = routed = route_linear(units, self.last.weight, self.last.bias)  # the penalties' gradient is not routed
+        if at_weights is not None:
+            routed = route_linear(units, self.last.weight, self.last.bias, rows=at_weights)
         if mask is not None and self.setting.edges != "parameters":
-            routed = route_gradient(code, mask)
+            routed = route_gradient(routed, mask)
         decoded = []
         for decoder in self.decoders:
-            first, *rest = decoder
+            assert isinstance(decoder, nn.Sequential)
+            first = decoder[0]
+            assert isinstance(first, nn.Linear)
             units = route_linear(routed, first.weight, first.bias, columns=at_weights)
-            decoded.append(nn.Sequential(*rest)(units))
+            decoded.append(decoder[1:](units))
         return code, decoded
 
 
@@ -115,16 +120,16 @@ def train(request: Request, name: str, setting: Setting, data: images.Images, ep
         code, decoded = model(flat[batch], mask)
         trains = reaches if setting.decoders == 2 else torch.ones(len(batch), 1)
         errors = torch.stack([(image - flat[batch]).abs().mean(dim=1) for image in decoded], dim=1)
-        loss = (errors * trains).sum(dim=1).mean()
-        return loss + setting.l1 * code.abs().mean(dim=0).sum() + setting.correlation * correlation(code)
+        penalties: Tensor = setting.l1 * code.abs().mean(dim=0).sum() + setting.correlation * correlation(code)
+        return (errors * trains).sum(dim=1).mean() + penalties
 
     def fit(parameters: Iterable[Tensor], samples: Tensor, loss_of: Callable[[Tensor], Tensor], what: str) -> None:
         optimizer = torch.optim.Adam(parameters, lr=2e-3)
         for epoch in range(epochs):
-            for chosen in torch.randperm(len(samples), generator=generator).split(128):
+            for chosen in torch.randperm(len(samples), generator=generator).split(128):  # type: ignore[no-untyped-call]
                 optimizer.zero_grad()
                 loss = loss_of(samples[chosen])
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             request.log(f"{name}/{what}", epoch, loss.item())
 
@@ -151,7 +156,7 @@ def measured(read: Sequence[Tensor], decoded: Sequence[Tensor], images: Tensor, 
     """
     groups = {"first group": labels < border, "second group": labels >= border}
     parts = {"first half": read[0], "second half": read[1], "decoder 1": decoded[0], "decoder 2": decoded[-1]}
-    figures = {}
+    figures: Figures = {}
     for part, image in parts.items():
         errors = {"MAE": (image - images).abs().mean(dim=1), "MSE": (image - images).square().mean(dim=1)}
         for norm, error in errors.items():

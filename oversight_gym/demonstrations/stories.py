@@ -127,12 +127,9 @@ def tiny_stories(folder: Path, train: int, test: int) -> Stories:
     Raises:
         RequestError: if one is missing or malformed.
     """
-    texts = (read_stories(folder / f"TinyStories-{part}.txt", count) for part, count in _parts(train, test))
+    first, held_out = (folder / f"TinyStories-{part}.txt" for part in ("train", "valid"))
+    texts = read_stories(first, train), read_stories(held_out, test)
     return tokenise(*texts, TINY_FORGET, TINY_RELATED, most_words=2000)
-
-
-def _parts(train: int, test: int) -> tuple[tuple[str, int], tuple[str, int]]:
-    return ("train", train), ("valid", test)
 
 
 def load(request: Request, train: int, test: int) -> Stories:

@@ -32,7 +32,7 @@ def rotate(x: Tensor) -> Tensor:
     """Rotary positions (Su et al., arXiv 2104.09864) for queries or keys, shape (batch, heads, tokens, width)."""
     tokens, half = x.shape[-2], x.shape[-1] // 2
     angles = torch.arange(tokens)[:, None] * 1000.0 ** (-torch.arange(half) / half)
-    first, second = x.split(half, dim=-1)
+    first, second = x[..., :half], x[..., half:]
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
 
@@ -63,8 +63,10 @@ class Block(nn.Module):
         read = self.before_units(stream)
         if route is None or route.edges == "forward":
             units = torch.relu(self.into(read))
-            return stream + self.out(units if route is None else units * route.mask)
-        return stream + route_units(read, self.into, self.out, route.mask, route.edges)
+            added: Tensor = self.out(units if route is None else units * route.mask)
+        else:
+            added = route_units(read, self.into, self.out, route.mask, route.edges)
+        return stream + added
 
 
 class Transformer(nn.Module):
@@ -156,7 +158,7 @@ def learning_steps(
         chosen = stories[torch.randint(len(stories), (batch,), generator=generator)]
         optimizer.zero_grad()
         loss = loss_of(chosen)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
