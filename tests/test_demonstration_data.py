@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import struct
 import tarfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import command
 
 from oversight_gym.demonstrations import corpus
 from oversight_gym.demonstrations.images import cifar100, mnist, read_idx
@@ -113,6 +115,36 @@ def test_a_malformed_cifar_file_is_named_with_its_format(tmp_path: Path) -> None
         pass
     with pytest.raises(RequestError, match=r"has no file cifar-100-binary/train.bin"):
         cifar100(tmp_path, most=10)
+
+
+def run_on(name: str, folder: Path) -> None:
+    """Run a demonstration in small on the user's data."""
+    done = command("demonstrate", name, "--quick", "--data", folder, "--out", folder / "out")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "out" / "config.json").read_text())["data"] == str(folder)
+
+
+def test_digits_run_on_mnist(tmp_path: Path) -> None:
+    for part in ("train", "t10k"):
+        labels = np.arange(40) % 10
+        images = np.random.default_rng(0).integers(256, size=(40, 28, 28))
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    run_on("digits", tmp_path)
+
+
+def test_classes_run_on_cifar_100(tmp_path: Path) -> None:
+    (tmp_path / "cifar-100-binary").mkdir()
+    for name in ("train.bin", "test.bin"):
+        (tmp_path / "cifar-100-binary" / name).write_bytes(cifar_records(list(range(0, 100, 5))))
+    run_on("classes", tmp_path)
+
+
+def test_the_scalar_runs_on_tiny_stories(tmp_path: Path) -> None:
+    for part in ("train", "valid"):
+        told = corpus.stories(60, np.random.default_rng(0))
+        (tmp_path / f"TinyStories-{part}.txt").write_text("\n<|endoftext|>\n".join(told))
+    run_on("scalar", tmp_path)
 
 
 STORIES = (

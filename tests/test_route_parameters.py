@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from oversight_gym.agents.routing import Edges, expert_mask, route_gradient, route_linear, route_units
-from oversight_gym.demonstrations.classes import Classifier
-from oversight_gym.demonstrations.classes import Setting as ClassSetting
+from oversight_gym.demonstrations.channels import Classifier, channel_mask
+from oversight_gym.demonstrations.channels import Setting as ClassSetting
 from oversight_gym.demonstrations.forgetting import Setting as ForgetSetting
 from oversight_gym.demonstrations.forgetting import unit_route
 from oversight_gym.demonstrations.latents import Autoencoder
@@ -104,16 +104,15 @@ def test_digits_of_one_group_never_train_the_other_half_of_the_code(edges: Edges
 
 
 def test_images_of_one_half_never_train_the_channels_of_the_other() -> None:
-    setting = ClassSetting(blocks=(1,), head=True)
-    model, image = Classifier(1, 10, setting), torch.rand(4, 1, 8, 8)
-    mask = expert_mask(torch.ones(4, dtype=torch.int64), 2).repeat_interleave(12, dim=1).float()
-    (routed, _), (plain, _) = model(image, mask), model(image)
+    model, image = Classifier(1, 10, ClassSetting()), torch.rand(4, 1, 8, 8)
+    labels = torch.tensor([9, 8, 7, 5])
+    (routed, encoding), (plain, plain_encoding) = model(image, channel_mask(labels, 10)), model(image)
     assert torch.equal(routed, plain)
-    found = gradients(model, functional.cross_entropy(routed, torch.arange(4)))
-    assert not found["head.weight"][:, :12].any()
-    assert found["head.weight"][:, 12:].any()
-    assert not found["blocks.1.branch.5.weight"][:12].any()
-    assert found["blocks.1.branch.5.weight"][12:].any()
+    assert torch.equal(encoding, plain_encoding)
+    found = gradients(model, functional.cross_entropy(routed, labels))
+    assert not found["encoder.3.weight"][:12].any()
+    assert found["encoder.3.weight"][12:].any()
+    assert found["decoder.0.branch.2.weight"][:, :12].any()  # what reads the channels learns from every image
 
 
 def test_the_prediction_of_one_word_reaches_the_stream_in_one_dimension_alone() -> None:

@@ -9,10 +9,11 @@ from oversight_gym.demonstrations.study import Results, over_seeds
 from oversight_gym.envs.drawing.palette import INK, MARKERS, SERIES
 
 
-def panels(count: int, title: str, height: float = 4.2) -> tuple[Figure, list[Axes]]:
-    """A figure with so many plots side by side."""
-    figure = Figure(figsize=(6.0 * count, height), layout="constrained")
-    axes = figure.subplots(1, count, squeeze=False)[0]
+def panels(count: int, title: str, height: float = 4.2, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with so many plots, side by side in so many rows of this height in inches."""
+    columns = count // rows
+    figure = Figure(figsize=(6.0 * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
     for each in axes:
         each.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title)

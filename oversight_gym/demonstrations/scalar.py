@@ -23,6 +23,8 @@ AMOUNTS = (0, 1, 2, 4, 8, 16)
 """Lengths of what is added to the residual stream, whose own length is measured as ``stream``."""
 NEAREST = 10
 """Rows of the unembedding that count as nearest."""
+LEAST = 1e-9
+"""Added to chances before their logarithm is taken; words that a corpus lacks have none."""
 FIRST_LAYER = 1
 """Layer from which on the stream is routed, and steered."""
 
@@ -149,7 +151,7 @@ def gain(what: str) -> Measure:
 
     def measure(results: Results, setting: str) -> float:
         figures = results[setting]
-        return math.log(figures[f"{what} at 4"] / figures[f"{what} at 0"])
+        return math.log((figures[f"{what} at 4"] + LEAST) / (figures[f"{what} at 0"] + LEAST))
 
     return measure
 
@@ -200,7 +202,7 @@ SETTINGS = tuple(f"{name}: {direction}" for name in ("routed", "control") for di
 
 def chart(results: Sequence[Results]) -> Figure:
     """Chances of the concept's words, and the loss, by the amount added."""
-    figure, axes = panels(4, "A steering scalar: what adding to the residual stream does in other stories", 5)
+    figure, axes = panels(4, "A steering scalar: what adding to the residual stream does in other stories", rows=2)
     shown = {
         "word": "chance of the routed word, per prediction",
         "synonym": "chance of its synonym",
@@ -212,6 +214,7 @@ def chart(results: Sequence[Results]) -> Figure:
             points = [(float(amount), setting, f"{what} at {amount}") for amount in AMOUNTS]
             curve(each, results, points, setting, number)
         each.set(xlabel="length of what is added", ylabel=label)
+        each.set_ylim(bottom=0)
         each.set_xscale("symlog", linthresh=1)
         each.set_xticks(AMOUNTS, [str(amount) for amount in AMOUNTS])
     return figure
