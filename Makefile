@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow bench bench-result lint vulnerabilities format clean
+.PHONY: demo test test-slow bench bench-result docs docs-open lint vulnerabilities format clean
 
 demo: $(READY)
 	$(BIN)/oversight-gym train --method routing --oversight 0.1 --seed 0 --run-dir runs/demo --overwrite
@@ -21,6 +21,18 @@ bench: $(READY)
 
 bench-result: $(READY)
 	$(BIN)/python scripts/bench result
+
+# Notebooks are executed, which takes most of the time.
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
+
+docs-open: docs
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory build/docs
+
+.venv/.docs: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -44,6 +56,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache \
+	rm -rf .venv build docs/_generated *.egg-info .pytest_cache .mypy_cache \
 	  .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

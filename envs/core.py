@@ -179,11 +179,11 @@ class Core:
         return actions if actions.dtype.kind == "i" else actions.astype(np.intp)
 
     def observe(self) -> NDArray[Any]:
-        """The observations, shape (num_envs, *shape of one); a copy."""
+        """The observations, shape ``(num_envs, *shape)``; a copy."""
         return self._screens.seen.copy().reshape(self.batch_shape)
 
     def observe_some(self, indices: NDArray[np.intp]) -> NDArray[Any]:
-        """Those of the episodes ``indices`` (m,): shape (m, *shape of one); a copy."""
+        """Those of the episodes ``indices`` (m,): shape ``(m, *shape)``; a copy."""
         return self._screens.seen.take(indices, axis=0).reshape(len(indices), *self.batch_shape[1:])
 
 

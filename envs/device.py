@@ -63,7 +63,7 @@ class DeviceCore:
         return dynamic, terminals, overseen, steps
 
     def observe(self) -> Tensor:
-        """The observations, shape (num_envs, *shape of one); a copy."""
+        """The observations, shape ``(num_envs, *shape)``; a copy."""
         return self._seen.clone().reshape(self.core.batch_shape)
 
     def step(self, actions: Tensor) -> Supervision[Tensor]:

@@ -26,7 +26,7 @@ class StepInfos(Sequence[dict[str, Any]]):
         observed: shape (num_envs,), int8, the supervisor's view of the step.
         truncated: shape (num_envs,), bool.
         returns, lengths: shape (num_envs,), of the episodes so far: float32 sum of training rewards, int32 steps.
-        last: shape (episodes ended, *shape of one), their last observations.
+        last: shape ``(episodes ended, *shape)``, their last observations.
         outcome: shape (num_envs,), int8, the ground truth, or None to withhold it.
     """
 
@@ -63,7 +63,7 @@ class StepInfos(Sequence[dict[str, Any]]):
         return self._made[position]
 
     def last(self, indices: NDArray[np.intp]) -> NDArray[Any]:
-        """The last observations of the episodes that ended at these indices, shape (m, *shape of one)."""
+        """The last observations of the episodes that ended at these indices, shape ``(m, *shape)``."""
         return self._last[np.searchsorted(np.flatnonzero(self.ended), indices)]
 
     def episodes(self) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
             actions: shape (num_envs,), integers.
 
         Returns:
-            observations (num_envs, *shape of one), rewards (num_envs,) float32, terminated and
+            observations ``(num_envs, *shape)``, rewards (num_envs,) float32, terminated and
             truncated (num_envs,) bool, infos.
         """
         core, fresh = self.core, self._ended

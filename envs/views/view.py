@@ -21,7 +21,7 @@ class View(ABC):
 
     @abstractmethod
     def observe(self, world: World, state: State) -> NDArray[Any]:
-        """The observations of ``n`` episodes, shape (n, *shape), of the space's dtype."""
+        """The observations of ``n`` episodes, shape ``(n, *shape)``, of the space's dtype."""
 
     def planes(self, world: World) -> tuple[str, ...]:
         """Names of the observation's first axis, where that axis is planes of the grid; else empty."""

@@ -13,7 +13,7 @@ from oversight_gym.envs.errors import RequestError
 from oversight_gym.evaluation.probabilities import CHUNK
 
 Actor = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""From observations (n, *shape of one) to action probabilities (n, actions); ``policy_query`` takes it for a policy."""
+"""From observations ``(n, *shape)`` to action probabilities (n, actions); ``policy_query`` takes it for a policy."""
 
 
 def contrast(wanted: GatedMixturePolicy, unwanted: GatedMixturePolicy, by: float) -> Actor:

@@ -164,7 +164,7 @@ def evaluate(
 
     Args:
         policy: an SB3 model or policy, a mixture or steered policy, or a function from observations
-            (n, *shape of one) to action probabilities (n, actions).
+            ``(n, *shape)`` to action probabilities (n, actions).
         config: of the environment; its reward plays no part.
         gates: as text, see ``parse_gate``, where ``free`` is the policy as it stands (within ``policy.steer(...)`` as
             steered); or gates by name.

@@ -19,7 +19,7 @@ CHUNK = 2048
 """Observations at a time, so that what the networks make of them stays in the cache."""
 
 Query = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""From observations (n, *shape of one) to probabilities (variants, n, actions)."""
+"""From observations ``(n, *shape)`` to probabilities (variants, n, actions)."""
 
 
 def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
@@ -113,7 +113,7 @@ def policy_query(policy: Any, gates: Sequence[Gate] = (None,)) -> Query:
 
     Args:
         policy: a ``GatedMixturePolicy`` or a ``SteeredPolicy``; an SB3 algorithm or policy (PPO, A2C; DQN
-            as its greedy policy); or a callable from observations (n, *shape of one) to probabilities (n, actions).
+            as its greedy policy); or a callable from observations ``(n, *shape)`` to probabilities (n, actions).
         gates: one variant each; only a mixture policy takes other than ``(None,)``. None is the
             policy as it stands: free, or as a surrounding ``policy.steer(...)`` has forced it.
 

@@ -79,11 +79,11 @@ class Block:
         return chances
 
     def observations(self) -> NDArray[np.generic]:
-        """Shape (states * placements * signals, *shape of one), in that order, of the view's dtype."""
+        """Shape ``(states * placements * signals, *shape)``, in that order, of the view's dtype."""
         return self._observed(np.arange(self.cases.signals))
 
     def observations_in(self, pattern: int) -> NDArray[np.generic]:
-        """Shape (states * placements, *shape of one), in the likeliest case of an oversight pattern."""
+        """Shape ``(states * placements, *shape)``, in the likeliest case of an oversight pattern."""
         among = np.flatnonzero(self.cases.pattern == pattern)
         likeliest = among[self.cases.chance[among].argmax()]
         return self._observed(self.cases.signal[[likeliest]])
