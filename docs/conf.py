@@ -25,6 +25,7 @@ exclude_patterns = ["examples", "_generated/extra"]
 html_theme = "furo"
 html_static_path = ["_static"]
 html_extra_path = ["_generated/extra"]
+(HERE / "_generated" / "extra").mkdir(parents=True, exist_ok=True)  # filled by generated.py
 html_css_files = ["site.css"]
 html_show_sphinx = False
 

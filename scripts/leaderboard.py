@@ -2,7 +2,7 @@
 
     python scripts/leaderboard.py add RUN...    # enter finished runs
     python scripts/leaderboard.py check         # recompute every score, audit every method, compare with what is stored
-    python scripts/leaderboard.py fill          # enter this project's own best runs, of docs/results/methods.csv
+    python scripts/leaderboard.py fill          # enter this project's own best runs, of the rows in docs/results
 
 An entry is a folder below leaderboard/ named as sweeps name their runs. It holds what ``oversight-gym verify`` reads,
 and ``score.json``. One entry per world, oversight level and method: a better run takes the place of a worse one.
@@ -90,8 +90,8 @@ class BoardConfig:
     """Module or file with the methods of the runs to add."""
     folder: Path = Path("leaderboard")
     """Of the entries."""
-    results: Path = Path("docs/results/methods.csv")
-    """Rows of this project's own runs."""
+    results: tuple[Path, ...] = (Path("docs/results/methods.csv"), Path("docs/results/tuning.csv"))
+    """Rows of this project's own runs; files that are not there are left out."""
     scratch: Path = Path("runs/leaderboard")
     """Where those are trained once more."""
     levels: tuple[float, ...] = field(default=(0.01, 0.1))
@@ -165,7 +165,8 @@ def _cells(folder: Path, run: Run, score: Score) -> list[str]:
 
 def fill(config: BoardConfig) -> Iterator[Run]:
     """Train this project's best run of every method and level once more."""
-    results = [result for result in read_results(config.results).results if result.config.oversight in config.levels]
+    rows = read_results(*(path for path in config.results if path.exists())).results
+    results = [result for result in rows if result.config.oversight in config.levels]
     best: dict[Any, Any] = {}
     for result in results:
         key = result.config.method, result.config.oversight
