@@ -59,3 +59,11 @@ def test_results_show_themselves_as_tables(trained: Run) -> None:
 def test_bad_requests_are_sentences(call, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(RequestError, match=words):
         call()
+
+
+def test_a_notebook_shows_a_result_once(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *parts: shown.append(parts))
+    og.evaluate(trained)._repr_html_()
+    assert shown == []

@@ -22,7 +22,7 @@ class Shown(ABC):
     def _console(self) -> "Console":
         from rich.console import Console
 
-        console = Console(file=StringIO(), width=WIDTH, record=True, highlight=False)
+        console = Console(file=StringIO(), width=WIDTH, record=True, highlight=False, force_jupyter=False)
         console.print(self.__rich__())
         return console
 
