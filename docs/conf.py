@@ -10,7 +10,7 @@ from oversight_gym import __version__  # noqa: E402
 
 project = "oversight-gym"
 author = "The oversight-gym authors"
-copyright = f"2026, {author}"  # noqa: A001 - Sphinx reads this name
+copyright = f"2026, {author}"
 version = release = __version__
 html_title = "oversight-gym"
 extensions = [
