@@ -7,18 +7,14 @@ Reads ``config.json`` and ``metrics.csv`` of every demonstration below ``--runs`
 sections of the others as they are.
 """
 
-import csv
-import json
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
 from oversight_gym.demonstrations import NAMES, demonstration
-from oversight_gym.demonstrations.folder import CONFIG, METRICS, claims_table
-from oversight_gym.demonstrations.study import Results
+from oversight_gym.demonstrations.folder import METRICS, claims_table, read_config, read_figures
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -33,21 +29,12 @@ class PageConfig:
     """Folder of the page; charts go to its folder ``demonstrations``."""
 
 
-def stored(folder: Path) -> list[Results]:
-    """The results of every seed, from the figures of a demonstration's folder."""
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    with (folder / METRICS).open(newline="") as file:
-        for row in csv.DictReader(file):
-            found[row["seed"]][row["setting"]][row["figure"]] = float(row["value"])
-    return list(found.values())
-
-
 def section(name: str, folder: Path, docs: Path) -> str:
     """What was found, in Markdown, with its chart drawn anew."""
-    chosen, results = demonstration(name), stored(folder)
+    chosen, results = demonstration(name), list(read_figures(folder).values())
     (docs / "demonstrations").mkdir(exist_ok=True)
     chosen.chart(results).savefig(docs / "demonstrations" / f"{name}.png", dpi=90)
-    quick = " --quick" if json.loads((folder / CONFIG).read_text())["quick"] else ""
+    quick = " --quick" if read_config(folder)["quick"] else ""
     command = f"    oversight-gym demonstrate {name}{quick} --seeds {len(results)}"
     picture = f"![{chosen.summary}](demonstrations/{name}.png)"
     return "\n\n".join([command, claims_table(chosen.answers(results)), picture])

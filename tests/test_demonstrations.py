@@ -2,17 +2,22 @@
 
 import csv
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import command
+from matplotlib.figure import Figure
 
 from oversight_gym.demonstrations import NAMES, demonstration
+from oversight_gym.demonstrations.folder import demonstrate, read_figures
 from oversight_gym.demonstrations.forgetting import QUICK, Setting, World, make_forget, train
 from oversight_gym.demonstrations.stories import generated
-from oversight_gym.demonstrations.study import Claim, Demonstration, Request
+from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request
 from oversight_gym.demonstrations.transformer import Transformer, losses
+from oversight_gym.envs import RequestError
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,7 +49,7 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(tmp_path: Path) -> None
     (tmp_path / "config.json").write_text("{}")
     for words, said in (
         (("digit",), "digits"),
-        (("digits", "--out", tmp_path), "already"),
+        (("digits", "--out", tmp_path), "something else already"),
         (("digits", "--seeds", 0), "seeds is 0"),
         (("digits", "--out", tmp_path / "new", "--data", tmp_path), "train-images-idx3-ubyte is missing"),
         (("classes", "--out", tmp_path / "newer", "--data", tmp_path), "CIFAR-100's binary format"),
@@ -54,6 +59,26 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(tmp_path: Path) -> None
         assert done.returncode == 2
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_demonstration_goes_on_with_the_seeds_that_are_missing(tmp_path: Path) -> None:
+    chosen, run_with = demonstration("classes"), []
+
+    def run(request: Request) -> Iterator[tuple[str, Figures]]:
+        run_with.append(request.seed)
+        if len(run_with) == 3:
+            raise KeyboardInterrupt
+        yield from ((setting, {"x": request.seed + 0.1}) for setting in chosen.settings)
+
+    small = replace(chosen, run=run, claims=(), chart=lambda results: Figure())
+    with pytest.raises(KeyboardInterrupt):
+        demonstrate(small, tmp_path, seeds=4, quick=False, data=None)
+    demonstrate(small, tmp_path, seeds=4, quick=False, data=None)
+    assert run_with == [0, 1, 2, 2, 3]
+    found = read_figures(tmp_path)
+    assert [found[seed]["routing"]["x"] for seed in range(4)] == [0.1, 1.1, 2.1, 3.1]
+    with pytest.raises(RequestError, match="something else"):
+        demonstrate(small, tmp_path, seeds=4, quick=True, data=None)
 
 
 def answered(values: list[float], control: list[float]) -> tuple[str, str]:

@@ -17,7 +17,10 @@ SEEDS = 3
 
 @dataclass(frozen=True)
 class DemonstrateOptions(Checked):
-    """Show gradient routing beyond the gridworld, beside its controls; without a name, list what there is."""
+    """Show gradient routing beyond the gridworld, beside its controls; without a name, list what there is.
+
+    Where it was interrupted, the same command goes on with the seeds that are missing.
+    """
 
     name: tyro.conf.Positional[str] = "list"
     """digits, classes, scalar, unlearn, edges, or list."""

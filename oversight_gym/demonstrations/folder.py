@@ -1,5 +1,7 @@
 """The folder that a demonstration leaves: config, figures, curves, a chart and a verdict."""
 
+import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from platform import python_version
@@ -9,24 +11,60 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from oversight_gym import __version__
-from oversight_gym.demonstrations.study import Answer, Demonstration, Log, Request, Results, over_seeds, verdict
+from oversight_gym.demonstrations.study import (
+    Answer,
+    Demonstration,
+    Figures,
+    Log,
+    Request,
+    Results,
+    over_seeds,
+    verdict,
+)
 from oversight_gym.envs import RequestError
-from oversight_gym.files import write_csv, write_json, write_whole
+from oversight_gym.files import read_text, write_csv, write_json, write_whole
 
 CONFIG, METRICS, CHART, REPORT, CURVES = "config.json", "metrics.csv", "chart.png", "report.md", "tensorboard"
 
 
-def begin(folder: Path, demonstration: Demonstration, asked: dict[str, Any]) -> None:
-    """Make the folder and write what was asked.
+def begin(folder: Path, demonstration: Demonstration, quick: bool, data: Path | None) -> dict[int, Results]:
+    """Write what was asked, and return the results of the seeds that the folder has of it already.
 
     Raises:
-        RequestError: if it holds another demonstration's results, or these, already.
+        RequestError: if it holds results of something else, such as another version's.
     """
-    if (folder / CONFIG).exists():
-        raise RequestError(f"{folder} holds the results of a demonstration already; give another `out` or remove it.")
+    asked = {"demonstration": demonstration.name, "quick": quick, "data": None if data is None else str(data)}
     versions = {"oversight-gym": __version__, "python": python_version(), "torch": str(torch.__version__)}
-    settings = list(demonstration.settings)
-    write_json(folder / CONFIG, {"demonstration": demonstration.name, **asked, "settings": settings, **versions})
+    config = {**asked, "settings": list(demonstration.settings), **versions}
+    if (folder / CONFIG).exists() and read_config(folder) != config:
+        raise RequestError(f"{folder} holds results of something else already; give another `out` or remove it.")
+    write_json(folder / CONFIG, config)
+    return read_figures(folder) if (folder / METRICS).exists() else {}
+
+
+def read_config(folder: Path) -> Any:
+    """What a folder's demonstration was asked; None if that cannot be read."""
+    try:
+        return json.loads(read_text(folder / CONFIG))
+    except (OSError, ValueError):
+        return None
+
+
+def read_figures(folder: Path) -> dict[int, Results]:
+    """The results in a folder, by seed.
+
+    Raises:
+        RequestError: if its figures cannot be read.
+    """
+    found: dict[int, dict[str, Figures]] = {}
+    try:
+        with (folder / METRICS).open(newline="") as file:
+            for row in csv.DictReader(file):
+                figures = found.setdefault(int(row["seed"]), {}).setdefault(row["setting"], {})
+                figures[row["figure"]] = float(row["value"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"{folder / METRICS} is no table of figures; remove the folder.") from error
+    return dict(found)
 
 
 def logs(folder: Path, seed: int) -> tuple[SummaryWriter, Log]:
@@ -86,6 +124,8 @@ def demonstrate(
 ) -> str:
     """Run a demonstration with seeds from 0 on, and write its folder; the figures after every seed.
 
+    Seeds that the folder has already, of the same demonstration, are not run again.
+
     Args:
         demonstration: to run.
         folder: to write to; it exists.
@@ -100,9 +140,8 @@ def demonstrate(
     Raises:
         RequestError: if the folder is taken, or the data is missing or malformed.
     """
-    begin(folder, demonstration, {"seeds": seeds, "quick": quick, "data": None if data is None else str(data)})
-    results: dict[int, Results] = {}
-    for seed in range(seeds):
+    results = begin(folder, demonstration, quick, data)
+    for seed in (seed for seed in range(seeds) if seed not in results):
         writer, log = logs(folder, seed)
         try:
             found = {}
