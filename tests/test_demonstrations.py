@@ -81,9 +81,9 @@ def test_an_interrupted_demonstration_goes_on_with_the_seeds_that_are_missing(tm
         demonstrate(small, tmp_path, seeds=4, quick=True, data=None)
 
 
-def answered(values: list[float], control: list[float]) -> tuple[str, str]:
+def answered(values: list[float], control: list[float], compares: bool = False) -> tuple[str, str]:
     """How a claim is answered whose measure has these values, by seed, and these in its control."""
-    claim = Claim("It works", lambda results, setting: results[setting]["x"], "treated", "control")
+    claim = Claim("It works", lambda results, setting: results[setting]["x"], "treated", "control", compares=compares)
     empty = Demonstration("", "", (), lambda request: iter(()), (claim,), lambda results: None, "")  # type: ignore[arg-type,return-value]
     pairs = zip(values, control, strict=True)
     (answer,) = empty.answers([{"treated": {"x": one}, "control": {"x": other}} for one, other in pairs])
@@ -95,6 +95,7 @@ def test_an_answer_is_what_the_whole_interval_says_beside_its_control() -> None:
     assert answered([1.0, 1.1, 0.9], [1.1, 1.0, 0.95]) == ("holds", "open")
     assert answered([-1.0, -1.1, -0.9], [0.0, 0.1, 0.0]) == ("does not hold", "does not hold")
     assert answered([1.0, -1.0, 0.1], [0.0, 0.0, 0.0]) == ("open", "open")
+    assert answered([1.0, 1.1, 0.9], [1.1, 1.0, 0.95], compares=True) == ("open", "open")
     assert answered([1.0, 1.0], [0.0, 0.0]) == ("open", "open")  # two seeds give no interval
 
 

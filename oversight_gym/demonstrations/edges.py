@@ -43,22 +43,56 @@ def unrecovered(results: Results, setting: str) -> float:
     return results[setting]["lowest relearnt"] - results[CONTROL]["lowest relearnt"]
 
 
+def spared(results: Results, setting: str) -> float:
+    """By how much the loss on the other stories is below that of the control."""
+    return results[CONTROL]["retain"] - results[setting]["retain"]
+
+
 NEGATIVE, ZERO = STORIES[:3], STORIES[3:]
 CLAIMS = (
     *(
         Claim(f"Masking {edges} hides the first group of digits from the second half", digits.hidden, name, LATENTS[-1])
         for edges, name in zip(CHOICES, LATENTS, strict=False)
     ),
-    Claim("On digits, both hide more than activations", digits.hidden, LATENTS[2], LATENTS[0], ours=True),
-    Claim("On digits, parameters hide more than activations", digits.hidden, LATENTS[1], LATENTS[0], ours=True),
+    Claim(
+        "On digits, both hide more than activations", digits.hidden, LATENTS[2], LATENTS[0], ours=True, compares=True
+    ),
+    Claim(
+        "On digits, parameters hide more than activations",
+        digits.hidden,
+        LATENTS[1],
+        LATENTS[0],
+        ours=True,
+        compares=True,
+    ),
     *(
         Claim(f"Masking {edges} keeps stories from being relearnt, rate 0", unrecovered, name, CONTROL, ours=True)
         for edges, name in zip(CHOICES, ZERO, strict=True)
     ),
-    Claim("On stories, both leak less than activations, rate 0", unrecovered, ZERO[2], ZERO[0], ours=True),
-    Claim("On stories, parameters leak less than activations, rate 0", unrecovered, ZERO[1], ZERO[0], ours=True),
-    Claim("The same at rate -0.75: both less than activations", unrecovered, NEGATIVE[2], NEGATIVE[0], ours=True),
-    Claim("The same at rate -0.75: parameters less than activations", unrecovered, NEGATIVE[1], NEGATIVE[0], ours=True),
+    Claim(
+        "On stories, both leak less than activations, rate 0", unrecovered, ZERO[2], ZERO[0], ours=True, compares=True
+    ),
+    Claim(
+        "On stories, parameters leak less than activations, rate 0",
+        unrecovered,
+        ZERO[1],
+        ZERO[0],
+        ours=True,
+        compares=True,
+    ),
+    Claim(
+        "At rate -0.75 both leak less than activations", unrecovered, NEGATIVE[2], NEGATIVE[0], ours=True, compares=True
+    ),
+    Claim(
+        "At rate -0.75 parameters leak less than activations",
+        unrecovered,
+        NEGATIVE[1],
+        NEGATIVE[0],
+        ours=True,
+        compares=True,
+    ),
+    Claim("Masking both spares the other stories, rate 0", spared, ZERO[2], ZERO[0], ours=True),
+    Claim("Masking both spares the other stories, rate -0.75", spared, NEGATIVE[2], NEGATIVE[0], ours=True),
 )
 
 

@@ -50,6 +50,7 @@ class Claim:
         setting: that it is about.
         control: that it is put beside.
         ours: whether the claim is this project's question, not the paper's.
+        compares: whether it says that the measure is greater than in the control, above 0 or not.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Claim:
     setting: str
     control: str
     ours: bool = False
+    compares: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Answer:
     @property
     def word(self) -> str:
         """Whether the claim holds."""
-        return in_a_word(self.found)
+        return in_a_word(self.difference if self.claim.compares else self.found)
 
     @property
     def beyond_control(self) -> str:

@@ -64,7 +64,7 @@ def filtered(share: int) -> str:
 LOWEST, MIX = "lowest relearnt", "lowest retrained on the mix"
 CLAIMS = (
     Claim("Ablation raises the loss on the stories to be forgotten", rises("forget"), FULL, CONTROL),
-    Claim("It raises the loss on the others", rises("retain"), FULL, CONTROL),
+    Claim("It raises the loss on the other stories", rises("retain"), FULL, CONTROL),
     Claim("ERA is robust: its lowest loss in relearning is above the base's", above(LOWEST, BASE), FULL, CONTROL),
     Claim(
         "At 50 % labels ERA relearns to a higher loss than filtering",
