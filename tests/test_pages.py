@@ -25,11 +25,12 @@ def blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_its_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}  # a block goes on where those before it ended
     for number, code in enumerate(blocks(page)):
         for long, short in SHORT.items():
             code = code.replace(long, short)
         (path := tmp_path / f"block_{number}.py").write_text(code)
-        runpy.run_path(str(path))
+        names = runpy.run_path(str(path), names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
