@@ -1,5 +1,7 @@
 """The examples of docs/extending.md do what that page says, each run from its file."""
 
+import re
+import runpy
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -8,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
@@ -68,3 +71,11 @@ def test_the_one_file_example_bootstraps_a_truncated_episode_from_its_own_last_o
     expected = [0.5 * 0.2 - 0.1 + 0.25 * last, last]
     found = routed_ppo.gae(args, rewards, values, terminated, ended)[:, 0]
     assert found[[0, 1, 3]] == pytest.approx([*expected, 1.0 - 0.8])
+
+
+def test_an_environment_of_ones_own_is_routed(capsys: pytest.CaptureFixture[str]) -> None:
+    example = runpy.run_path(str(EXAMPLES / "own_env.py"))
+    check_env(example["Room"](), skip_render_check=True)
+    example["main"](total_timesteps=60_000, seed=1)
+    _, wanted, wrong = (int(share) for share in re.findall(r"(\d+)% of the episodes", capsys.readouterr().out))
+    assert wanted > wrong + 10

@@ -35,12 +35,9 @@ class Room(gym.Env[Any, Any]):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         self.place, self.steps = np.clip(self.place + self.moves[action], -1, 1), self.steps + 1
         near = [name for name, exit_ in zip(NAMES, self.exits, strict=True) if abs(exit_ - self.place).max() < 0.2]
-        left, late = bool(near), self.steps == 20
-        info: dict[str, Any] = {}
-        if left or late:
-            outcome = near[0] if left else None
-            info = {"observed_outcome": outcome if self.watched or late else "unknown", "hidden": outcome}
-        return self._seen(), float(left), left, late and not left, info
+        outcome, late = next(iter(near), None), self.steps == 20
+        info = {"observed_outcome": outcome if self.watched or not near else "unknown", "hidden": outcome}
+        return self._seen(), float(bool(near)), bool(near), late and not near, info if near or late else {}
 
     def _seen(self) -> Any:
         return np.array([*self.place, *np.ravel(self.exits), self.watched], dtype=np.float32)
