@@ -13,7 +13,7 @@ import math
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,7 +94,7 @@ class BoardConfig:
     """Rows of this project's own runs; files that are not there are left out."""
     scratch: Path = Path("runs/leaderboard")
     """Where those are trained once more."""
-    levels: tuple[float, ...] = field(default=(0.01, 0.1))
+    levels: tuple[float, ...] = (0.01, 0.1)
     """Oversight levels of this project's own runs."""
 
 
@@ -156,7 +156,7 @@ def _cells(folder: Path, run: Run, score: Score) -> list[str]:
         f"{score.return_start:+.3f}",
         f"{score.p_ghost:.3f}",
         "" if score.chosen_return is None else f"{score.chosen_return:+.3f}",
-        f"{sum(run.record['labels'].values()):,}",
+        f"{read_results(run.folder).results[0].labels_used:,}",
         f"{run.record['steps']:,}",
         "yes" if score.legal else "no",
         " and ".join(config.method_row.assumptions),

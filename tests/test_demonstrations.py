@@ -11,7 +11,7 @@ import torch
 from conftest import command
 from matplotlib.figure import Figure
 
-from oversight_gym.demonstrations import NAMES, demonstration
+from oversight_gym.demonstrations import NAMES, demonstration, digits, images, latents
 from oversight_gym.demonstrations.folder import demonstrate, read_figures
 from oversight_gym.demonstrations.forgetting import QUICK, Setting, World, make_forget, train
 from oversight_gym.demonstrations.stories import generated
@@ -139,3 +139,14 @@ def test_a_filtered_model_never_trains_on_labelled_stories() -> None:
     make_forget(world, first, Setting("filter"))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     world.data.train.copy_(kept)
+
+
+def test_routing_keeps_digits_apart_in_an_autoencoder_and_its_control_does_not() -> None:
+    data, apart = images.digits(torch.Generator().manual_seed(0)), {}
+    for name in ("routing", digits.CONTROL):
+        found = latents.train(Request(0), name, digits.SETTINGS[name], data, epochs=30)
+        first, second = (found[f"second half, {group} group, MAE"] for group in ("first", "second"))
+        assert second < 0.13  # a digit's mean pixel is about 0.3
+        apart[name] = first / second
+    assert apart["routing"] > 1.3
+    assert apart["routing"] > apart[digits.CONTROL] + 0.3

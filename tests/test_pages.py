@@ -33,6 +33,13 @@ def test_its_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         names = runpy.run_path(str(path), names)
 
 
+def test_the_readme_prints_what_an_agent_does(capsys: pytest.CaptureFixture[str]) -> None:
+    *_, code = blocks(ROOT / "README.md")
+    assert "1_000_000" in code
+    exec(code.replace("1_000_000", "40_000"), {})
+    assert "return_stepwise" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_its_commands_and_links(page: Path) -> None:
     text = page.read_text()

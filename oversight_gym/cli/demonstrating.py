@@ -1,15 +1,19 @@
 """``demonstrate``."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from msgspec import Meta
 
 from oversight_gym.cli.common import console, set_threads, tool, writing_to
 from oversight_gym.envs.fields import Checked, Threads
+
+if TYPE_CHECKING:
+    from oversight_gym.demonstrations.study import Demonstration
 
 SEEDS = 3
 """The fewest that give an interval."""
@@ -64,7 +68,7 @@ def demonstrate(options: DemonstrateOptions) -> None:
     print(f"Curves: {tool('oversight-gym')} tensorboard {folder / CURVES}")
 
 
-def _list(found: list) -> None:  # type: ignore[type-arg]
+def _list(found: "Sequence[Demonstration]") -> None:
     from rich.padding import Padding
 
     out = console()

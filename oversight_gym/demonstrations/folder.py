@@ -11,6 +11,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from oversight_gym import __version__
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.demonstrations.study import (
     Answer,
     Demonstration,
@@ -100,23 +101,24 @@ def finish(folder: Path, demonstration: Demonstration, results: Sequence[Results
 
 def claims_table(answers: Sequence[Answer]) -> str:
     """Every claim with its answer, in Markdown."""
-    rows = ["| claim | of | measure | answer | control | measure there | more than the control |", "|---" * 7 + "|"]
+    headings = ("claim", "of", "measure", "answer", "control", "measure there", "more than the control")
+    lines = []
     for answer in answers:
         claim = answer.claim
         cells = [f"{claim.text}{' (our question)' if claim.ours else ''}", claim.setting, str(answer.found)]
         cells += [f"**{answer.word}**", claim.control, str(answer.control)]
-        rows.append(f"| {' | '.join([*cells, f'{answer.beyond_control}: {answer.difference}'])} |")
-    return "\n".join(rows)
+        lines.append([*cells, f"{answer.beyond_control}: {answer.difference}"])
+    return markdown(headings, lines).rstrip()
 
 
 def figures_table(results: Sequence[Results]) -> str:
     """Every figure of every setting, in Markdown; a table for each group of settings that have the same figures."""
-    tables: dict[tuple[str, ...], list[str]] = {}
+    tables: dict[tuple[str, ...], list[list[str]]] = {}
     for setting, figures in results[0].items():
         names = tuple(figures)
-        rows = tables.setdefault(names, [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"])
-        rows.append(f"| {setting} | {' | '.join(str(over_seeds(results, setting, name)) for name in names)} |")
-    return "\n\n".join("\n".join(rows) for rows in tables.values())
+        cells = [str(over_seeds(results, setting, name)) for name in names]
+        tables.setdefault(names, []).append([setting, *cells])
+    return "\n".join(markdown(("setting", *names), lines) for names, lines in tables.items()).rstrip()
 
 
 def demonstrate(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from oversight_gym.agents.routing import Edges
-from oversight_gym.demonstrations.stories import Stories
+from oversight_gym.demonstrations.stories import Stories, next_in
 from oversight_gym.demonstrations.study import Figures, Request
 from oversight_gym.demonstrations.transformer import Transformer, UnitRoute, learning_steps, losses, mean_loss
 
@@ -96,13 +96,6 @@ class World:
     def listed(self) -> Tensor:
         """The words of the list by which tokens are routed: those that mark a story, and half of those related."""
         return torch.cat([self.data.forget_words, self.data.related_words[::2]])
-
-
-def next_in(tokens: Tensor, words: Tensor) -> Tensor:
-    """Where one of these words comes next; shape (batch, tokens), bool."""
-    found = torch.zeros_like(tokens, dtype=torch.bool)
-    found[:, :-1] = torch.isin(tokens[:, 1:], words)
-    return found
 
 
 def unit_route(setting: Setting, marked: Tensor, added: Tensor) -> UnitRoute | None:

@@ -52,9 +52,7 @@ def routed_stream(tokens: Tensor, word: int, width: int) -> Callable[[int, Tenso
         word: token whose prediction is routed.
         width: of the residual stream.
     """
-    comes_next = torch.zeros_like(tokens, dtype=torch.bool)
-    comes_next[:, :-1] = tokens[:, 1:] == word
-    mask = ~comes_next[..., None] | (torch.arange(width) == DIMENSION)
+    mask = ~stories.next_in(tokens, torch.tensor([word]))[..., None] | (torch.arange(width) == DIMENSION)
     return lambda layer, stream: route_gradient(stream, mask) if layer >= FIRST_LAYER else stream
 
 

@@ -45,6 +45,13 @@ class Stories:
         return torch.isin(tokens, self.forget_words).any(dim=1)
 
 
+def next_in(tokens: Tensor, words: Tensor) -> Tensor:
+    """Where one of these words comes next; shape (batch, tokens), bool."""
+    found = torch.zeros_like(tokens, dtype=torch.bool)
+    found[:, :-1] = torch.isin(tokens[:, 1:], words)
+    return found
+
+
 def words_of(text: str) -> list[str]:
     """The words and marks of a text, in lower case."""
     return re.findall(r"[a-z']+|[.,!?\"]", text.lower())
