@@ -30,7 +30,8 @@ CORE = (
     "reward_model_masked",
     "oracle",
 )
-LEVELS, FEW_LEVELS = (0.01, 0.03, 0.1, 0.3), (0.03, 0.1)
+LEVELS, FEW_LEVELS = (0.1, 0.01, 0.03, 0.3), (0.1, 0.03)
+"""In the order in which they are trained."""
 SEEDS, FEW_SEEDS = 10, 5
 PAGE = """# Every method, tuned alike
 
@@ -66,6 +67,10 @@ class TableConfig:
     """Rows of single runs."""
     out: Path = Path("docs/methods_table.md")
     """The table."""
+    levels: tuple[float, ...] = LEVELS
+    """Oversight levels of the core methods."""
+    seeds: int = SEEDS
+    """Seeds of the core methods: 0 to this minus one."""
     how: RunsConfig = field(default_factory=RunsConfig)
 
 
@@ -87,17 +92,23 @@ def row(results: list[Result]) -> list[str]:
     ]
 
 
+def asked_for(config: TableConfig) -> list[tuple[str, float, int]]:
+    """Method, level and number of seeds of every line."""
+    asked = [(method, level, config.seeds) for method in CORE for level in config.levels]
+    others = (name for name in METHODS if name not in CORE)
+    return asked + [(method, level, FEW_SEEDS) for method in others for level in FEW_LEVELS]
+
+
 def main() -> None:
     config = tyro.cli(tyro.conf.OmitArgPrefixes[TableConfig])
-    others = tuple(name for name in METHODS if name not in CORE)
-    asked = [(method, level, SEEDS) for method in CORE for level in LEVELS]
-    asked += [(method, level, FEW_SEEDS) for method in others for level in FEW_LEVELS]
-    # Seeds first, so that a table which is broken off is even.
+    asked = asked_for(config)
+    # A level at a time and seed by seed, so that a table which is broken off is even.
     wanted = [
         TrainConfig.of(method=method, oversight=level, seed=seed)
-        for seed in range(SEEDS)
+        for now in config.levels
+        for seed in range(config.seeds)
         for method, level, seeds in asked
-        if seed < seeds
+        if level == now and seed < seeds
     ]
     results = complete(config.results, wanted, config.how)
     tables = []
@@ -107,7 +118,7 @@ def main() -> None:
             for method, level, _ in asked
             if METHODS[method].assumptions == assumptions
         ]
-        table = markdown(HEADINGS, (row(group) for group in groups)).rstrip()
+        table = markdown(HEADINGS, (row(group) for group in groups if group)).rstrip()
         tables.append(f"## Assuming {' and that '.join(assumptions) or 'nothing more'}\n\n{table}")
     steps = results[0].config.hyper.total_timesteps
     config.out.write_text(PAGE.format(steps=steps, labels=LABELS, tables="\n\n".join(tables)))

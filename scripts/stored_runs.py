@@ -33,8 +33,12 @@ class RunsConfig:
     """Training processes side by side."""
     runs: Path = Path("runs/tables")
     """Where runs are trained; a run's folder is deleted when its row is stored."""
+    keep: Path | None = None
+    """Where the folders of finished runs go instead of being deleted."""
     dry_run: bool = False
     """Say how many runs are missing, and stop."""
+    train: bool = True
+    """Train what is missing; without it, make do with the rows that are stored."""
 
 
 def complete(
@@ -47,7 +51,7 @@ def complete(
     Args:
         table: CSV file of rows.
         wanted: the runs.
-        how: to train them.
+        how: to train them; without training, what is not stored is left out of the results.
         curves: CSV file for the figures of every evaluation, see :func:`read_curves`.
         contrasts: also judge runs with several experts at gates beyond them, which takes a while.
     """
@@ -58,6 +62,8 @@ def complete(
     )
     if how.dry_run:
         sys.exit()
+    if not how.train:
+        return [known[key] for key in keys if key in known]
     jobs = []
     for number, config in enumerate(missing.values()):
         folder = how.runs / f"{number:04}" / config.name
@@ -74,13 +80,24 @@ def complete(
         if curves is not None:
             _store_curve(curves, result)
         store_rows(table, [result])
-        shutil.rmtree(job.config.folder)
+        _put_away(job.config, how.keep)
         shown = f"{job.config.name} {result.series}: {result.figure('none/return_start'):+.3f}"
         print(f"[{count}/{len(jobs)}] {shown}", flush=True)
     if failed:
         sys.exit(f"{len(failed)} run(s) failed; the first log is {failed[0].log}.")
     rows = _stored(table)
     return [rows[key] for key in keys]
+
+
+def _put_away(config: TrainConfig, keep: Path | None) -> None:
+    """Delete the folder of a finished run, or keep it under the name that it would have by itself."""
+    if keep is None:
+        shutil.rmtree(config.folder)
+        return
+    place = keep / replace(config, run_dir=None).folder.relative_to("runs")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.move(config.folder, place)
 
 
 RUN = ("method", "oversight", "seed", "settings")

@@ -5,13 +5,14 @@
 Needs the extra ``tune``.
 
 Every method gets the same settings to try: the preset as it was, and points of a scrambled Sobol sequence, each trained
-at every level with the same two seeds, which no table reports. The criterion is legal: what the supervisor sees of
-fresh episodes (``overseen_score``), the mean over levels and seeds. The ground truth stands beside it in the table and
-decides nothing. The rows of single runs are kept in docs/results/tuning.csv: stop it when you like, the same command
-goes on.
+with the same two seeds, which no table reports. All of them are tried at two levels of oversight, the best few of each
+method at the others (successive halving). The criterion is legal: what the supervisor sees of fresh episodes
+(``overseen_score``), the mean over levels and seeds. The ground truth stands beside it in the table and decides
+nothing. The rows of single runs are kept in docs/results/tuning.csv: stop it when you like, the same command goes on.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,8 +48,6 @@ SPACE = {
 """What is searched; gate_coef is without effect where there is no gate loss."""
 BEFORE = {"learning_rate": 1.6e-3, "ent_coef": 0.05, "gate_coef": 0.48, "log2_batch_size": 12}
 """The preset as it was."""
-FIRST = (0.01, 0.1)
-"""Levels to begin with."""
 SEEDS = (20, 21)
 """Tables report seeds from 0."""
 
@@ -61,10 +60,14 @@ class TuneConfig:
 
     methods: tuple[str, ...] = METHODS
     """Oversight methods."""
+    first: tuple[float, ...] = (0.01, 0.1)
+    """Oversight levels at which every setting is tried."""
     oversight: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
-    """Oversight levels; the criterion is the mean over them."""
+    """Oversight levels at which the best settings are compared; the criterion is the mean over them."""
     trials: int = 12
     """Settings to try, the preset among them."""
+    finalists: int = 3
+    """How many settings of each method go on from the first levels to all of them."""
     total_timesteps: int = FAST.total_timesteps
     """Environment steps of every run."""
     labels: int = 1000
@@ -82,43 +85,58 @@ def settings_of(params: dict[str, Any]) -> Settings:
     return rounded | {"batch_size": 2 ** rounded.pop("log2_batch_size")}
 
 
-def runs_of(config: TuneConfig, method: str, settings: Settings) -> list[TrainConfig]:
+def runs_of(config: TuneConfig, levels: Sequence[float], method: str, settings: Settings) -> list[TrainConfig]:
     """One run per level and seed."""
     common = {"total_timesteps": config.total_timesteps, "evaluations": 1, "select_labels": config.labels}
     return [
         TrainConfig.of(method=method, oversight=level, seed=seed, select="overseen", **common, **settings)
-        for level in config.oversight
+        for level in levels
         for seed in SEEDS
     ]
 
 
-def judged(config: TuneConfig, method: str, settings: Settings, results: list[Result]) -> dict[str, Any]:
+def judged(method: str, settings: Settings, results: list[Result]) -> dict[str, Any]:
     """A row of the table, from the results of :func:`runs_of`."""
-    row: dict[str, Any] = {"method": method, **settings, "criterion": 0.0}
-    for level in config.oversight:
+    row: dict[str, Any] = {"method": method, **settings}
+    row["levels"] = len({result.config.oversight for result in results})
+    row["criterion"] = round(mean(result.counted["select/overseen"] for result in results), 4)
+    for level in dict.fromkeys(result.config.oversight for result in results):
         found = [result for result in results if result.config.oversight == level]
         row[f"overseen@{level_name(level)}"] = round(mean(result.counted["select/overseen"] for result in found), 4)
         row[f"truth@{level_name(level)}"] = round(mean(result.figure("none/return_start") for result in found), 4)
-    overseen = [result.counted["select/overseen"] for result in results]
-    return row | {"criterion": round(mean(overseen), 4)}
+    return row
+
+
+def settings_to_try(trials: int) -> list[Settings]:
+    """The preset as it was, then points of a scrambled Sobol sequence."""
+    sampler = partial(optuna.samplers.QMCSampler, scramble=True, seed=0, warn_independent_sampling=False)
+    study = optuna.create_study(sampler=sampler())  # asks for points and is told nothing: every method tries the same
+    study.enqueue_trial(BEFORE)
+    study.tell(study.ask(SPACE), 0.0)  # the sampler wants one finished trial before it draws
+    return [settings_of(BEFORE), *(settings_of(study.ask(SPACE).params) for _ in range(trials - 1))]
+
+
+def compared(config: TuneConfig, levels: Sequence[float], asked: list[tuple[str, Settings]]) -> list[dict[str, Any]]:
+    """A row for each method and setting, trained at these levels; of each method the best first."""
+    groups = [runs_of(config, levels, method, settings) for method, settings in asked]
+    results = iter(complete(config.results, [run for group in groups for run in group], config.how, contrasts=False))
+    rows = [judged(*pair, [next(results) for _ in group]) for pair, group in zip(asked, groups, strict=True)]
+    return sorted(rows, key=lambda row: (config.methods.index(row["method"]), -row["criterion"]))
 
 
 def main() -> None:
     config = tyro.cli(tyro.conf.OmitArgPrefixes[TuneConfig])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    sampler = partial(optuna.samplers.QMCSampler, scramble=True, seed=0, warn_independent_sampling=False)
-    study = optuna.create_study(sampler=sampler())  # asks for points and is told nothing: every method tries the same
-    study.enqueue_trial(BEFORE)
-    study.tell(study.ask(SPACE), 0.0)  # the sampler wants one finished trial before it draws
-    tried = [settings_of(BEFORE), *(settings_of(study.ask(SPACE).params) for _ in range(config.trials - 1))]
-    asked = [(method, settings, runs_of(config, method, settings)) for settings in tried for method in config.methods]
-    everything = [run for _, _, runs in asked for run in runs]
-    if not config.how.dry_run:  # two of the levels say most of what four do, so they come first
-        complete(config.results, [run for run in everything if run.oversight in FIRST], config.how, contrasts=False)
-    results = iter(complete(config.results, everything, config.how, contrasts=False))
-    rows = [judged(config, method, settings, [next(results) for _ in runs]) for method, settings, runs in asked]
-    rows.sort(key=lambda row: (config.methods.index(row["method"]), -row["criterion"]))
+    tried = settings_to_try(config.trials)
+    everything = [(method, settings) for settings in tried for method in config.methods]
+    rows: list[dict[str, Any]] = []
+    first = compared(config, config.first, everything)
+    for method in config.methods:
+        own = [row for row in first if row["method"] == method]
+        names = [{name: row[name] for name in tried[0]} for row in own]
+        rows += compared(config, config.oversight, [(method, settings) for settings in names[: config.finalists]])
+        rows += own[config.finalists :]
     write_csv(config.out, rows)
     print(config.out.read_text())
     for method in config.methods:

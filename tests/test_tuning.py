@@ -13,17 +13,18 @@ SCRIPT = Path(__file__).parent.parent / "scripts" / "tune.py"
 
 
 def tuned(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    asked = ["--methods", *METHODS, "--trials", "2", "--labels", "20", "--oversight", "0.1", "0.3"]
-    asked += ["--total-timesteps", "32768", "--runs", str(folder / "runs"), "--results", str(folder / "rows.csv")]
+    asked = ["--methods", *METHODS, "--trials", "2", "--finalists", "1", "--labels", "20"]
+    asked += ["--first", "0.1", "--oversight", "0.1", "0.3", "--total-timesteps", "32768"]
+    asked += ["--runs", str(folder / "runs"), "--results", str(folder / "rows.csv")]
     asked += ["--out", str(folder / "trials.csv"), *words]
     return subprocess.run([sys.executable, SCRIPT, *asked], capture_output=True, text=True, check=False)
 
 
-def test_every_method_is_offered_the_same_settings_and_no_run_is_trained_twice(tmp_path: Path) -> None:
+def test_every_method_is_offered_the_same_settings_and_its_best_go_on_to_all_levels(tmp_path: Path) -> None:
     first = tuned(tmp_path)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "0 of 8 runs are stored, 8 to train" in first.stdout  # at 10 %, one of the levels to begin with
-    assert "8 of 16 runs are stored, 8 to train" in first.stdout
+    assert "0 of 8 runs are stored, 8 to train" in first.stdout
+    assert first.stdout.count("2 of 4 runs are stored, 2 to train") == 2  # each method's best, at the other level
     table = (tmp_path / "trials.csv").read_text()
     rows = list(csv.DictReader(table.splitlines()))
     assert [row["method"] for row in rows] == ["naive"] * 2 + ["routing"] * 2
@@ -32,17 +33,17 @@ def test_every_method_is_offered_the_same_settings_and_no_run_is_trained_twice(t
     assert settings[0] == settings[1]
     assert ("0.0016", "0.05", "0.48", "4096") in settings[0]
     for method in METHODS:
-        criteria = [float(row["criterion"]) for row in rows if row["method"] == method]
-        assert criteria == sorted(criteria, reverse=True)
-        assert f"{method}: {criteria[0]:+.3f} with" in first.stdout
-    for row in rows:
-        levels = [float(row[f"overseen@{level}"]) for level in ("0.10", "0.30")]
-        assert float(row["criterion"]) == pytest.approx(sum(levels) / 2, abs=2e-4)
+        best, other = (row for row in rows if row["method"] == method)
+        assert (best["levels"], other["levels"]) == ("2", "1")
+        assert float(best["overseen@0.10"]) >= float(other["overseen@0.10"])
+        assert other["overseen@0.30"] == ""
+        levels = [float(best[f"overseen@{level}"]) for level in ("0.10", "0.30")]
+        assert float(best["criterion"]) == pytest.approx(sum(levels) / 2, abs=2e-4)
+        assert f"{method}: {float(best['criterion']):+.3f} with" in first.stdout
 
     stored = (tmp_path / "rows.csv").read_text().splitlines()
     (tmp_path / "rows.csv").write_text("\n".join(stored[:-1]) + "\n")
-    planned = tuned(tmp_path, "--dry-run")
-    assert "15 of 16 runs are stored, 1 to train" in planned.stdout
+    assert "8 of 8 runs are stored, 0 to train" in tuned(tmp_path, "--dry-run").stdout
     again = tuned(tmp_path)
     assert again.stdout.count("] oversight=") == 1
     assert (tmp_path / "trials.csv").read_text() == table

@@ -15,9 +15,11 @@ import result
 import timing
 import torch
 import training
+import worlds
 
 SECTIONS = {
     "environment": environment.main,
+    "worlds": worlds.main,
     "training": training.main,
     "evaluation": evaluating.main,
     "processes": processes.main,
