@@ -1,4 +1,4 @@
-"""Tune the preset fast for every core method with the same budget; writes docs/tuning_trials.csv.
+"""Tune the preset fast for every core method with the same budget; writes docs/tuning_trials.csv and docs/tuning.md.
 
     python scripts/tune.py [--trials 12] [--workers 2]
 
@@ -21,10 +21,13 @@ from typing import Any
 
 import optuna
 import tyro
+from marked import fill
 from optuna.distributions import FloatDistribution, IntDistribution
 from stored_runs import RunsConfig, complete
 
+from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
+from oversight_gym.analysis.stored import stored_key
 from oversight_gym.files import write_csv
 from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.presets import FAST
@@ -46,6 +49,13 @@ SPACE = {
     "log2_batch_size": IntDistribution(10, 13),
 }
 """What is searched; gate_coef is without effect where there is no gate loss."""
+SEARCHED = {
+    "learning_rate": "learning rate",
+    "ent_coef": "entropy",
+    "gate_coef": "gate loss",
+    "batch_size": "minibatch",
+}
+"""What is searched, and its heading in tables."""
 BEFORE = {"learning_rate": 1.6e-3, "ent_coef": 0.05, "gate_coef": 0.48, "log2_batch_size": 12}
 """The preset as it was."""
 SEEDS = (20, 21)
@@ -76,6 +86,8 @@ class TuneConfig:
     """The rows of single runs."""
     out: Path = Path("docs/tuning_trials.csv")
     """The table: a row per method and setting."""
+    page: Path | None = Path("docs/tuning.md")
+    """The page whose tables are filled; none for no page."""
     how: RunsConfig = field(default_factory=RunsConfig)
 
 
@@ -116,11 +128,44 @@ def settings_to_try(trials: int) -> list[Settings]:
     return [settings_of(BEFORE), *(settings_of(study.ask(SPACE).params) for _ in range(trials - 1))]
 
 
+def named(settings: Settings) -> list[str]:
+    """The cells that name a setting."""
+    return [f"{settings[name]:g}" for name in SEARCHED]
+
+
+def trials_table(methods: Sequence[str], first: list[dict[str, Any]]) -> str:
+    """The criterion of every setting at the first levels; the best of each method in bold."""
+    found = {(row["method"], *named(row)): row["criterion"] for row in first}
+    best = {method: max(value for key, value in found.items() if key[0] == method) for method in methods}
+    lines = []
+    for cells in sorted({tuple(named(row)) for row in first}, key=lambda cells: float(cells[0])):
+        values = {method: found[method, *cells] for method in methods if (method, *cells) in found}
+        shown = (f"**{v:.2f}**" if v == best[m] else f"{v:.2f}" for m, v in values.items())
+        lines.append([*cells, *shown])
+    return markdown((*SEARCHED.values(), *(f"`{method}`" for method in methods)), lines)
+
+
+def finals_table(levels: Sequence[float], finals: list[dict[str, Any]]) -> str:
+    """What the supervisor sees of each finalist, and the truth beside it, at every level."""
+    lines = [
+        [
+            f"`{row['method']}`",
+            *named(row),
+            f"{row['criterion']:.3f}",
+            *(f"{row[f'overseen@{level_name(a)}']:.2f} ({row[f'truth@{level_name(a)}']:.2f})" for a in levels),
+        ]
+        for row in finals
+    ]
+    return markdown(("method", *SEARCHED.values(), "mean", *(f"{level:.0%}" for level in levels)), lines)
+
+
 def compared(config: TuneConfig, levels: Sequence[float], asked: list[tuple[str, Settings]]) -> list[dict[str, Any]]:
-    """A row for each method and setting, trained at these levels; of each method the best first."""
-    groups = [runs_of(config, levels, method, settings) for method, settings in asked]
-    results = iter(complete(config.results, [run for group in groups for run in group], config.how, contrasts=False))
-    rows = [judged(*pair, [next(results) for _ in group]) for pair, group in zip(asked, groups, strict=True)]
+    """A row for each method and setting that is trained at all of these levels; of each method the best first."""
+    groups = [(method, settings, runs_of(config, levels, method, settings)) for method, settings in asked]
+    wanted = [run for *_, runs in groups for run in runs]
+    found = {stored_key(result.config): result for result in complete(config.results, wanted, config.how, None, False)}
+    keyed = [(method, settings, list(map(stored_key, runs))) for method, settings, runs in groups]
+    rows = [judged(*pair, [found[key] for key in keys]) for *pair, keys in keyed if all(key in found for key in keys)]
     return sorted(rows, key=lambda row: (config.methods.index(row["method"]), -row["criterion"]))
 
 
@@ -130,14 +175,19 @@ def main() -> None:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     tried = settings_to_try(config.trials)
     everything = [(method, settings) for settings in tried for method in config.methods]
-    rows: list[dict[str, Any]] = []
     first = compared(config, config.first, everything)
+    best = []
     for method in config.methods:
         own = [row for row in first if row["method"] == method]
-        names = [{name: row[name] for name in tried[0]} for row in own]
-        rows += compared(config, config.oversight, [(method, settings) for settings in names[: config.finalists]])
-        rows += own[config.finalists :]
+        best += [(method, {name: row[name] for name in tried[0]}) for row in own[: config.finalists]]
+    finals = compared(config, config.oversight, best)
+    known = {(row["method"], *named(row)) for row in finals}
+    others = [row for row in first if (row["method"], *named(row)) not in known]
+    rows = sorted([*finals, *others], key=lambda row: config.methods.index(row["method"]))
     write_csv(config.out, rows)
+    if config.page:
+        tables = {"trials": trials_table(config.methods, first), "finals": finals_table(config.oversight, finals)}
+        fill(config.page, tables)
     print(config.out.read_text())
     for method in config.methods:
         best = next(row for row in rows if row["method"] == method)
