@@ -15,7 +15,10 @@ Runs that name no version have the first: their updates dropped the steps of unf
 
 @cache
 def commit() -> str:
-    """The commit of the checkout that this code lies in, ``+`` added where files differ; empty outside a checkout."""
+    """The commit of the checkout that this code lies in, ``+`` added where its files differ; empty outside a checkout.
+
+    Files in ``docs/`` do not count: the rows of a table that is being made lie there, and no number depends on them.
+    """
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
@@ -23,7 +26,8 @@ def commit() -> str:
 
     try:
         git("ls-files", "--error-unmatch", Path(__file__).name)  # not the repository of somebody else's project
-        return git("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs")
+        return git("rev-parse", "--short=12", "HEAD") + "+" * bool(changed)
     except (OSError, subprocess.CalledProcessError):
         return ""
 
