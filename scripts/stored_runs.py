@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Result
@@ -64,6 +65,7 @@ def complete(
         sys.exit()
     if not how.train:
         return [known[key] for key in keys if key in known]
+    torch.set_num_threads(1)  # the workers take the cores
     jobs = []
     for number, config in enumerate(missing.values()):
         folder = how.runs / f"{number:04}" / config.name

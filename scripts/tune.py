@@ -139,8 +139,8 @@ def trials_table(methods: Sequence[str], first: list[dict[str, Any]]) -> str:
     best = {method: max(value for key, value in found.items() if key[0] == method) for method in methods}
     lines = []
     for cells in sorted({tuple(named(row)) for row in first}, key=lambda cells: float(cells[0])):
-        values = {method: found[method, *cells] for method in methods if (method, *cells) in found}
-        shown = (f"**{v:.2f}**" if v == best[m] else f"{v:.2f}" for m, v in values.items())
+        values = [found.get((method, *cells)) for method in methods]
+        shown = ("" if v is None else f"**{v:.2f}**" if v == best[m] else f"{v:.2f}" for m, v in zip(methods, values))
         lines.append([*cells, *shown])
     return markdown((*SEARCHED.values(), *(f"`{method}`" for method in methods)), lines)
 
