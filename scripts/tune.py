@@ -140,7 +140,10 @@ def trials_table(methods: Sequence[str], first: list[dict[str, Any]]) -> str:
     lines = []
     for cells in sorted({tuple(named(row)) for row in first}, key=lambda cells: float(cells[0])):
         values = [found.get((method, *cells)) for method in methods]
-        shown = ("" if v is None else f"**{v:.2f}**" if v == best[m] else f"{v:.2f}" for m, v in zip(methods, values))
+        shown = (
+            "" if v is None else f"**{v:.2f}**" if v == best[m] else f"{v:.2f}"
+            for m, v in zip(methods, values, strict=True)
+        )
         lines.append([*cells, *shown])
     return markdown((*SEARCHED.values(), *(f"`{method}`" for method in methods)), lines)
 
