@@ -25,7 +25,7 @@ LEVELS = (0.03, 0.1, 0.3, 0.8)
 class FlatteryConfig:
     """Train four methods at four oversight levels, seed 0, and write the table."""
 
-    preset: str = "weak-gate"
+    preset: str = "fast"
     """Hyperparameters of the runs."""
     workers: int = 2
     """Training processes side by side."""

@@ -1,91 +1,111 @@
-"""Does steering work? Routing, its control and the naive baseline over five seeds; writes docs/steering_table.md.
+"""Does steering work? Routing and its control at every gate, ten seeds, two presets; writes docs/steering_table.md.
 
-    python scripts/steering_table.py [--oversight 0.1] [--seeds 5] [--workers 2] [--runs runs/steering]
+    python scripts/steering_table.py [--workers 2] [--dry-run]
 
-Finished runs are kept and reused.
+Fills the table of README.md, too. Rows of single runs are kept in docs/results/methods.csv, where the table of all
+methods has its own: stop it when you like, the same command goes on.
 """
 
-import sys
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
 
 import tyro
+from marked import fill
+from stored_runs import RunsConfig, complete
 
-from oversight_gym.cli.sweeping import run_sweep
-from oversight_gym.evaluation.figures import evaluate
-from oversight_gym.runs.folder import load_run
-from oversight_gym.sweeps.plan import SweepConfig, runs_of
+from oversight_gym.analysis.markdown import markdown
+from oversight_gym.analysis.results import Result
+from oversight_gym.analysis.statistics import summarise
+from oversight_gym.runs.config import TrainConfig
 
-METHODS = ("routing", "no_routing", "naive")
+ASKED = (
+    ("routing", "fast"),
+    ("no_routing", "fast"),
+    ("naive", "fast"),
+    ("routing", "weak-gate"),
+    ("no_routing", "weak-gate"),
+)
+"""Methods and presets."""
+GATES = ("free", "diamond", "ghost")
+FIGURE = "return_stepwise"
+HEADINGS = ("method", "preset", "seeds", *(f"gate {gate}" for gate in GATES))
+PAGE = """# Steering at {level:.0%} oversight
+
+Exact stepwise return by the ground truth, oversight mixed at the training probability, with the gate free and forced to
+each expert; the mean over seeds with its 95 % interval. `no_routing` is the control: the same run, gate loss included,
+with the gradients not routed. `naive` has a single expert. `fast` is the setting that a search finds best;
+the gate loss of `weak-gate` is too weak to make experts of a mixture by itself ([tuning](tuning.md)).
+
+    python scripts/steering_table.py
+
+{means}
+## Each seed
+
+{seeds}"""
 
 
 @dataclass(frozen=True)
 class TableConfig:
-    """Train every method at every seed and write the table."""
+    """Train every method at every seed and write the tables."""
 
     oversight: float = 0.1
     """Oversight probability."""
-    preset: str = "weak-gate"
-    """Hyperparameters of the runs."""
-    seeds: int = 5
+    seeds: int = 10
     """Seeds 0 to this minus one."""
-    workers: int = 2
-    """Training processes side by side."""
-    runs: Path = Path("runs/steering")
-    """Where run folders are written."""
+    results: Path = Path("docs/results/methods.csv")
+    """Rows of single runs."""
     out: Path = Path("docs/steering_table.md")
-    """The table."""
+    """The page."""
+    readme: Path = Path("README.md")
+    """The page with the short table."""
+    how: RunsConfig = field(default_factory=RunsConfig)
 
 
-def cell(value: float | None) -> str:
-    return "" if value is None else f"{value:+.3f}"
+def at_gate(result: Result, gate: str) -> float | None:
+    """The stepwise return at a gate; None where the policy has no such expert."""
+    return result.counted.get(f"{gate}/{FIGURE}")
+
+
+def mean_line(method: str, preset: str, results: Sequence[Result]) -> list[str]:
+    """The means over seeds at every gate."""
+    cells = []
+    for gate in GATES:
+        found = [value for result in results if (value := at_gate(result, gate)) is not None]
+        cells.append(str(summarise(found)) if found else "")
+    return [f"`{method}`", f"`{preset}`", str(len(results)), *cells]
+
+
+def seed_line(result: Result) -> list[str]:
+    """One run at every gate."""
+    values = (at_gate(result, gate) for gate in GATES)
+    cells = ("" if value is None else f"{value:+.3f}" for value in values)
+    return [f"`{result.config.method}`", f"`{result.config.preset}`", str(result.config.seed), *cells]
 
 
 def main() -> None:
-    config = tyro.cli(TableConfig)
-    asked = SweepConfig(
-        out=config.runs,
-        methods=METHODS,
-        oversight=(config.oversight,),
-        seeds=config.seeds,
-        preset=config.preset,
-        workers=config.workers,
-    )
-    if run_sweep(asked):
-        sys.exit(1)
-    found = defaultdict(list)
-    for run in map(load_run, (run.folder for run in runs_of(asked).values())):
-        gates = run.config.gates
-        evaluation = evaluate(run.policy, run.config.env, gates, gamma=run.config.hyper.gamma)
-        returns = {gate: evaluation.figures(gate)["return_stepwise"] for gate in gates}
-        found[run.config.method].append(returns | {"seconds": run.record["seconds"]})
-    lines = [
-        "| method | seed | gate free | gate diamond | gate ghost | seconds |",
-        "|---|---|---|---|---|---|",
+    config = tyro.cli(tyro.conf.OmitArgPrefixes[TableConfig])
+    wanted = [
+        TrainConfig.of(method=method, preset=preset, oversight=config.oversight, seed=seed)
+        for seed in range(config.seeds)
+        for method, preset in ASKED
     ]
-    for method in METHODS:
-        own = found[method]
-        for seed, result in enumerate(own):
-            gates = (cell(result.get(gate)) for gate in ("free", "diamond", "ghost"))
-            lines.append(f"| {method} | {seed} | {' | '.join(gates)} | {result['seconds']:.0f} |")
-        means = (
-            f"**{mean(result[gate] for result in own):+.3f}**" if gate in own[0] else ""
-            for gate in ("free", "diamond", "ghost")
+    results = complete(config.results, wanted, config.how)
+    groups = {
+        pair: sorted(
+            (result for result in results if (result.config.method, result.config.preset) == pair),
+            key=lambda result: result.config.seed,
         )
-        seconds = mean(result["seconds"] for result in own)
-        lines.append(f"| **{method}** | **mean** | {' | '.join(means)} | {seconds:.0f} |")
-    table = "\n".join(lines)
-    print(table)
-    config.out.write_text(
-        f"# Steering at {config.oversight:.0%} oversight\n\n"
-        f"Exact stepwise ground-truth return of the policy trained with the preset `{config.preset}`, oversight\n"
-        "mixed at the training probability, with the gate free and forced to each expert. `no_routing` is the\n"
-        "control: the same run, gate loss included, with the gradients not routed. `naive` has a single expert.\n"
-        "Seconds are the whole run's, evaluations included, on one core with another run on the other.\n\n"
-        f"    python scripts/steering_table.py --oversight {config.oversight:g} --seeds {config.seeds}\n\n{table}\n"
+        for pair in ASKED
+    }
+    means = markdown(HEADINGS, (mean_line(*pair, found) for pair, found in groups.items() if found))
+    seeds = markdown(
+        ("method", "preset", "seed", *HEADINGS[3:]),
+        (seed_line(result) for found in groups.values() for result in found),
     )
+    config.out.write_text(PAGE.format(level=config.oversight, means=means, seeds=seeds))
+    fill(config.readme, {"steering": means})
+    print(means)
 
 
 if __name__ == "__main__":
