@@ -99,6 +99,7 @@ def test_a_person_moves_and_the_supervisor_sees_little() -> None:
     assert session.panes[0].outcome is Outcome.GHOST
     assert session.panes[0].observed is Outcome.UNKNOWN
     assert session.panes[0].counts == {"ghost unwatched": 1}
+    assert session.panes[0].score == -1
 
 
 def test_closing_the_window_ends_the_program(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +132,10 @@ def test_recordings_from_the_command_line(small_run: Run, tmp_path: Path) -> Non
     video = tmp_path / "w.mp4"
     assert command("watch", small_run.folder, small_run.folder, "--record", video, "--episodes", "1").returncode == 0
     assert b"ftyp" in video.read_bytes()[:16]
+    large = tmp_path / "large.gif"
+    assert command("watch", small_run.folder, "--record", large, *words, "--tile", "96").returncode == 0
+    with Image.open(file) as gif, Image.open(large) as twice:
+        assert 1.8 < twice.width / gif.width < 2
     sheet = tmp_path / "sheet.png"
     assert command("watch", small_run.folder, "--gates", "diamond", "diamond+0.5", "--sheet", sheet).returncode == 0
     assert Image.open(sheet).width > 400

@@ -160,8 +160,8 @@ class Method:
     def supervised(self) -> bool:
         """Whether training looks at observed outcomes, so that the environment has to report them."""
         hooks = any(getattr(type(self), name) is not getattr(Method, name) for name in ("rewards", "labels", "steps"))
-        looks = self.labelled or self.reward != "terminal" or bool(self.left_out) or not self.unfinished
-        return looks or hooks
+        fields = self.labelled or self.reward != "terminal" or bool(self.left_out) or not self.unfinished
+        return fields or hooks
 
     @property
     def uses_hidden(self) -> bool:

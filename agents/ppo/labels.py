@@ -41,8 +41,9 @@ def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_], routes:
     for index in np.flatnonzero(dones).tolist():
         if "observed_outcome" not in infos[index]:
             raise RequestError(
-                "the environment's info has no 'observed_outcome' at the end of an episode, which the method needs; "
-                "take it from oversight_gym.envs.OversightVecEnv, say, or train with method=PLAIN."
+                "the environment's info has no 'observed_outcome' at the end of an episode, which the method needs "
+                "at every end, truncation included; report it (docs/examples/own_env.py does), or train with "
+                "method=PLAIN."
             )
         observed[index] = routes.code(infos[index]["observed_outcome"])
     return EpisodeEnds(np.asarray(dones, dtype=bool), observed)

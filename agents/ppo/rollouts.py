@@ -45,7 +45,9 @@ class RoutedRollouts(OnPolicyAlgorithm):
 
     Args:
         policy: ``"GatedMixturePolicy"`` (or a class), or one of SB3's own, such as ``"MlpPolicy"``.
-        env: as in SB3; its infos must hold ``observed_outcome`` where an episode ends, if the method looks at it.
+        env: as in SB3. If the method uses observed outcomes, the info at the end of every episode, terminated or
+            truncated, must hold ``observed_outcome``: an outcome that has a route, ``"unknown"`` where the supervisor
+            did not see the outcome, or None where there was none, as at a time limit.
         method: a method, or the name of one.
         gate_coef: weight of the gate loss, for methods that have one.
         balanced_gate: whether every labelled expert counts equally in the gate loss, or every labelled step.

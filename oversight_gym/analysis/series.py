@@ -10,6 +10,9 @@ from oversight_gym.runs.config import NON_RESULT_FIELDS, TrainConfig
 
 _NO_SETTING = {"method", "oversight", "seed", "threads", "device", *NON_RESULT_FIELDS}
 
+_OF_ALL = ("preset", "world", "results_version")
+"""Settings that are worth naming where they tell methods apart."""
+
 
 @cache
 def _preset_values(preset: str, method: str, world: str | None) -> dict[str, Any]:
@@ -58,12 +61,23 @@ def _text(value: Any) -> str:
 def named_series(settings: Sequence[Settings]) -> list[str]:
     """A name for each: the same where runs are seeds of the same thing, and different where they are not.
 
-    Settings are named where they are not the preset's own, unless they are changed alike in all.
+    Settings are named where they are not the preset's own and tell the runs of a method apart. Preset, world and results
+    version are also named where they tell methods apart.
     """
     changed = [one.changed for one in settings]
     names = list(dict.fromkeys(name for change in changed for name in change))
-    telling = [name for name in names if len({change.get(name) for change in changed}) > 1]
+    values: dict[tuple[str, str], set[str | None]] = {}
+    for one, change in zip(settings, changed, strict=True):
+        for name in names:
+            values.setdefault((one.config.method, name), set()).add(change.get(name))
+            values.setdefault(("", name), set()).add(change.get(name))
+
+    def tells(method: str, name: str) -> bool:
+        return len(values["" if name in _OF_ALL else method, name]) > 1
+
     return [
-        ", ".join([one.config.method, *(f"{name}={change[name]}" for name in telling if name in change)])
+        ", ".join(
+            [one.config.method, *(f"{name}={change[name]}" for name in change if tells(one.config.method, name))]
+        )
         for one, change in zip(settings, changed, strict=True)
     ]

@@ -52,20 +52,20 @@ def add_legend(figure: Figure, place: Literal["upper", "lower"], handles: Sequen
     """
     room = figure.get_figwidth()
     texts = [textwrap.fill(label, int((room - HANDLE) / CHARACTER)) for label in labels]
+    widths = [TextPath((0, 0), text, size=10).get_extents().width / 72 for text in texts]
     every = (math.ceil(len(texts) / rows) for rows in range(1, len(texts) + 1))
-    columns = next((columns for columns in every if _width(texts, columns) < room), 1)
+    columns = next((columns for columns in every if _width(widths, columns) < room), 1)
     lines = max(sum(text.count("\n") + 1 for text in column) for column in _split(texts, columns))
     figure.set_figheight(figure.get_figheight() + LINE * (lines - 1))
     loc: Any = "outside upper center" if place == "upper" else "outside lower center"
     figure.legend(handles, texts, loc=loc, ncols=columns, frameon=False)
 
 
-def _split(texts: Sequence[str], columns: int) -> list[list[str]]:
+def _split(entries: Sequence[Any], columns: int) -> list[list[Any]]:
     """The entries of each column of a legend."""
-    return [list(column) for column in np.array_split(np.array(texts, dtype=object), columns)]
+    return [list(column) for column in np.array_split(np.array(entries, dtype=object), columns)]
 
 
-def _width(texts: Sequence[str], columns: int) -> float:
-    """Inches of a legend."""
-    widths = {text: TextPath((0, 0), text, size=10).get_extents().width / 72 for text in texts}
-    return sum(HANDLE + max(widths[text] for text in column) for column in _split(texts, columns))
+def _width(widths: Sequence[float], columns: int) -> float:
+    """Inches of a legend, from the inches of its texts."""
+    return sum(HANDLE + max(column) for column in _split(widths, columns))

@@ -104,6 +104,10 @@ class WatchOptions(PluginOptions):
     """Write one episode as a PNG instead, every step beside the next."""
     episodes: Annotated[int, Meta(ge=1, le=1000)] = 3
     """Episodes to record."""
+    tile: Annotated[int, Meta(ge=16, le=256)] = 48
+    """Pixels per square of a recording or sheet."""
+    screenshots: Path = Path("runs/screenshots")
+    """Folder for the pictures that C takes in the window."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
 
@@ -122,16 +126,22 @@ def watch(options: WatchOptions) -> None:
     if recorded is None:
         from oversight_gym.viewer.app import App
 
-        app = App(session, "oversight-gym watch", speed=options.speed, report=options.report)
+        app = App(
+            session,
+            "oversight-gym watch",
+            speed=options.speed,
+            report=options.report,
+            screenshots=options.screenshots,
+        )
         app.overlay = options.policy
-        print(f"{app.run():.1f} frames a second")
+        app.run()
         return
     from oversight_gym.viewer.recording import contact_sheet, record
 
     if options.sheet:
-        print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy)} steps")
+        print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy, options.tile)} steps")
     if options.record:
-        frames = record(session, options.record, options.episodes, options.policy)
+        frames = record(session, options.record, options.episodes, options.policy, options.tile)
         print(f"{options.record}: {frames} frames")
 
 
@@ -147,6 +157,8 @@ class PlayOptions(Checked):
     """Rows and columns of the grid; default: the world's own."""
     seed: Seed = 0
     """Seed of the layouts."""
+    screenshots: Path = Path("runs/screenshots")
+    """Folder for the pictures that C takes in the window."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
 
@@ -160,5 +172,17 @@ def play(options: PlayOptions) -> None:
 
     chosen = {} if options.size is None else {"size": options.size}
     config = WORLDS[options.world].config(oversight_probability=options.oversight, **chosen)
-    session = Session([Pane("you: reach a terminal square", config, None)], options.seed)
-    App(session, "oversight-gym play", playing=True, report=options.report).run()
+    session = Session([Pane(_goal(config.kinds), config, None)], options.seed)
+    App(
+        session, "oversight-gym play", playing=True, report=options.report, screenshots=options.screenshots
+    ).run()
+
+
+def _goal(kinds: tuple[str, ...]) -> str:
+    """What a person who plays is asked to do."""
+    from oversight_gym.envs import KINDS
+    from oversight_gym.envs.world.kinds import most_valuable_first
+
+    ranked = most_valuable_first(kinds)
+    avoided = [kind for kind in ranked if KINDS[kind].value < 0]
+    return f"reach the {ranked[0]}" + (f", avoid the {' and the '.join(avoided)}" if avoided else "")

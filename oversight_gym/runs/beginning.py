@@ -59,6 +59,12 @@ def check_same(asked: TrainConfig, found: TrainConfig, folder: Path) -> None:
         RequestError: naming the first difference.
     """
     for name, (mine, theirs) in asked.differences(found).items():
+        if name == "total_timesteps":
+            raise RequestError(
+                f"{folder} is a run of {theirs:,} steps, not {mine:,}, and cannot be made longer or shorter, because its "
+                f"learning rate depends on its length; train another with `from` {shlex.quote(str(folder))}, "
+                f"`total_timesteps` {mine} and another `run_dir`."
+            )
         raise RequestError(
             f"{folder} was trained with {name} {theirs}, not {mine}; choose another folder, or the same {name}."
         )

@@ -38,6 +38,16 @@ SETTINGS = (
 """Its other columns; the tab sorts them by name and first shows the foremost, so settings are called settings.NAME."""
 
 
+HEADLINE = "Headline"
+"""Group of the first cards: TensorBoard sorts groups, and then the tags in a group, capitals before small letters."""
+
+
+def headline(config: TrainConfig) -> dict[str, str]:
+    """The figures to look at first, by the name of the card; all are of the policy as its method uses it."""
+    kind = config.unwanted
+    return {"return_when_nobody_looks": "none/return_start", f"unwatched_p_{kind}": f"none/p_{kind}"}
+
+
 def compared(config: TrainConfig) -> dict[str, str]:
     """Figures that the layout overlays, with their titles."""
     kind = config.unwanted
@@ -117,9 +127,10 @@ def _new_file(folder: Path) -> Path:
 class EventWriter:
     """Writes the events of one run.
 
-    Scalars as SB3 logs them; at every evaluation ``eval/...`` per gate, ``as_used/...`` at the gate that the method is
-    used with (the same tag for every method), and the figures of :func:`compared` once more under ``oversight=.../``
-    and ``method=.../``, tags that only the runs at one level, or of one method, have: the layout overlays by them.
+    Scalars are logged as by SB3. Every evaluation adds ``Headline/...``, the figures to look at first; ``eval/...`` for
+    each gate; and ``as_used/...`` at the gate that the method is used with (the same tag for every method). The figures
+    of :func:`compared` are logged once more under ``oversight=.../`` and ``method=.../``. Only the runs at one level, or
+    of one method, have these tags, so that the layout can overlay those runs.
 
     Args:
         config: of the run.
@@ -170,6 +181,7 @@ class EventWriter:
         scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
         del scalars["eval/step"]
         scalars |= {f"as_used/{key}": value for key, value in used.items()}
+        scalars |= {f"{HEADLINE}/{name}": used[figure] for name, figure in headline(self.config).items()}
         for name in (f"oversight={level_name(self.config.oversight)}", f"method={self.config.method}"):
             scalars |= {f"{name}/{figure}": used[figure] for figure in compared(self.config)}
         for key, value in scalars.items():

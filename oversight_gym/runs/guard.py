@@ -28,7 +28,7 @@ def not_finite(model: RoutedPPO) -> dict[str, str]:
 
 
 @torch.no_grad()
-def _answers_not_finite(model: RoutedPPO) -> dict[str, str]:
+def _outputs_not_finite(model: RoutedPPO) -> dict[str, str]:
     """What the policy answers with, where its finite parameters give something that is not."""
     log_probs = model.policy.log_probs(torch.as_tensor(model._last_obs, device=model.device))  # type: ignore[operator]
     wrong = int(log_probs.isnan().sum())
@@ -74,7 +74,7 @@ class Guard(BaseCallback):
 
     def check(self, raised: Exception | None = None) -> None:
         """Look at the model after an update; ``raised`` is what has broken it off. Errors as :meth:`watching`."""
-        values = not_finite(self.model) or (_answers_not_finite(self.model) if raised else {})
+        values = not_finite(self.model) or (_outputs_not_finite(self.model) if raised else {})
         if values:
             name, value = next(iter(values.items()))
             more = f" and {len(values) - 1} more" if len(values) > 1 else ""

@@ -25,6 +25,13 @@ class _Returned(NamedTuple):
     files: dict[str, bytes]
 
 
+def _node_name() -> str:
+    """The host that a task runs on, with the beginning of Ray's id, as one host may have several nodes."""
+    import ray
+
+    return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:6]})"
+
+
 def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
     import ray
 
@@ -36,7 +43,7 @@ def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
         run = Path(scratch, "run")
         paths = [path for path in run.rglob("*") if path.is_file()] if collect else []
         files = {str(path.relative_to(run)): path.read_bytes() for path in paths}
-        return _Returned(succeeded, ray.get_runtime_context().get_node_id(), log.read_text(), files)
+        return _Returned(succeeded, _node_name(), log.read_text(), files)
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from oversight_gym.viewer.session import Session
 
 GATE_STEP = 0.05
+KEY_NAMES = {"return": "Enter", "space": "Space", "left": "\u2190", "right": "\u2192", "up": "\u2191", "down": "\u2193"}
+"""What people call the keys that pygame names otherwise."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Control:
     label: str
     help: str
     act: "Callable[[App], None]"
+
+    @property
+    def key_name(self) -> str:
+        """What people call the key."""
+        return KEY_NAMES.get(self.key, self.key)
 
 
 def _cycle_gate(app: "App") -> None:

@@ -32,7 +32,7 @@ def _monitor_height(pane: Pane) -> int:
 def details_height(pane: Pane) -> int:
     """Pixels that the details of a pane take."""
     blocks = gate_height(pane) + _actions_height(pane) + _monitor_height(pane)
-    return _HEAD + blocks + 6 + _SAID + _LINE * (len(pane.config.kinds) + 2)
+    return _HEAD + blocks + 6 + _SAID + _LINE * len(_tally(pane))
 
 
 def gate_area(area: pygame.Rect) -> pygame.Rect:
@@ -98,12 +98,21 @@ def _seen(config: EnvConfig, observed: IntEnum) -> str:
     return f"a{'n' * (kind[0] in 'aeiou')} {kind} was {'reached' if exact else 'reported'}"
 
 
+def seen_in_short(pane: Pane) -> str:
+    """How the supervisor saw the episode end, to follow on how it truly ended; empty where nothing was reached."""
+    if pane.observed is None or pane.observed == Outcome.NONE:
+        return ""
+    if pane.observed == Outcome.UNKNOWN:
+        return ", not seen"
+    return ", seen" if pane.observed == pane.outcome else f", reported as {outcome_name(pane.observed)}"
+
+
 def what_was_seen(pane: Pane) -> tuple[str, ...]:
     """What the details say of the episode, or of the last one that has ended: one line, or three."""
     if pane.policy is None and not pane.ended:
         arrows = [name in ACTIONS for name in pane.config.world.actions]
         keys = "Arrow keys" if all(arrows) else "Arrow keys and buttons" if any(arrows) else "Buttons"
-        return (f"{keys} move, Return begins the next episode.",)
+        return (f"{keys} move, Enter begins the next episode.",)
     if pane.last is None:
         return ("No episode has ended yet.",)
     heading = "The supervisor saw:" if pane.ended else "Of the last episode the supervisor saw:"
@@ -116,13 +125,20 @@ def _said(surface: pygame.Surface, pane: Pane, at: tuple[int, int], width: int) 
         write(surface, text, (at[0], at[1] + 19 * line), 13, colour, bold, width)
 
 
-def _counts(surface: pygame.Surface, pane: Pane, x: int, y: int) -> None:
+def _tally(pane: Pane) -> list[tuple[str, Any, Any]]:
+    """How episodes have ended so far, a line for each ending; a person's score as well."""
     counts = pane.counts
     rows: list[tuple[str, Any, Any]] = [("episodes", "watched", "unwatched")]
     for kind in most_valuable_first(pane.config.kinds):
         rows.append((kind, counts[f"{kind} watched"], counts[f"{kind} unwatched"]))
     rows.append(("timeout", counts["timeout"], ""))
-    for line, (name, *values) in enumerate(rows):
+    if pane.policy is None:
+        rows.append(("score", f"{pane.score:+g}", f"in {counts.total()} episode{'s' * (counts.total() != 1)}"))
+    return rows
+
+
+def _counts(surface: pygame.Surface, pane: Pane, x: int, y: int) -> None:
+    for line, (name, *values) in enumerate(_tally(pane)):
         colour = FAINT if line == 0 else rgb(KINDS[name].colour) if name in pane.config.kinds else TEXT
         write(surface, name, (x, y + _LINE * line), 13, colour, bold=line > 0, width=104)
         for column, value in enumerate(values):

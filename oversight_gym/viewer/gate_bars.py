@@ -46,7 +46,7 @@ class GateBar:
         for x in (zero, one):
             pygame.draw.line(surface, TEXT, (x, self.rect.y - 3), (x, self.rect.bottom + 2))
         if weight is not None:
-            pygame.draw.circle(surface, TEXT, (self.x_of(weight), self.rect.centery), 7)
+            pygame.draw.aacircle(surface, TEXT, (self.x_of(weight), self.rect.centery), 7)
 
     def _hatch(self, surface: pygame.Surface, left: int, right: int) -> None:
         """Slanted lines between two places of the bar."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate, gate_text
-from oversight_gym.envs import EnvConfig, Outcome, RequestError
+from oversight_gym.envs import KINDS, EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
 from oversight_gym.envs.world.state import State, set_state
@@ -19,6 +19,7 @@ from oversight_gym.evaluation.policy_map import gate_and_actions
 from oversight_gym.evaluation.probabilities import greedy, sample_actions
 
 Layout = dict[str, Any]
+SEEN = ("watched", "unwatched")
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ class Ending:
         """``timeout``, or the kind of terminal and whether the supervisor watched."""
         if self.outcome == Outcome.NONE:
             return "timeout"
-        watched = "unwatched" if self.observed == Outcome.UNKNOWN else "watched"
-        return f"{self.outcome.name.lower()} {watched}"
+        return f"{self.outcome.name.lower()} {SEEN[self.observed == Outcome.UNKNOWN]}"
 
 
 class Decision(NamedTuple):
@@ -98,6 +98,12 @@ class Pane:
     def outcome(self) -> IntEnum | None:
         """How the episode truly ended; None while it goes on."""
         return self.last.outcome if self.ended and self.last else None
+
+    @property
+    def score(self) -> float:
+        """What the episodes so far were truly worth together."""
+        ends = (KINDS[kind].value * self.counts[f"{kind} {seen}"] for kind in self.config.kinds for seen in SEEN)
+        return sum(ends, start=0.0)
 
     @property
     def square(self) -> int:

@@ -10,6 +10,7 @@ from oversight_gym.viewer.details import (
     gate_area,
     outcome_colour,
     outcome_name,
+    seen_in_short,
 )
 from oversight_gym.viewer.gate_bars import gate_bars
 from oversight_gym.viewer.pane import Pane
@@ -79,5 +80,7 @@ class Scene:
         text, colour = f"step {pane.steps}", FAINT
         if pane.outcome is not None:
             text = f"{outcome_name(pane.outcome)} after {pane.steps} step{'s' * (pane.steps > 1)}"
+            if not self.with_details:  # which would say what the supervisor saw
+                text += seen_in_short(pane)
             colour = outcome_colour(pane.outcome)
         write(surface, text, (board.x, board.bottom + 6), 15, colour, bold=pane.ended, width=board.w)
