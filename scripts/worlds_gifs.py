@@ -1,9 +1,9 @@
-"""A GIF for every named world, docs/worlds/NAME.gif: the policy that exploits its supervisor, when watched and when not.
+"""A GIF for every named world: the policy that exploits its supervisor, in a watched and an unwatched episode.
 
     python scripts/worlds_gifs.py [--only Button Door]
 
-The policy is the exact reference ``exploiting``, which gets the most of what ``naive`` pays. ``frames`` gives the
-pictures without a file, and the same ones every time.
+They are written to docs/worlds/NAME.gif. The policy is the exact reference ``exploiting``, which gets the most of what
+``naive`` pays. ``frames`` gives the pictures without a file, and the same ones every time.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ from oversight_gym.viewer.session import Session
 
 FOLDER = Path("docs/worlds")
 TILE, GAMMA = 38, 0.97
+OVERSIGHT = 0.3
 TRIED, SHORTEST, LONGEST = 300, 3, 12
 """Episodes to choose from, and how many steps the chosen ones may have."""
 
@@ -70,7 +71,7 @@ def _is_telling(session: Session, number: int) -> bool:
 def _episodes(config: EnvConfig, name: str) -> Iterator[tuple[Session, int]]:
     """A session at the beginning of the first telling episode that shows oversight, then of one that shows none."""
     for watched in (True, False):
-        session = Session([Pane(name, config, None)], seed=0, oversight=0.4)
+        session = Session([Pane(name, config, None)], seed=0, oversight=OVERSIGHT)
         for number in range(TRIED):
             session.next_episode()
             if bool(session.panes[0].core.state.displayed.any()) is watched and _is_telling(session, number):

@@ -66,7 +66,9 @@ class PolicyCache:
     @property
     def evaluated(self) -> Any:
         """The observations evaluated so far."""
-        return MultiHot.join(self._evaluated) if isinstance(self._evaluated[0], MultiHot) else torch.cat(self._evaluated)
+        return (
+            MultiHot.join(self._evaluated) if isinstance(self._evaluated[0], MultiHot) else torch.cat(self._evaluated)
+        )
 
 
 def collect(

@@ -145,6 +145,30 @@ def return_by_labels(comparison: Comparison) -> Figure:
     return figure
 
 
+def method_by_oversight(comparison: Comparison, method: str) -> Figure:
+    """One method among the others, which are faint: return and P(worst kind) by level, when nobody looks."""
+    figure, p_unwanted = Figure(figsize=(9.5, 4.2), layout="constrained"), f"p_{comparison.unwanted}"
+    titles = {"return_start": "return from the start", p_unwanted: f"P({comparison.unwanted})"}
+    styles = series_styles(comparison.methods)
+    for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        label = "other methods"
+        for series, style in styles.items():
+            levels, groups = zip(*comparison.of(series), strict=True)
+            samples = [[result.figure(f"none/{name}") for result in group] for group in groups]
+            if comparison.methods[series] == method:
+                _line(axes, levels, samples, style, series, groups[0][0].range_of(name))
+                _dots(axes, levels, samples, style)
+            else:
+                axes.plot(levels, list(map(mean, samples)), color=GREY, alpha=0.5, linewidth=0.8, zorder=1, label=label)
+                label = ""
+        _level_axis(axes, comparison.levels)
+        axes.set(title="nobody looks", ylabel=title)
+        axes.spines[["top", "right"]].set_visible(False)
+    _ceiling_lines(figure.axes[0], comparison, "return_start", "none")
+    _legend(figure)
+    return figure
+
+
 CHARTS: dict[str, Callable[[Comparison], Figure]] = {
     chart.__name__: chart for chart in (return_by_oversight, learning_curves, ghost_by_oversight, return_by_labels)
 }

@@ -61,8 +61,8 @@ def _text(value: Any) -> str:
 def named_series(settings: Sequence[Settings]) -> list[str]:
     """A name for each: the same where runs are seeds of the same thing, and different where they are not.
 
-    Settings are named where they are not the preset's own and tell the runs of a method apart. Preset, world and results
-    version are also named where they tell methods apart.
+    Settings are named where they are not the preset's own and tell the runs of a method apart. Preset, world and
+    results version are also named where they tell methods apart.
     """
     changed = [one.changed for one in settings]
     names = list(dict.fromkeys(name for change in changed for name in change))
@@ -76,8 +76,6 @@ def named_series(settings: Sequence[Settings]) -> list[str]:
         return len(values["" if name in _OF_ALL else method, name]) > 1
 
     return [
-        ", ".join(
-            [one.config.method, *(f"{name}={change[name]}" for name in change if tells(one.config.method, name))]
-        )
+        ", ".join([one.config.method, *(f"{name}={change[name]}" for name in change if tells(one.config.method, name))])
         for one, change in zip(settings, changed, strict=True)
     ]

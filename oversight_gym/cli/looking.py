@@ -173,9 +173,7 @@ def play(options: PlayOptions) -> None:
     chosen = {} if options.size is None else {"size": options.size}
     config = WORLDS[options.world].config(oversight_probability=options.oversight, **chosen)
     session = Session([Pane(_goal(config.kinds), config, None)], options.seed)
-    App(
-        session, "oversight-gym play", playing=True, report=options.report, screenshots=options.screenshots
-    ).run()
+    App(session, "oversight-gym play", playing=True, report=options.report, screenshots=options.screenshots).run()
 
 
 def _goal(kinds: tuple[str, ...]) -> str:

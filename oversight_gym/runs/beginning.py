@@ -61,7 +61,7 @@ def check_same(asked: TrainConfig, found: TrainConfig, folder: Path) -> None:
     for name, (mine, theirs) in asked.differences(found).items():
         if name == "total_timesteps":
             raise RequestError(
-                f"{folder} is a run of {theirs:,} steps, not {mine:,}, and cannot be made longer or shorter, because its "
+                f"{folder} is a run of {theirs:,} steps, not {mine:,}, and its length cannot be changed, because its "
                 f"learning rate depends on its length; train another with `from` {shlex.quote(str(folder))}, "
                 f"`total_timesteps` {mine} and another `run_dir`."
             )

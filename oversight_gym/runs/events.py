@@ -129,8 +129,8 @@ class EventWriter:
 
     Scalars are logged as by SB3. Every evaluation adds ``Headline/...``, the figures to look at first; ``eval/...`` for
     each gate; and ``as_used/...`` at the gate that the method is used with (the same tag for every method). The figures
-    of :func:`compared` are logged once more under ``oversight=.../`` and ``method=.../``. Only the runs at one level, or
-    of one method, have these tags, so that the layout can overlay those runs.
+    of :func:`compared` are logged once more under ``oversight=.../`` and ``method=.../``. Only the runs at one level,
+    or of one method, have these tags, so that the layout can overlay those runs.
 
     Args:
         config: of the run.

@@ -33,7 +33,6 @@ def _node_name() -> str:
 
 
 def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
-    import ray
 
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log")
