@@ -1,4 +1,4 @@
-"""The oversight methods, each a row of data."""
+"""The built-in oversight methods; each is a row of data."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from oversight_gym.agents.methods.variants import (
 
 _ONE: dict[str, Any] = {"experts": ("agent",), "gate": "free"}
 _OBSERVED = frozenset({"unknown"})
-"""Left out, so that an update sees observed episodes and timeouts."""
+"""The outcomes to leave out, so that an update sees observed episodes and timeouts."""
 
 for _row in (
     Method(

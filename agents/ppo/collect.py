@@ -26,8 +26,8 @@ class PolicyCache:
 
     Args:
         policy: the policy.
-        most: number of observations in the rollout.
-        actions: number of actions.
+        most: the number of observations in the rollout.
+        actions: the number of actions.
 
     Attributes:
         log_probs, probs: shape (most, actions), of every action, filled up to the last observation evaluated.
@@ -74,10 +74,10 @@ class PolicyCache:
 def collect(
     model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: OutcomeBuffer, n_rollout_steps: int
 ) -> bool:
-    """Fill the buffer; draws the same actions as SB3's loop, and gives the same numbers but for rounding.
+    """Fill the buffer with the same actions as SB3's loop and the same numbers up to rounding.
 
-    Values are computed at the end of the rollout, those of truncated episodes' last observations included.
-    Arguments and result as in SB3's ``OnPolicyAlgorithm.collect_rollouts``, ``model`` being its ``self``.
+    Values are computed at the end of the rollout, including those of the last observations of truncated episodes.
+    Arguments and result are those of SB3's ``OnPolicyAlgorithm.collect_rollouts``, with ``model`` as its ``self``.
     """
     policy: GatedMixturePolicy = model.policy
     policy.set_training_mode(False)
