@@ -1,4 +1,4 @@
-"""The charts of a comparison; colours, markers and lines all tell the series apart."""
+"""The charts of a comparison. Series differ in colour, marker and line."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ from oversight_gym.pictures.files import chart_files
 
 SHOWN_CEILINGS = ("optimal", "ideal steered", "nearest terminal")
 Samples = Sequence[Sequence[float]]
-"""At each point of a curve, one value per seed."""
+"""One value per seed at each point of a curve."""
 
 
 def _line(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, Any], label: str, within: Range) -> None:
-    """Means over seeds, with the interval as a band."""
+    """A curve of means over seeds, with the interval as a band."""
     summaries = [summarise(sample, within) for sample in samples]
     axes.plot(xs, [summary.mean for summary in summaries], label=label, linewidth=1.6, zorder=3, **style)
     banded = [(x, s.low, s.high) for x, s in zip(xs, summaries, strict=True) if s.low is not None]
@@ -69,7 +69,7 @@ def _by_level(axes: Axes, comparison: Comparison, figure: str) -> None:
 
 
 def _legend(figure: Figure, place: Literal["upper", "lower"] = "lower") -> None:
-    """One entry for each label in any of the axes."""
+    """A legend with one entry for each label in any of the axes."""
     found = {label: h for axes in figure.axes for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     add_legend(figure, place, list(found.values()), list(found))
 
@@ -119,7 +119,7 @@ def learning_curves(comparison: Comparison) -> Figure:
 
 
 def ghost_by_oversight(comparison: Comparison) -> Figure:
-    """How often an unwatched episode ends on the least valuable kind, by level."""
+    """The probability that an unwatched episode ends on the least valuable kind, by level."""
     figure = Figure(figsize=(6.2, 4.4), layout="constrained")
     axes = figure.subplots()
     _by_level(axes, comparison, f"none/p_{comparison.unwanted}")
@@ -184,6 +184,6 @@ def draw(chart: str, comparison: Comparison) -> dict[str, bytes]:
 
 
 def charts_of(comparison: Comparison) -> list[str]:
-    """Names of the charts that there is something to draw for; stored rows hold no learning curves."""
+    """The names of the charts that can be drawn; stored rows hold no learning curves."""
     curves = any(len(common_steps(group)) > 1 for group in comparison.groups.values())
     return [name for name in CHARTS if curves or name != learning_curves.__name__]

@@ -28,13 +28,13 @@ class MapOptions(PluginOptions):
     diamond: tuple[int, int] | None = None
     """Row and column of the diamond."""
     place: tuple[str, ...] = ()
-    """Where terminals of other kinds are, for example coin=1,3."""
+    """Row and column of terminals of other kinds, for example coin=1,3."""
     watched: str = "none"
     """Terminals under oversight: none, kinds joined by +, or both (all, where there are more than two)."""
     background: str = "gate"
-    """Behind the arrows: gate, or a kind (how likely the episode is to end there, exact)."""
+    """Background of the arrows: gate, or a kind (the exact probability that the episode ends there)."""
     training: bool = False
-    """Draw the weights kept in training, with --keep-weights, as a GIF."""
+    """Draw the weights that training kept with --keep-weights as a GIF."""
 
 
 def map_(options: MapOptions) -> None:
@@ -70,7 +70,7 @@ def map_(options: MapOptions) -> None:
 
 
 def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
-    """Where the options put terminals, by kind."""
+    """The positions of terminals that the options give, by kind."""
     named = {"ghost": options.ghost, "diamond": options.diamond}
     places = {kind: place for kind, place in named.items() if place is not None}
     for text in options.place:
@@ -83,7 +83,7 @@ def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
 
 @dataclass(frozen=True)
 class WatchOptions(PluginOptions):
-    """Watch trained policies walk, in a window, or record them; press H in the window for what can be done."""
+    """Watch trained policies in a window, or record them; press H in the window for a list of its keys."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, side by side on the same layouts; default: the agent that comes with oversight-gym."""
@@ -95,13 +95,13 @@ class WatchOptions(PluginOptions):
     speed: Positive = 4.0
     """Steps per second."""
     greedy: bool = False
-    """The likeliest action instead of a sampled one."""
+    """Take the likeliest action instead of a sampled one."""
     policy: bool = False
-    """Show the policy on every square: arrows by probability, the gate behind."""
+    """Show the policy on every square: arrows by probability, with the gate in the background."""
     record: Path | None = None
-    """Write a GIF or MP4 instead of opening a window; of one run, all its gates side by side."""
+    """Write a GIF or MP4 instead of opening a window; a single run is shown at all its gates side by side."""
     sheet: Path | None = None
-    """Write one episode as a PNG instead, every step beside the next."""
+    """Write one episode as a PNG instead, with its steps side by side."""
     episodes: Annotated[int, Meta(ge=1, le=1000)] = 3
     """Episodes to record."""
     tile: Annotated[int, Meta(ge=16, le=256)] = 48
@@ -177,7 +177,7 @@ def play(options: PlayOptions) -> None:
 
 
 def _goal(kinds: tuple[str, ...]) -> str:
-    """What a person who plays is asked to do."""
+    """The goal of a person who plays."""
     from oversight_gym.envs import KINDS
     from oversight_gym.envs.world.kinds import most_valuable_first
 

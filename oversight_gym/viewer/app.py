@@ -1,4 +1,4 @@
-"""The window: events in, frames out."""
+"""The window, which handles events and draws frames."""
 
 import json
 import time
@@ -19,9 +19,9 @@ from oversight_gym.viewer.text import BACKGROUND, FAINT, TEXT, TRACK, font, roun
 
 FPS = 60
 AFTERWARDS = 1.2
-"""Seconds that the end of an episode stays before the next begins."""
+"""The number of seconds for which the end of an episode is shown."""
 BUTTON = 28
-"""Height of a button."""
+"""The height of a button, in pixels."""
 SCREENSHOTS = Path("runs/screenshots")
 
 
@@ -29,12 +29,12 @@ class App:
     """A session in a window.
 
     Args:
-        session: what is watched or played.
-        title: of the window.
+        session: the session that is watched or played.
+        title: the window's title.
         playing: whether a person moves.
-        speed: steps per second.
-        report: file that always holds the application's state as JSON, for scripts and tests; or None.
-        screenshots: folder for screenshots.
+        speed: the number of steps per second.
+        report: a file that always holds the application's state as JSON, for scripts and tests; or None.
+        screenshots: the folder for screenshots.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class App:
     # Frames
 
     def advance(self, now: float) -> None:
-        """Step or begin the next episode when it is time."""
+        """Take a step or begin the next episode when it is due."""
         if self.paused or self.editing or now < self._due:
             return
         if self.session.ended:
@@ -191,7 +191,7 @@ class App:
         write(self.surface, f"{self.speed:g} steps a second; {self.rate():.0f} frames a second", (40, 14), 13, FAINT)
 
     def rate(self) -> float:
-        """Frames a second since the start."""
+        """The frames per second since the start."""
         return self._frames / max(time.perf_counter() - self._began, 1e-9)
 
     def describe(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class App:
             self._reported = text
 
     def run(self) -> float:
-        """Until the window is closed; returns the frames a second that were held."""
+        """Run until the window is closed; returns the mean number of frames per second."""
         pygame.key.set_repeat(300, 60)
         self._due = time.perf_counter() + 1 / self.speed
         while self.running:

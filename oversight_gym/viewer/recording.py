@@ -1,4 +1,4 @@
-"""Recordings without a window: a GIF or MP4 of episodes, a contact sheet of one."""
+"""Records without a window: a GIF or MP4 of episodes, or a contact sheet of one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from oversight_gym.viewer.text import BACKGROUND
 
 FPS = 4
 LAST = 5
-"""Frames that the end of an episode stays."""
+"""The number of frames for which the end of an episode is shown."""
 TILE = 48
 
 
@@ -27,10 +27,10 @@ def episode_frames(
     """The frames of the session's current episode, (height, width, 3), uint8.
 
     Args:
-        session: what is recorded.
+        session: the session that is recorded.
         overlay: whether to draw the policy on every square.
-        tile: pixels per square.
-        action: gives each action where no policy of the session does.
+        tile: the number of pixels per square.
+        action: a function that gives each action, if the session has no policy.
     """
     scene = Scene(session, tile, details=False)
     surface = pygame.Surface([side + side % 2 for side in scene.size])  # video codecs want even sides
@@ -49,11 +49,11 @@ def record(session: Session, path: Path, episodes: int, overlay: bool, tile: int
     """Record episodes as GIF or MP4, by the file's suffix.
 
     Args:
-        session: what is recorded.
+        session: the session that is recorded.
         path: the file.
-        episodes: number of them.
+        episodes: the number of episodes.
         overlay: whether to draw the policy on every square.
-        tile: pixels per square.
+        tile: the number of pixels per square.
 
     Returns:
         Number of frames.

@@ -1,4 +1,4 @@
-"""Drawing a session: a column per pane, with a title, the board, how the episode ended, and details."""
+"""Draws a session: a column per pane, with a title, the board, the end of the episode, and details."""
 
 import pygame
 
@@ -18,20 +18,20 @@ from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.text import BACKGROUND, FAINT, fitting, write
 
 MARGIN, STRIP = 14, 30
-"""Pixels: around everything; height of title and status."""
+"""The margin around everything, and the height of title and status, in pixels."""
 
 
 class Scene:
-    """Where everything is, and how it is drawn.
+    """The layout of a window or recording, and its drawing.
 
     Args:
-        session: what is drawn.
-        tile: pixels per square; chosen to fit if None.
+        session: the session that is drawn.
+        tile: the number of pixels per square; None to choose one that fits.
         details: whether to draw the details of each pane.
 
     Attributes:
-        size: of the picture, in pixels.
-        gate_bars: where gates can be set, pane by pane.
+        size: the size of the picture, in pixels.
+        gate_bars: the bars on which gates can be set, pane by pane.
     """
 
     def __init__(self, session: Session, tile: int | None = None, details: bool = True) -> None:

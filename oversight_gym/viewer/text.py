@@ -10,12 +10,12 @@ from oversight_gym.envs.drawing.palette import INK, Rgb, rgb
 
 BACKGROUND, TEXT, FAINT, TRACK = (252, 251, 248), rgb(INK), PATH, (226, 223, 216)
 SMOOTH = 4
-"""Corners are drawn so many times as large, and then scaled down."""
+"""The factor by which corners are drawn larger before they are scaled down."""
 
 
 @lru_cache(maxsize=16)
 def font(size: int, bold: bool = False) -> pygame.font.Font:
-    """DejaVu Sans, as matplotlib brings it."""
+    """DejaVu Sans, which comes with matplotlib."""
     import matplotlib
 
     pygame.font.init()
@@ -44,7 +44,7 @@ def write(
     bold: bool = False,
     width: int | None = None,
 ) -> None:
-    """Write a line; smaller where it would be wider than ``width``."""
+    """Write a line of text; the font is smaller if the line would be wider than ``width``."""
     if width is not None:
         size = fitting(text, size, bold, width)
     surface.blit(_written(text, size, colour, bold), at)
