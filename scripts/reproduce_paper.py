@@ -2,9 +2,9 @@
 
     python scripts/reproduce_paper.py [--quick] [--workers 2] [--preset fast]
 
-Eleven levels, three methods, five seeds: 165 runs; ``--quick``: three levels, two seeds. Stop it when you like, the
-same command goes on. Tables and figures go to ``compare/`` in the sweep's folder; the paper's values beside ours were
-read off its figure by eye (about +-0.01).
+Eleven levels, three methods, five seeds: 165 runs; ``--quick``: three levels, two seeds. The script can be stopped at
+any time, and the same command continues. Tables and figures are written to ``compare/`` in the sweep's folder. The
+paper's values beside ours were read off its figure by eye (about +-0.01).
 """
 
 import sys

@@ -30,7 +30,7 @@ class TableConfig:
     preset: str = "weak-gate"
     """Hyperparameters of the runs."""
     seeds: int = 5
-    """Seeds 0 to this minus one."""
+    """Number of seeds, which count from 0."""
     workers: int = 2
     """Training processes side by side."""
     runs: Path = Path("runs/steering")

@@ -36,7 +36,7 @@ class GifConfig:
     """Write the GIFs of the named worlds."""
 
     only: tuple[str, ...] = ()
-    """Names of worlds; all that come with the package if none is given."""
+    """Names of worlds; default: all that come with the package."""
 
 
 def exploiting(pane: Pane, rng: np.random.Generator) -> Callable[[], int]:
