@@ -172,11 +172,11 @@ def play(options: PlayOptions) -> None:
 
     chosen = {} if options.size is None else {"size": options.size}
     config = WORLDS[options.world].config(oversight_probability=options.oversight, **chosen)
-    session = Session([Pane(_goal(config.kinds), config, None)], options.seed)
+    session = Session([Pane(goal(config.kinds), config, None)], options.seed)
     App(session, "oversight-gym play", playing=True, report=options.report, screenshots=options.screenshots).run()
 
 
-def _goal(kinds: tuple[str, ...]) -> str:
+def goal(kinds: tuple[str, ...]) -> str:
     """The goal of a person who plays."""
     from oversight_gym.envs import KINDS
     from oversight_gym.envs.world.kinds import most_valuable_first
