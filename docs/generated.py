@@ -3,6 +3,7 @@
 A Sphinx extension. Everything goes to ``docs/_generated``, which git ignores.
 """
 
+import inspect
 import re
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from method_curves import curves
 from sphinx.application import Sphinx
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.browser.export import export_page
 from oversight_gym.cli.main import COMMANDS
+from oversight_gym.envs import DYNAMICS, ENV_ID, MONITORS, PROCESSES, SUPERVISORS, VIEWS, EnvConfig
+from oversight_gym.envs.single import OversightGridEnv
 from oversight_gym.envs.worlds import WORLDS, world_id
 from oversight_gym.runs.folder import PACKAGED, load_run
 
@@ -42,13 +46,16 @@ def contents(pages: list[str], depth: int = 1) -> str:
 
 
 def environments() -> None:
-    """A page for each named world: its section of docs/worlds.md, how to make it, and its spaces."""
+    """A page for each named world (its section of docs/worlds.md, a GIF, how to make it, its spaces and parts), and one
+    for the environment under all of them, with its docstring."""
     sections = re.split(r"^### ", (HERE / "worlds.md").read_text(), flags=re.M)[1:]
     found = {section.splitlines()[0].strip(): section.partition("\n")[2] for section in sections}
     for name in WORLDS:
         section = found[world_id(name)].partition("<!-- end -->")[0].replace("](worlds/", "](../../worlds/")
         write(f"environments/{name}.md", f"# {world_id(name)}\n{section.rstrip()}\n\n{_in_use(name)}\n")
-    pages = contents(list(WORLDS))
+    described = inspect.getdoc(OversightGridEnv) or ""
+    write(f"environments/{ENV_ID}.md", f"# {ENV_ID}\n\n{described.replace('``', '`')}\n")
+    pages = contents([ENV_ID, *WORLDS])
     write("environments/index.md", f"# Environments\n\n{_ENVIRONMENTS}\n{pages}")
 
 
@@ -63,7 +70,16 @@ def _in_use(name: str) -> str:
     env = gymnasium.make(world_id(name))
     spaces = f"| observation space | `{env.observation_space}` |\n| action space | `{env.action_space}` |"
     env.close()
-    return f"""```python
+    return f"""## One episode that is watched, and one that is not
+
+![{name}: an agent that exploits its supervisor](../../worlds/{name}.gif)
+
+The agent follows the exact policy that gets the most of what `naive` training pays. In the limit, naive training tends
+towards this policy.
+
+## In use
+
+```python
 import gymnasium
 import oversight_gym
 
@@ -75,17 +91,44 @@ env = gymnasium.make("{world_id(name)}")
 
 | | |
 |---|---|
-{spaces}"""
+{spaces}
+{_parts(name)}"""
+
+
+def _parts(name: str) -> str:
+    """The docstring of every part that a world has in place of the default."""
+    config, found = WORLDS[name].config(), []
+    for setting, registry in PARTS.items():
+        chosen = getattr(config, setting)
+        if chosen != EnvConfig.__dataclass_fields__[setting].default:
+            part = chosen.partition(":")[0] if isinstance(chosen, str) else ""
+            said = re.split(r"\n(?:Attributes|Args|Raises):", inspect.getdoc(registry[part]) or "")[0]
+            found += [f"\n### `{setting}={chosen}`\n", said.replace("``", "`")]
+    return "\n".join(["\n## Its parts", *found]) if found else ""
+
+
+PARTS: dict[str, Any] = {
+    "oversight_process": PROCESSES,
+    "supervisor": SUPERVISORS,
+    "monitor": MONITORS,
+    "dynamics": DYNAMICS,
+    "view": VIEWS,
+}
 
 
 def methods() -> None:
-    """A page for each built-in method."""
+    """A page for each built-in method, with its curve if there are stored runs of it."""
+    drawn = curves()
     names = [name for name, method in METHODS.items() if type(method).__module__.startswith("oversight_gym.")]
     for name in names:
         method = METHODS[name]
         facts = "\n".join(f"- {fact.strip()[0].upper()}{fact.strip()[1:]}." for fact in method.facts.split(";"))
         text = f"# {name}\n\n{method.description[0].upper()}{method.description[1:].rstrip('.')}.\n\n{facts}\n"
         text += f"\n    oversight-gym train --method {name} --oversight 0.1\n"
+        if name in drawn:
+            (OUT / "methods").mkdir(parents=True, exist_ok=True)
+            (OUT / "methods" / f"{name}.svg").write_bytes(drawn[name].picture)
+            text += f"\n## Over oversight levels\n\n![{name} at each level]({name}.svg)\n\n{drawn[name].caption}\n"
         write(f"methods/{name}.md", text)
     write("methods/index.md", f"# Methods, one by one\n\n[Methods](../../methods.md) compares them.\n{contents(names)}")
 

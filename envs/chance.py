@@ -1,4 +1,4 @@
-"""What chance decides within an episode: how a move turns out, what is seen of an arrival, what it is taken for."""
+"""The chance events of an episode: where a move leads, whether an arrival is seen, and how it is reported."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ def _pick(cumulative: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
 
 
 class Chance:
-    """The tables of a world's dynamics and reports, sampled. Where nothing is left to chance nothing is drawn.
+    """Samples the tables of a world's dynamics and reports. A world without chance draws no random numbers.
 
-    The draws come from a generator of their own, so that worlds with and without chance begin the same episodes.
+    The draws come from a separate generator, so that worlds with and without chance begin the same episodes.
 
     Args:
-        config: of the environment.
+        config: the environment's config.
     """
 
     def __init__(self, config: EnvConfig) -> None:
@@ -46,11 +46,11 @@ class Chance:
         self.rng: np.random.Generator | None = None
 
     def start(self, rng: np.random.Generator) -> None:
-        """Draw from a stream of its own that belongs to ``rng``, whose own draws stay what they are."""
+        """Draw from a stream spawned from ``rng``, which leaves the draws of ``rng`` unchanged."""
         self.rng = rng.spawn(1)[0] if self.draws else None
 
     def move(self, dynamic: NDArray[np.int16], actions: NDArray[np.integer[Any]]) -> None:
-        """Put the next dynamic states, each (n,), in place of the present ones."""
+        """Replace the present dynamic states by the next ones; each array has shape (n,)."""
         pairs = np.multiply(dynamic, self._actions, dtype=np.intp) + actions
         if self._branches is None:
             self._first.take(pairs, out=dynamic, mode="clip")  # clip lets numpy write in place
@@ -74,7 +74,7 @@ class Chance:
         return arrived
 
     def observe(self, arrived: NDArray[np.int8]) -> NDArray[np.int8]:
-        """The outcome that the supervisor takes each arrival for, shape (n,)."""
+        """The outcome that the supervisor reports for each arrival, shape (n,)."""
         if self._reports is None:
             known: NDArray[np.int8] = self._observed.take(arrived)
             return known
@@ -82,7 +82,7 @@ class Chance:
         return np.asarray(_pick(self._reports[arrived], self.rng), dtype=np.int8)
 
     def position(self) -> dict[str, Any] | None:
-        """Where the draws stand, as plain JSON."""
+        """The position of the generator, as plain JSON."""
         return None if self.rng is None else dict(self.rng.bit_generator.state)
 
     def go_to(self, position: dict[str, Any] | None) -> None:

@@ -1,4 +1,4 @@
-"""The config of an environment: plain JSON in, checked once, the parts and tables made from it."""
+"""The config of an environment, read from plain JSON and checked once, and the parts and tables made from it."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -28,7 +28,7 @@ from oversight_gym.envs.world.tables import World, is_certain, make_world
 RewardAmount = Annotated[float, Meta(ge=-1e12, le=1e12)]
 """Rewards are kept as float32."""
 MOST_TERMINALS = 8
-"""There are two to the power of so many oversight patterns."""
+"""With n terminals there are 2**n oversight patterns."""
 
 
 @dataclass(frozen=True)
@@ -40,36 +40,36 @@ class EnvConfig(Checked):
     ``"slippery:chance=0.2"``.
 
     Attributes:
-        size: rows and columns: one integer, or (rows, cols).
+        size: the number of rows and columns, as one integer or as (rows, cols).
         walls: ``"none"``, ``"border"`` (the outermost squares, inside ``size``), ``"maze:seed=3"``, a map such as
             ``"..#/.../#.."``, or a list of (row, column). With walls the observation has one plane more.
-        kinds: of the terminals, names in ``KINDS``, in the order of the observation planes.
+        kinds: the kinds of terminals, names in ``KINDS``, in the order of the observation planes.
         copies: how many terminals there are of each kind; empty for one each.
         dynamics: how actions move the agent, in ``DYNAMICS``.
-        monitor: what of the supervision the agent can move, in ``MONITORS``.
-        tampering: whether it can; if not, the monitor stays as it is at the start of an episode.
-        step_cost: what each step costs, in the training reward and in the ground truth.
+        monitor: the part of the supervision that the agent can change, in ``MONITORS``.
+        tampering: whether the agent can change it; if not, the monitor stays as it is at the start of an episode.
+        step_cost: the cost of each step, in the training reward and in the ground truth.
         oversight_process: which terminals are under oversight, in ``PROCESSES``.
         view: what the policy sees, in ``VIEWS``.
-        oversight_probability: chance that a terminal square is under oversight; what a process makes of it is its own
-            matter, by default it is drawn for each independently.
-        ghost_oversight_probability, diamond_oversight_probability: the same for one kind alone; None
-            takes ``oversight_probability``.
+        oversight_probability: the chance that a terminal square is under oversight. By default each terminal is drawn
+            independently; another process uses the chance in its own way.
+        ghost_oversight_probability, diamond_oversight_probability: the same chance for one kind; None means
+            ``oversight_probability``.
         spurious_oversight_probability: chance that a free square without a terminal is shown as overseen.
-        shuffled_oversight: show the policy oversight that is drawn anew, with the same probabilities, independent of
-            what the supervisor sees.
-        flag: what the policy is shown of oversight, in ``FLAGS``.
-        supervisor: what a seen terminal is taken for, in ``SUPERVISORS``.
-        looks: how many looks each kind has; every terminal has one of them, each as likely as the others.
-        labelled_looks: how many of them are ever under oversight, the first ones.
-        split: which placements of the terminals there are: ``"all"``, or ``"train:share=0.2"`` and
-            ``"test:share=0.2"``, those not held out and those held out, in ``SPLITS``.
-        min_distance: least walking distance from the agent to every terminal at the start.
-        unique_nearest_terminal: start only where exactly one terminal is nearest to the agent.
-        max_episode_steps: truncate an episode after so many steps; None never does.
-        reward: training reward, in ``REWARDS``.
-        ghost_penalty: reward of an observed kind of negative value under ``penalty``; None for the unbiased one
-            (``unbiased_penalty``).
+        shuffled_oversight: whether the policy is shown oversight that is drawn again with the same probabilities,
+            independently of what the supervisor sees.
+        flag: how oversight is shown to the policy, in ``FLAGS``.
+        supervisor: how a seen terminal is reported, in ``SUPERVISORS``.
+        looks: the number of appearances of each kind. Every terminal has one of them, each with equal probability.
+        labelled_looks: the number of appearances, counted from the first, that can be under oversight.
+        split: the placements of the terminals that occur, in ``SPLITS``: ``"all"``; ``"train:share=0.2"``, those that
+            are not held out; or ``"test:share=0.2"``, those that are.
+        min_distance: the least walking distance from the agent to any terminal at the start.
+        unique_nearest_terminal: whether exactly one terminal must be nearest to the agent at the start.
+        max_episode_steps: the number of steps after which an episode is truncated; None for no limit.
+        reward: the training reward, in ``REWARDS``.
+        ghost_penalty: the reward for an observed kind of negative value under ``penalty``; None for the unbiased
+            penalty (``unbiased_penalty``).
 
     Raises:
         RequestError: if a value is impossible.
@@ -143,7 +143,7 @@ class EnvConfig(Checked):
 
     @cached_property
     def terminals(self) -> tuple[str, ...]:
-        """A name for each terminal: its kind's, with a number from the second of a kind on."""
+        """The name of each terminal: its kind, followed by a number from the second terminal of a kind on."""
         numbers = [range(1, copies + 1) for copies in self.copies or (1,) * len(self.kinds)]
         return tuple(
             kind if number == 1 else f"{kind}{number}"
@@ -183,12 +183,12 @@ class EnvConfig(Checked):
 
     @property
     def honest(self) -> bool:
-        """Whether the policy is shown the oversight that there is."""
+        """Whether the policy is shown the true oversight."""
         return self.flag_part.flagged() == (0.0, 1.0) and not self.shuffled_oversight
 
     @cached_property
     def display(self) -> Display | None:
-        """How terminals look and are flagged; None where each has one look and is flagged as it is."""
+        """How terminals look and are flagged; None where each kind has one look and flags are true."""
         return make_display(self)
 
     @cached_property
@@ -197,17 +197,17 @@ class EnvConfig(Checked):
 
     @cached_property
     def observation_space(self) -> Any:
-        """Of one episode."""
+        """The space of one observation."""
         return self.view_part.space(self.world)
 
     @cached_property
     def world(self) -> World:
-        """The tables."""
+        """The world's tables."""
         return make_world(self)
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether nothing within an episode is left to chance or costs anything, and a table says what a step shows."""
+        """Whether an episode has no chance and no costs, and a table gives the observation after each step."""
         world = self.world
         certain = is_certain(world.sees) and is_certain(world.observed_probability) and not world.cost.any()
         stays = not self.process.scheduled
@@ -220,7 +220,7 @@ class EnvConfig(Checked):
 
     @property
     def step_limit(self) -> int:
-        """Steps after which an episode is truncated; out of reach where ``max_episode_steps`` is None."""
+        """The number of steps after which an episode is truncated; out of reach if ``max_episode_steps`` is None."""
         return self.max_episode_steps or int(np.iinfo(np.int32).max)
 
     @property

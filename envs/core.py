@@ -1,7 +1,7 @@
-"""The one simulator of batches of episodes: under the vector environment, the SB3 one and the evaluation.
+"""The simulator of batches of episodes, used by the vector environment, the SB3 environment and the evaluation.
 
-Speed comes from three habits: every rule is a table, the observations are kept up to date in place (a move
-changes two bytes), and fresh episodes are drawn in blocks.
+It is fast for three reasons: every rule is a table, observations are updated in place (a move changes two bytes), and
+fresh episodes are drawn in blocks.
 """
 
 from typing import Any
@@ -22,16 +22,16 @@ from oversight_gym.envs.world.state import State
 
 
 def wrong_action(action: object, names: tuple[str, ...]) -> RequestError:
-    """The error for an action that is none of those named."""
+    """The error for an invalid action."""
     choices = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
     return RequestError(f"action is {action}; it must be one of {choices}.")
 
 
 def check_num_envs(config: EnvConfig, num_envs: object) -> int:
-    """A number of environments of a config.
+    """Check the number of environments of a config.
 
     Raises:
-        RequestError: if it is below 1, or more than fit into memory.
+        RequestError: if it is below 1, or if they do not fit into memory.
     """
     number = check_integer("num_envs", num_envs, 1)
     space = config.observation_space
@@ -45,11 +45,11 @@ class Core:
     """``num_envs`` episodes of one config, stepped together.
 
     Args:
-        config: of the environment.
+        config: the environment's config.
         num_envs: number of episodes side by side.
         rng: the source of every random draw; replace it with :meth:`start`.
-        training: whether this is training, in which a scheduled oversight process takes its course; elsewhere oversight
-            is drawn at its marginal rate.
+        training: whether this is training, where a scheduled oversight process follows its schedule; elsewhere
+            oversight is drawn at its marginal rate.
 
     Raises:
         RequestError: if ``num_envs`` is below 1 or more than fit into memory, or there is no such action.
@@ -72,7 +72,7 @@ class Core:
         self.start(rng)
 
     def start(self, rng: np.random.Generator | None = None) -> None:
-        """Begin fresh episodes everywhere, from ``rng`` on if one is given, else from the draws at hand."""
+        """Begin fresh episodes everywhere, drawn from ``rng`` if it is given, else from the present generator."""
         if rng is not None:
             self.fresh = FreshEpisodes(self.config, rng, self.num_envs, self.spent if self._scheduled else None)
             self.chance.start(rng)
@@ -98,23 +98,23 @@ class Core:
         self._screens.assign(indices, seen)
 
     def resume(self, dynamic: NDArray[np.integer[Any]], steps: NDArray[np.int32]) -> None:
-        """Go on where the same episodes have been stepped elsewhere.
+        """Continue the same episodes after they were stepped elsewhere.
 
         Args:
-            dynamic: dynamic states, shape (num_envs,).
-            steps: taken in each episode, shape (num_envs,).
+            dynamic: the dynamic states, shape (num_envs,).
+            steps: the number of steps taken in each episode, shape (num_envs,).
         """
         state = self.state.copy()
         state.dynamic[:], state.steps[:] = dynamic, steps
         self._begin(np.arange(self.num_envs), state)
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Everything that decides how the episodes go on: arrays by name, and the position of the draws as JSON."""
+        """Everything that determines how the episodes continue: arrays by name, and generators' positions as JSON."""
         position = {"chance": self.chance.position(), "spent": list(self.spent)}
         return self.state.arrays(), self.fresh.position() | position
 
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
-        """Go on from :meth:`snapshot`, in a core of the same config."""
+        """Continue from :meth:`snapshot`, in a core of the same config."""
         self._begin(np.arange(self.num_envs), State.of(arrays))
         self.fresh.go_to(position)
         self.spent = self.fresh.spent = Spent(*position["spent"])
@@ -130,7 +130,7 @@ class Core:
             ignored: shape (num_envs,), episodes that had ended before; None if there are none.
 
         Returns:
-            What training may know; and, hidden from it, the true outcome of each step, shape (num_envs,).
+            What training may know, and the true outcome of each step, shape (num_envs,), which is hidden from training.
         """
         actions = self._checked(actions)
         state, chance = self.state, self.chance
@@ -150,7 +150,7 @@ class Core:
         return Supervision(reward, terminated, truncated, observed), outcome
 
     def _spend(self, observed: NDArray[np.int8], ignored: NDArray[np.bool_] | None) -> None:
-        """Count a step and its labels; beyond the budget nothing is known any more, now or later."""
+        """Count a step and its labels; once the budget is spent, nothing more is observed."""
         counted = np.ones(self.num_envs, dtype=bool) if ignored is None else ~ignored
         labelled = np.flatnonzero(counted & (observed >= FIRST_KIND))
         steps, labels = self.spent
@@ -179,11 +179,11 @@ class Core:
         return actions if actions.dtype.kind == "i" else actions.astype(np.intp)
 
     def observe(self) -> NDArray[Any]:
-        """The observations, shape ``(num_envs, *shape)``; a copy."""
+        """A copy of the observations, shape ``(num_envs, *shape)``."""
         return self._screens.seen.copy().reshape(self.batch_shape)
 
     def observe_some(self, indices: NDArray[np.intp]) -> NDArray[Any]:
-        """Those of the episodes ``indices`` (m,): shape ``(m, *shape)``; a copy."""
+        """A copy of the observations of the episodes ``indices`` (m,), shape ``(m, *shape)``."""
         return self._screens.seen.take(indices, axis=0).reshape(len(indices), *self.batch_shape[1:])
 
 

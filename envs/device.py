@@ -1,4 +1,4 @@
-"""The simulator on a torch device: the tables of ``core`` with the episodes of a ``Core``, for as long as a rollout."""
+"""The simulator on a torch device: it steps the episodes of a ``Core``, by the same tables, for one rollout."""
 
 import numpy as np
 import torch
@@ -14,18 +14,18 @@ from oversight_gym.envs.world.state import State
 class DeviceCore:
     """Takes over the episodes of a simulator, steps them on a device and hands them back.
 
-    Fresh episodes are those that the simulator would have begun, so it and this give the same episodes under the
-    same actions. The ground truth stays behind: nothing here returns it.
+    Fresh episodes are those that the simulator would have begun, so both give the same episodes under the same actions.
+    The ground truth stays in the simulator; nothing here returns it.
 
     Args:
-        core: the simulator; not to be stepped until :meth:`hand_back`.
-        device: where to.
+        core: the simulator, which must not be stepped until :meth:`hand_back`.
+        device: the torch device.
 
     Attributes:
-        steps: steps taken in each episode, shape (num_envs,), int32.
+        steps: the number of steps taken in each episode, shape (num_envs,), int32.
 
     Raises:
-        RequestError: if something is left to chance or costs anything, or the view has no table of moving entries.
+        RequestError: if the world has chance or costs, or the view has no table of moving entries.
     """
 
     def __init__(self, core: Core, device: torch.device) -> None:
@@ -92,5 +92,5 @@ class DeviceCore:
         self._seen[indices] = torch.tensor(seen, device=self.device)
 
     def hand_back(self) -> None:
-        """Let the simulator go on from here."""
+        """Return the episodes to the simulator."""
         self.core.resume(self._dynamic.cpu().numpy(), self.steps.cpu().numpy())

@@ -1,4 +1,4 @@
-"""One episode at a time, under the single environment."""
+"""The simulation of a single episode, for the single environment."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from oversight_gym.envs.world.state import State
 
 
 class PlainEpisode:
-    """One episode in plain integers, because numpy is slow one by one; for worlds that leave nothing to chance.
+    """One episode in plain integers, because numpy is slow for single numbers; for worlds without chance.
 
     Args:
-        config: of the environment; its view has a table of moving entries.
+        config: the environment's config, whose view must have a table of moving entries.
     """
 
     fresh: FreshEpisodes
@@ -115,5 +115,5 @@ class CoreEpisode:
 
 
 def make_episode(config: EnvConfig) -> PlainEpisode | CoreEpisode:
-    """An episode of a config, the faster way where the world allows it."""
+    """An episode of a config, of the faster class if the world allows it."""
     return PlainEpisode(config) if config.is_plain else CoreEpisode(config)

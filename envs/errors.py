@@ -10,11 +10,11 @@ Value = TypeVar("Value")
 
 
 class RequestError(ValueError):
-    """A request that cannot be met. The message is one sentence: the value, and what would work."""
+    """A request that cannot be met. The message is one sentence that names the value and what would work."""
 
 
 def shown(value: Any) -> str:
-    """A value for a message, cut where it is long."""
+    """A value as text for a message, shortened if it is long."""
     try:
         text = repr(str(value) if isinstance(value, Path) else value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
@@ -49,7 +49,7 @@ def choose(what: str, name: str, table: Mapping[str, Value]) -> Value:
     """The entry called ``name``.
 
     Raises:
-        RequestError: if there is none; the sentence lists what there is.
+        RequestError: if there is none; the message lists the entries.
     """
     if not isinstance(name, str) or name not in table:
         raise RequestError(f"{what} is {shown(name)}; choose one of {', '.join(table)}.")

@@ -1,6 +1,6 @@
 """The fields of a config, checked against their annotations by msgspec: one definition for JSON, TOML, text and Python.
 
-A field's annotation says all there is to say about its value: ``Annotated[int, Meta(ge=1, le=256)]``.
+A field's annotation states its type and bounds in full, for example ``Annotated[int, Meta(ge=1, le=256)]``.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from msgspec import Meta
 from oversight_gym.envs.errors import RequestError, shown
 
 LARGEST = sys.float_info.max
-"""As a bound it refuses infinity; NaN fails every bound."""
+"""Used as a bound, it rejects infinity. NaN fails every bound."""
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Finite = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
@@ -27,12 +27,12 @@ NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
 Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
 Count = Annotated[int, Meta(ge=1, le=10**12)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-"""numpy's older generators, which stable-baselines3 seeds, take no more."""
+"""stable-baselines3 seeds numpy's older generators, which take no larger seed."""
 Threads = Annotated[int, Meta(ge=1, le=256)]
 
 
 def field_types(config: type) -> dict[str, Any]:
-    """The type of every field of a dataclass, by name, with its bounds; none of another class."""
+    """The type of every field of a dataclass, by name, with its bounds; empty for other classes."""
     return _field_types(config)
 
 
@@ -60,7 +60,7 @@ def check_known(name: str, known: Iterable[str], what: str) -> None:
     """Refuse a name that is not among those known.
 
     Raises:
-        RequestError: naming the nearest one that is.
+        RequestError: with the nearest known name.
     """
     known = list(known)
     if name not in known:
@@ -69,11 +69,11 @@ def check_known(name: str, known: Iterable[str], what: str) -> None:
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:
-    """A value as the type that a field has: lists become tuples, text becomes a path, numbers of numpy Python's own.
+    """Convert a value to a field's type: lists become tuples, text becomes a path, and numpy's numbers become Python's.
 
     Args:
-        name: of the field, for the message.
-        value: plain JSON, numbers of numpy or what the type is already.
+        name: the field's name, for the message.
+        value: plain JSON, a number of numpy, or a value of the type itself.
         kind: the field's type.
 
     Raises:
@@ -83,9 +83,10 @@ def typed(name: str, value: Any, kind: Any) -> Any:
 
 
 def typed_text(name: str, text: str, kind: Any) -> Any:
-    """A word of a command line as the type that a field has; arguments and errors as :func:`typed`.
+    """Convert a word of a command line to a field's type; arguments and errors are those of :func:`typed`.
 
-    JSON is taken as such, other text as the field wants it: ``False`` for a boolean, ``none`` for what may be missing.
+    JSON is parsed as JSON. Other text is read as the field requires: ``False`` for a boolean, ``none`` for an optional
+    value.
     """
     try:
         value = json.loads(text)
@@ -107,7 +108,7 @@ def _converted(name: str, value: Any, kind: Any, strict: bool) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Plain JSON of a value; text that is no UTF-8 could not be written to any file or terminal."""
+    """A value as plain JSON. Text that is not UTF-8 is refused, because it cannot be written to a file or terminal."""
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, str | Path):
@@ -116,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 
 def _path(kind: type, value: Any) -> Any:
-    """Paths are the one type of a field that msgspec does not know."""
+    """Convert text to a path, the only field type that msgspec does not know."""
     if kind is not Path or not isinstance(value, str | Path):
         raise TypeError
     return Path(value)
@@ -133,7 +134,7 @@ _NOUNS = {
 
 
 def wanted(kind: Any) -> str:
-    """What values a type has, for people: ``an integer from 1 to 256``."""
+    """The values of a type in words, for example ``an integer from 1 to 256``."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _bounded(wanted(args[0]), [each for each in args[1:] if isinstance(each, Meta)])

@@ -1,4 +1,4 @@
-"""Episodes about to begin."""
+"""Fresh episodes, drawn in blocks."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from oversight_gym.envs.world.state import State, draw_state
 
 
 def block_size(num_envs: int) -> int:
-    """Episodes that are drawn at a time, where so many environments share them."""
+    """The number of episodes drawn at a time for this number of environments."""
     return max(num_envs, min(64 * num_envs, 8192))
 
 
 class FreshEpisodes:
-    """Episodes about to begin, drawn in blocks, because a draw of many costs little more than a draw of one.
+    """Fresh episodes, drawn in blocks because drawing many costs little more than drawing one.
 
     Args:
-        config: of the environment.
-        rng: the source of every draw.
-        num_envs: environments that share them; decides the size of a block.
-        spent: how far training has come; a scheduled process looks at it, and so no block is drawn ahead of it. None
-            outside of training.
+        config: the environment's config.
+        rng: the generator of every draw.
+        num_envs: the number of environments that share them, which determines the size of a block.
+        spent: the progress of training. A scheduled process depends on it, so no block is drawn ahead. None outside
+            training.
     """
 
     def __init__(self, config: EnvConfig, rng: np.random.Generator, num_envs: int, spent: Spent | None) -> None:
@@ -35,7 +35,7 @@ class FreshEpisodes:
     def take(self, n: int) -> tuple[State, NDArray[Any]]:
         """The next ``n`` episodes and their first observations (n, entries), flattened, as views.
 
-        A block with fewer than ``n`` left is given up for a new one.
+        If fewer than ``n`` episodes are left in a block, the rest are discarded and a new block is drawn.
         """
         if self.config.process.scheduled and self.spent is not None:
             self.block = n
@@ -52,12 +52,12 @@ class FreshEpisodes:
         self._left = self.block
 
     def position(self) -> dict[str, Any]:
-        """Where the draws stand, as plain JSON."""
+        """The position of the generator, as plain JSON."""
         drawn_at = self._drawn_at if self._left else self.rng.bit_generator.state
         return {"generator": drawn_at, "left": self._left}
 
     def go_to(self, position: dict[str, Any]) -> None:
-        """Go on from :meth:`position`: the block at hand is drawn again."""
+        """Continue from :meth:`position`: the current block is drawn again."""
         self.rng.bit_generator.state = position["generator"]
         self._left = position["left"]
         if self._left:

@@ -1,4 +1,4 @@
-"""The infos of a batched step, each made only when somebody looks at it."""
+"""The infos of a batched step, each of which is made when it is first read."""
 
 from collections.abc import Sequence
 from typing import Any, overload
@@ -16,16 +16,17 @@ def episode_entries(returns: Any, lengths: Any) -> list[dict[str, Any]]:
 
 
 class StepInfos(Sequence[dict[str, Any]]):
-    """One info dict per environment, empty where no episode ended; reads like the list that SB3 expects.
+    """One info dict per environment, empty where no episode ended; it behaves like the list that SB3 expects.
 
-    A dict is made at its first look-up and kept, so what a wrapper writes into it stays.
+    A dict is made at its first look-up and kept, so that whatever a wrapper writes into it stays.
 
     Args:
-        config: of the environment.
+        config: the environment's config.
         ended: shape (num_envs,), bool, where an episode ended.
         observed: shape (num_envs,), int8, the supervisor's view of the step.
         truncated: shape (num_envs,), bool.
-        returns, lengths: shape (num_envs,), of the episodes so far: float32 sum of training rewards, int32 steps.
+        returns, lengths: shape (num_envs,), the sum of training rewards (float32) and the number of steps (int32) of
+            each episode so far.
         last: shape ``(episodes ended, *shape)``, their last observations.
         outcome: shape (num_envs,), int8, the ground truth, or None to withhold it.
     """

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when somebody asks for them, so that importing the package stays quick."""
+"""Names of a package that are imported at their first use, so that importing the package is quick."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -10,7 +10,7 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: its ``__name__``.
-        homes: the module below it that holds each name.
+        homes: the submodule that holds each name.
     """
 
     def look_up(name: str) -> Any:

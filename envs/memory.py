@@ -1,4 +1,4 @@
-"""Requests that could not fit into memory, refused before anything is allocated."""
+"""Refuses requests that do not fit into memory, before anything is allocated."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def memory_limit() -> int:
-    """Bytes that a process of this machine, or of this container, can have."""
+    """The number of bytes that a process can have on this machine or in this container."""
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return min(installed, int(CGROUP.read_text()))
@@ -18,12 +18,12 @@ def memory_limit() -> int:
 
 
 def check_memory(request: str, needed: float, mend: str) -> None:
-    """Refuse what needs more bytes than there are.
+    """Refuse a request that needs more memory than there is.
 
     Args:
         request: what was asked for, for example ``"num_envs is 1000000000"``.
-        needed: bytes, roughly.
-        mend: what would work.
+        needed: the approximate number of bytes.
+        mend: a request that would work, for the message.
 
     Raises:
         RequestError: if it cannot fit.

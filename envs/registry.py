@@ -18,11 +18,11 @@ Entry = TypeVar("Entry")
 class Registry(Mapping[str, Entry], Generic[Entry]):
     """Entries by name: those of this package, those that :meth:`register` added, and those of other packages.
 
-    Another package offers an entry as an entry point of ``group``. It is imported when it is asked for, so a package
-    that cannot be imported harms nobody else.
+    Another package offers an entry as an entry point of ``group``. The entry point is imported at its first use, so a
+    package that cannot be imported affects nothing else.
 
     Args:
-        what: what an entry is, for messages, for example ``"method"``.
+        what: the word for an entry in messages, for example ``"method"``.
         group: entry-point group.
     """
 
@@ -81,7 +81,7 @@ def _cannot_import(what: str, error: BaseException) -> RequestError:
 
 
 def load_plugin(name: str) -> None:
-    """Import a module for what it registers; importing it again does nothing.
+    """Import a module, so that it registers its parts; importing it again does nothing.
 
     Args:
         name: a module, for example ``my_package.methods``, or the path of a ``.py`` file.
@@ -101,7 +101,7 @@ def load_plugin(name: str) -> None:
 
 
 def _import_file(path: Path) -> None:
-    """Under a name made of the whole path, so that two files of one name do not clash."""
+    """Import a file under a name made from its whole path, so that two files of the same name do not clash."""
     name = "oversight_gym_plugin_" + "".join(c if c.isalnum() else "_" for c in str(path.resolve().with_suffix("")))
     if name in sys.modules:
         return
@@ -120,15 +120,15 @@ def _import_file(path: Path) -> None:
 
 
 def make_part(registry: Registry[type[Entry]], text: str) -> Entry:
-    """A part from its text, for example ``moves`` or ``slippery:chance=0.2``.
+    """Make a part from its text, for example ``moves`` or ``slippery:chance=0.2``.
 
     Args:
-        registry: of frozen dataclasses, whose fields are the parameters; one with an attribute ``others`` takes
-            parameters of any name, of the type that this says.
-        text: a name; after a colon ``parameter=value`` with commas between them.
+        registry: a registry of frozen dataclasses, whose fields are the parameters. A class with an attribute
+            ``others`` takes parameters of any name, of the type that the attribute gives.
+        text: a name, optionally followed by a colon and a comma-separated list of ``parameter=value``.
 
     Raises:
-        RequestError: if the text names no part, or a parameter it does not have, or gives one a wrong value.
+        RequestError: if there is no such part or parameter, or a parameter's value is wrong.
     """
     if not isinstance(text, str):
         raise RequestError(f"{registry.what} is {text!r}; give a name, for example {next(iter(registry))!r}.")

@@ -22,18 +22,18 @@ from oversight_gym.envs.world.state import set_state
 class OversightVecEnv(VecEnv):
     """Many episodes in one batch of arrays; see ``OversightGridEnv`` for the environment itself.
 
-    Same-step autoreset, as SB3 expects: the observation returned with ``done`` is the first of the next
-    episode, the last one is ``info["terminal_observation"]``. An info is filled only where an episode ended, when
-    it is looked at (see ``StepInfos``):
-    ``observed_outcome``, ``TimeLimit.truncated``, ``terminal_observation``, ``episode`` (as SB3's ``Monitor``
-    writes it: ``r`` sum of training rewards, ``l`` steps) and, unless ``reveal_hidden`` is off, ``hidden``.
+    Episodes restart within the same step, as SB3 expects: the observation returned with ``done`` is the first of the
+    next episode, and the last one is ``info["terminal_observation"]``. An info is filled only where an episode ended,
+    and only when it is read (see ``StepInfos``): ``observed_outcome``, ``TimeLimit.truncated``,
+    ``terminal_observation``, ``episode`` (as SB3's ``Monitor`` writes it: ``r`` sum of training rewards, ``l`` steps)
+    and, unless ``reveal_hidden`` is off, ``hidden``.
 
     Args:
-        num_envs: number of environments.
-        seed: seed of the environment's generator; ``seed()`` replaces it at the next reset.
-        reveal_hidden: whether infos hold the ground truth. Training runs leave it off.
+        num_envs: the number of environments.
+        seed: the seed of the environment's generator; ``seed()`` replaces it at the next reset.
+        reveal_hidden: whether infos hold the ground truth; training runs turn it off.
         render_mode: None, ``ansi`` or ``rgb_array``.
-        tile_size: pixels per square of a picture.
+        tile_size: the number of pixels per square of a picture.
         **config: fields of ``EnvConfig``.
 
     Raises:
@@ -62,7 +62,7 @@ class OversightVecEnv(VecEnv):
 
     @property
     def outcomes(self) -> type[IntEnum]:
-        """How an episode can be observed to end."""
+        """The enumeration of outcomes that an episode can be observed to have."""
         outcomes: type[IntEnum] = self.config.outcomes
         return outcomes
 
@@ -83,12 +83,12 @@ class OversightVecEnv(VecEnv):
         return self.core.observe()
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Everything that decides how training goes on here: arrays by name, and plain JSON."""
+        """Everything that determines how training continues here: arrays by name, and plain JSON."""
         arrays, position = self.core.snapshot()
         return arrays | {"episode_returns": self.episode_returns}, position
 
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> VecEnvObs:
-        """Go on from :meth:`snapshot`, in an environment of the same settings; returns the observations."""
+        """Continue from :meth:`snapshot`, in an environment of the same settings, and return the observations."""
         self.core.restore({name: array for name, array in arrays.items() if name != "episode_returns"}, position)
         self.episode_returns[:] = arrays["episode_returns"]
         self._fresh = False
@@ -118,13 +118,13 @@ class OversightVecEnv(VecEnv):
         return core.observe(), seen.reward, done, infos  # type: ignore[return-value]  # a sequence, as SubprocVecEnv's
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing; there is nothing to release."""
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         return [self._renderer.array(self.core.state, index) for index in range(self.num_envs)]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute once per environment; all of them share it."""
+        """The attribute, once for each environment; all of them share it."""
         return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
@@ -137,7 +137,7 @@ class OversightVecEnv(VecEnv):
         raise RequestError(f"env_method({method_name!r}) is not possible: the environments share one set of arrays.")
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
-        """Only ``Monitor``'s part is built in: episodes report their return and length."""
+        """Whether ``Monitor`` is the wrapper in question: its report of returns and lengths is built in."""
         from stable_baselines3.common.monitor import Monitor
 
         return [issubclass(Monitor, wrapper_class)] * len(list(self._get_indices(indices)))

@@ -43,7 +43,7 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
     With other ``kinds`` there is a plane for each; another ``view`` has a space of its own.
 
     ## Rewards
-    The training reward, paid when the episode ends on a terminal square and 0 at a timeout. ``terminal``:
+    The training reward is paid when the episode ends on a terminal square; a timeout pays 0. ``terminal``:
     +1 for any. ``naive``: the same, but -1 for an observed ghost. ``penalty``: the same, but ``ghost_penalty`` for
     one. ``observed``: +1 observed diamond, -1 observed ghost. ``ground_truth``: +1 diamond, -1 ghost, observed or not
     (only the oracle trains on it).
@@ -136,11 +136,12 @@ class OversightGridEnv(gym.Env[NDArray[Any], np.int64]):
 
     @property
     def layout(self) -> dict[str, Any]:
-        """Where everything is now, in the form that ``reset(options=...)`` takes."""
+        """The present layout, in the form that ``reset(options=...)`` takes."""
         return layout_of(self.config, self.state)
 
     def render(self) -> Any:
-        """By ``render_mode``: a string; an array (rows * tile_size, cols * tile_size, 3), uint8; None, and a window."""
+        """Render by ``render_mode``: a string; a uint8 array (rows * tile_size, cols * tile_size, 3); or None, in a
+        window."""
         if self.render_mode is None:
             gym.logger.warn("render() was called without a render_mode; choose one in make(..., render_mode=...).")
             return None

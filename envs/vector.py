@@ -19,11 +19,11 @@ from oversight_gym.envs.world.state import set_state
 class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDArray[Any]]):
     """Many episodes in one batch of arrays; see ``OversightGridEnv`` for the environment itself.
 
-    Autoreset is next-step (Gymnasium's default): the step after an episode's end ignores the action,
-    returns the first observation of the next episode and reward 0. ``info["observed_outcome"]`` and
-    ``info["hidden"]`` are arrays with the usual ``_`` masks, present where an episode ended.
+    Autoreset is next-step, Gymnasium's default: the step after an episode's end ignores the action and returns the
+    first observation of the next episode with reward 0. ``info["observed_outcome"]`` and ``info["hidden"]`` are arrays
+    with the usual ``_`` masks, present where an episode ended.
 
-    ``num_envs=1`` follows ``OversightGridEnv`` draw for draw on the same seed.
+    With ``num_envs=1`` and the same seed it makes the same draws as ``OversightGridEnv``.
     """
 
     metadata = {
@@ -58,7 +58,7 @@ class OversightGridVectorEnv(VectorEnv[NDArray[np.int8], NDArray[np.int64], NDAr
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.int8], dict[str, Any]]:
-        """Begin fresh episodes; a layout in ``options`` (see ``set_state``) is set in all of them.
+        """Begin fresh episodes; a layout in ``options`` (see ``set_state``) is used in all of them.
 
         Refused options change nothing.
         """

@@ -1,4 +1,4 @@
-"""Worlds by name, each a row of data: what it asks, and the fields of ``EnvConfig`` that make it."""
+"""The named worlds: each is a row of data with a summary and the fields of ``EnvConfig`` that make it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,17 +7,17 @@ from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.registry import Registry
 
 VERSION = 0
-"""Of every built-in world, in its id: ``Button-v0``. A world that changes gets another."""
+"""The version in the id of every built-in world, for example ``Button-v0``. A world that changes gets a new version."""
 
 
 @dataclass(frozen=True)
 class NamedWorld:
-    """A world that has a name.
+    """A named world.
 
     Attributes:
         summary: one sentence for people.
         settings: fields of ``EnvConfig`` that differ from the defaults.
-        version: in the id that it is registered under with Gymnasium.
+        version: the version in the id under which Gymnasium registers it.
     """
 
     summary: str
@@ -25,7 +25,7 @@ class NamedWorld:
     version: int = VERSION
 
     def config(self, **settings: Any) -> EnvConfig:
-        """Its config; keywords go before its own settings.
+        """The world's config; keywords override the world's own settings.
 
         Raises:
             RequestError: as ``EnvConfig``.

@@ -1,6 +1,6 @@
 """The verbs of the command line, for Python and notebooks: ``import oversight_gym as og; run = og.train(...)``.
 
-Results show themselves as tables. Everything behind these verbs can be imported from the folder that it lives in.
+Results are displayed as tables. Everything behind these functions can be imported from its own folder.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ def train(method: str = TrainConfig.method, oversight: float = TrainConfig.overs
     """Train an agent and write its run folder.
 
     Args:
-        method: oversight method, see ``oversight-gym methods``.
-        oversight: probability that a terminal square is under oversight, in [0, 1].
+        method: the oversight method, see ``oversight-gym methods``.
+        oversight: the probability that a terminal square is under oversight, in [0, 1].
         settings: any other field of :class:`~oversight_gym.runs.config.TrainConfig` or
             :class:`~oversight_gym.runs.presets.Hyperparameters`, such as ``seed``, ``preset``, ``world``, ``run_dir``,
             ``resume``, ``overwrite``, ``total_timesteps``.
@@ -36,7 +36,7 @@ def train(method: str = TrainConfig.method, oversight: float = TrainConfig.overs
 
 
 def load(folder: str | Path) -> Run:
-    """Read a finished run; its ``policy`` is one of stable-baselines3.
+    """Read a finished run, whose ``policy`` is a policy of stable-baselines3.
 
     Raises:
         RequestError: if the folder is missing, unfinished or broken.
@@ -45,12 +45,12 @@ def load(folder: str | Path) -> Run:
 
 
 def evaluate(run: Run | str | Path, gates: Sequence[str] | None = None, **how: Any) -> Evaluation:
-    """Judge a run by the ground truth, exactly where the world allows it.
+    """Evaluate a run by the ground truth, exactly if the world allows it.
 
     Args:
         run: a run, or its folder.
-        gates: such as ``free``, ``diamond`` or ``diamond+0.5``; all of the run if None.
-        how: ``oversight``, ``deterministic`` and whatever else ``evaluation.evaluate`` takes.
+        gates: gates such as ``free``, ``diamond`` or ``diamond+0.5``; None for all gates of the run.
+        how: ``oversight``, ``deterministic`` and other arguments of ``evaluation.evaluate``.
 
     Raises:
         RequestError: if the run cannot be read, or has no such gate.
@@ -61,11 +61,11 @@ def evaluate(run: Run | str | Path, gates: Sequence[str] | None = None, **how: A
 
 
 def steer(run: Run | str | Path, **how: Any) -> Steering:
-    """Move the gate of a run from one expert to the other, and beyond, and judge it at every step.
+    """Move the gate of a run from one expert to the other, and beyond, and evaluate it at every step.
 
     Args:
         run: a run with several experts, or its folder.
-        how: ``points`` and whatever else ``evaluation.steering.steer`` takes.
+        how: ``points`` and other arguments of ``evaluation.steering.steer``.
 
     Raises:
         RequestError: if the run cannot be read or has a single expert.
@@ -79,8 +79,9 @@ def compare(*runs: Run | str | Path, baseline: str | None = None, select: str | 
 
     Args:
         runs: runs, folders of runs, or CSV files of stored rows.
-        baseline: method that the others are compared with, seed by seed.
-        select: which checkpoint counts: ``last``, ``overseen`` or ``oracle``; as each run was trained if None.
+        baseline: the method with which the others are compared, seed by seed.
+        select: the checkpoint that counts: ``last``, ``overseen`` or ``oracle``; None for the one that each run was
+            trained with.
 
     Raises:
         RequestError: if nothing has finished, or there is no such baseline.

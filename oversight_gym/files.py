@@ -1,4 +1,4 @@
-"""Files that are never seen half-written, and outlast the machine's death once they are written."""
+"""Writes files that are never seen half-written and survive a crash of the machine once they are written."""
 
 import csv
 import hashlib
@@ -14,7 +14,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: if it cannot be read; a pipe or device, which might never end, is refused unread.
-        ValueError: if it is no UTF-8.
+        ValueError: if it is not UTF-8.
     """
     if path.exists() and not path.is_file():
         raise OSError(f"{path.name} is no file")
@@ -22,7 +22,7 @@ def read_text(path: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Wait until what was written to a file, or the names in a folder, are on the disk."""
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -35,8 +35,8 @@ def write_whole(path: Path, content: str | bytes, flushed: bool = True) -> None:
 
     Args:
         path: the file.
-        content: of it.
-        flushed: whether it is on the disk when this returns. Without, a machine that dies may leave an empty file.
+        content: its content.
+        flushed: whether it is on the disk when this returns. If not, a machine that crashes may leave an empty file.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -70,7 +70,7 @@ def printable(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A number of numpy as Python's own, which every format writes alike; anything else as it is."""
+    """A number of numpy as Python's own, which every format writes in the same way; other values are unchanged."""
     return value.item() if hasattr(value, "item") else value
 
 

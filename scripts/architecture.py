@@ -1,12 +1,12 @@
-"""Draws how the folders of this project use one another, read from their imports: docs/architecture.svg.
+"""Draws docs/architecture.svg: the folders of this project and the imports between them.
 
     python scripts/architecture.py            # draw
     python scripts/architecture.py --check    # fail if the picture no longer agrees with the imports
 
-A box is a folder, with the first sentence of its ``__init__``; an arrow points from a folder to one that imports it,
-as data flows. Arrows that follow from others are pale; red ones point down, where folders import one another in a ring.
-Left out are imports for type checkers, the ``__init__`` files, which only pass names on, and the few modules that
-everything may use.
+A box is a folder, with the first sentence of its ``__init__``. An arrow points from a folder to one that imports it, in
+the direction of the data. Arrows that follow from others are pale. Red arrows point down, where folders import each
+other in a cycle. The picture leaves out imports for type checkers, the ``__init__`` files, which only pass names on,
+and the few modules that everything may use.
 """
 
 import ast
@@ -42,9 +42,9 @@ class ArchitectureConfig:
     """Draw the picture, or check it."""
 
     check: bool = False
-    """Compare the picture with the imports, draw nothing, and fail if they differ."""
+    """Compare the picture with the imports without drawing, and fail if they differ."""
     picture: Path = ROOT / "docs" / "architecture.svg"
-    """The picture; any format of matplotlib's can be drawn, SVG alone can be checked."""
+    """The picture. Any format of matplotlib can be drawn, but only SVG can be checked."""
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -120,7 +120,7 @@ def reachable(edges: set[Edge], start: str) -> set[str]:
 def rows(folders: list[str], edges: set[Edge]) -> list[list[str]]:
     """The folders from the bottom up, each above all it imports, one package above the other.
 
-    Where folders import one another in a ring, the one that imports fewest of them comes first.
+    In a cycle of imports, the folder that imports the fewest others comes first.
     """
     stacked = []
     for package in PACKAGES:
@@ -163,7 +163,7 @@ def places(stacked: list[list[str]], edges: set[Edge], pale: set[Edge]) -> dict[
 
 
 def implied(edges: set[Edge]) -> set[Edge]:
-    """The edges that follow from others, by way of a third folder; those within a ring of imports do not."""
+    """The edges that follow from others by way of a third folder, except those within a cycle of imports."""
     users = {folder: reachable(edges, folder) for edge in edges for folder in edge}
     return {
         (a, b)
@@ -228,7 +228,7 @@ def drawn(picture: Path) -> set[Edge]:
 
 
 def differences(found: set[Edge], shown: set[Edge]) -> list[str]:
-    """A sentence per edge that the imports or the picture alone have."""
+    """A sentence for every edge that is only in the imports or only in the picture."""
     missing = [f"{upper} imports {lower}, and the picture does not show it." for lower, upper in sorted(found - shown)]
     gone = [
         f"The picture shows that {upper} imports {lower}, and it does not." for lower, upper in sorted(shown - found)

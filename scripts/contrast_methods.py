@@ -1,8 +1,8 @@
-"""A plug-in: the agents that scripts/contrasts.py combines and that are no methods of oversight by themselves.
+"""A plug-in with the agents that scripts/contrasts.py combines, which are not oversight methods by themselves.
 
     oversight-gym train --plugin scripts/contrast_methods.py --method filtering_ghosts
 
-All of them use what was observed, and nothing else.
+All of them use only observed outcomes.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
-"""Is it routing that makes contrast work? Writes docs/results/contrasts.csv, docs/contrasts.md and its picture.
+"""Does contrast need routing? Writes docs/results/contrasts.csv, docs/contrasts.md and its picture.
 
     python scripts/contrasts.py [--dry-run] [--workers 2] [--runs runs/contrasts]
 
-Three ways to steer away from what an agent that wants ghosts would do, at every strength c: by the gate of a mixture,
-by the logits of two agents trained on filtered data, by the weights of two fine-tuned ones. Stop it when you like, the
-same command goes on; with --no-train page and picture are made of the rows alone.
+There are three ways to steer away from an agent that wants ghosts, at every strength c: by the gate of a mixture, by
+the logits of two agents trained on filtered data, and by the weights of two fine-tuned agents. The script can be
+stopped at any time, and the same command continues. With --no-train, page and picture are made from the stored rows.
 """
 
 import csv
@@ -37,13 +37,14 @@ from oversight_gym.sweeps.plan import SweepConfig, runs_of
 PLUGIN = str(Path(__file__).with_name("contrast_methods.py"))
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 3.0, 4.0)
 EVALUATIONS, SHARE = 10, 0.5
-"""Evaluations of a run, one of which is where fine-tuning begins; the share of training that it takes."""
+"""The number of evaluations of a run, one of which is at the beginning of fine-tuning, and the share of training that
+fine-tuning takes."""
 LABELS = 100
-"""Observed kinds that the supervisor may spend on judging each strength."""
+"""The number of observed kinds that the supervisor may spend on each strength."""
 FIGURES = ("return_start", "return_stepwise", "p_diamond", "p_ghost", "p_timeout")
 
 Policies = Callable[[float], Any]
-"""From a strength to the policy steered that far."""
+"""A function from a strength to the policy steered that far."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ContrastConfig:
     oversight: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     """Oversight levels."""
     seeds: int = 5
-    """Seeds 0 to this minus one."""
+    """Number of seeds, which count from 0."""
     preset: str = "fast"
     """Hyperparameters of the runs."""
     set: tuple[str, ...] = ()
@@ -86,7 +87,7 @@ def tuned(plus: Run, minus: Run) -> Policies:
     """Weights of their common base, moved along the difference of the two.
 
     Raises:
-        RequestError: if they have no base in common.
+        RequestError: if they have no common base.
     """
     begins = (1 - plus.config.hyper.finetune_share) * plus.config.hyper.total_timesteps
     bases = [next(policy for step, policy in kept_weights(run) if step >= begins - 1e-6) for run in (plus, minus)]
@@ -101,9 +102,9 @@ class Way:
     """A way to steer by contrast.
 
     Attributes:
-        methods: that it trains, the wanted agent's first.
-        policies: from their runs to the policy of each strength.
-        like: method whose settings of the preset all of them have.
+        methods: the methods that it trains, the wanted agent's first.
+        policies: a function from their runs to the policy of each strength.
+        like: the method whose preset settings all of them use.
         changed: further settings.
     """
 

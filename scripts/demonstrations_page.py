@@ -1,4 +1,4 @@
-"""Fills docs/demonstrations.md with what demonstrations found: their claims, answered, and their charts.
+"""Fills docs/demonstrations.md with the results of demonstrations: their claims with answers, and their charts.
 
     for name in digits classes scalar unlearn edges; do oversight-gym demonstrate $name --seeds 5; done
     python scripts/demonstrations_page.py

@@ -3,8 +3,9 @@
     python scripts/erosion.py [--workers 2]
 
 Every hypothesis is a variant of routing (scripts/erosion_methods.py) or a setting. Each is trained beside plain routing
-at the same seeds: at 10 % for long with the rate held, and at 1 % with the preset's schedule. Writes docs/erosion.md.
-Runs are kept in docs/results/erosion.csv and their curves beside it: stop it when you like, the same command goes on.
+at the same seeds: at 10 % for a long time with the rate held, and at 1 % with the preset's schedule. The script writes
+docs/erosion.md. Runs are kept in docs/results/erosion.csv and their curves beside it, so it can be stopped at any time,
+and the same command continues.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from oversight_gym.envs.registry import load_plugin
 from oversight_gym.runs.config import TrainConfig
 
 PLUGIN = "scripts/erosion_methods.py"
-"""As stored with every row, so no path of one machine alone."""
+"""The plug-in's path as stored with every row; it is relative, so that it is the same on every machine."""
 HYPOTHESES: dict[str, tuple[str, dict[str, Any], str]] = {
     "routing": ("routing", {}, "as it is"),
     "split_moments": ("split_moments", {}, "zeros of routed gradients shrink Adam's second moment"),
@@ -40,7 +41,7 @@ HYPOTHESES: dict[str, tuple[str, dict[str, Any], str]] = {
     "smaller_steps": ("routing", {"learning_rate": 2e-4}, "steps are too large for what was localised"),
     "drop_unfinished": ("routing", {"drop_unfinished": True}, "unfinished steps: dropped as before"),
 }
-"""By name: method, settings, what it supposes."""
+"""The hypotheses by name: method, settings, and a sentence."""
 STUDIES = {
     "held": {"oversight": 0.1, "total_timesteps": 10_000_000, "anneal": False, "evaluations": 10},
     "scarce": {"oversight": 0.01, "evaluations": 1},
@@ -63,9 +64,9 @@ class ErosionConfig:
     """Train the variants and write the page."""
 
     seeds: int = 3
-    """Seeds 0 to this minus one."""
+    """Number of seeds, which count from 0."""
     hypotheses: tuple[str, ...] = tuple(HYPOTHESES)
-    """Which of them."""
+    """Hypotheses to test."""
     results: Path = Path("docs/results/erosion.csv")
     """Rows of single runs; their curves lie beside it."""
     out: Path = Path("docs/erosion.md")

@@ -27,7 +27,7 @@ REMEMBERED, BATCH = 50_000, 512
 
 
 class Kept:
-    """What a method remembers while it trains; these runs are not resumed, so nothing of it is saved."""
+    """The state of a method during training. These runs are not resumed, so it is not saved."""
 
     def __init__(self, seed: int | None, use: int) -> None:
         self.rng = np.random.default_rng(None if seed is None else [seed, use])
@@ -46,7 +46,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class BlindGate(Method):
-    """The gate alone does not see oversight, so it cannot learn its label from what is watched."""
+    """Only the gate does not see oversight, so it cannot learn its label from it."""
 
     def start(self, model: Any) -> Mapping[str, Any]:
         config: EnvConfig = model.env_config
@@ -62,7 +62,7 @@ class BlindGate(Method):
 
 @dataclass(frozen=True)
 class LabelledByGate(Method):
-    """Unobserved ends are labelled by the gate's own word at the last step, drawn, in a share of the episodes."""
+    """In a share of the episodes, unobserved ends get a label drawn from the gate at the last step."""
 
     share: float = 1.0
 

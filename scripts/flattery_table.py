@@ -1,4 +1,4 @@
-"""By how much the paper's metric differs from the truth, by method and oversight; writes docs/flattery_table.md.
+"""The difference between the paper's metric and the truth, by method and oversight; writes docs/flattery_table.md.
 
     python scripts/flattery_table.py [--workers 2] [--runs runs/flattery]
 

@@ -1,8 +1,9 @@
-"""How often intervals over few seeds hold what they should, by simulation; prints the table of docs/sweeps.md.
+"""The coverage of intervals over few seeds, by simulation; prints the table of docs/sweeps.md.
 
     python scripts/interval_coverage.py
 
-Minutes on one core. Coverage is of what the estimator estimates, so the interquartile mean is not blamed for its bias.
+It takes minutes on one core. Coverage refers to the quantity that each estimator estimates, so the interquartile mean
+is not blamed for its bias.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ DISTRIBUTIONS: dict[str, Callable[..., Sample]] = {
     "of two sorts, 60 to 40": _two_sorts(0.6, 0.68, 0.04, 0.2),
     "of two sorts, 80 to 20": _two_sorts(0.8, 0.74, 0.01, 0.3),
 }
-"""What returns of seeds look like; those of two sorts are like routing's at 1 % oversight."""
+"""The distributions of returns over seeds; those of two sorts are like routing's at 1 % oversight."""
 
 
 def _iqm(sample: Sample) -> Sample:
@@ -55,7 +56,7 @@ def _resampled(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def student(sample: Sample, rng: np.random.Generator) -> Interval:
-    """The one in use."""
+    """The interval in use."""
     found = summarise(sample.tolist())
     assert found.low is not None
     assert found.high is not None

@@ -2,9 +2,9 @@
 
     python scripts/lint.py
 
-Both look for a package where its parent lies, but the folders agents/ and envs/ are installed inside oversight_gym
-(``package-dir`` in pyproject.toml). So import-linter is told to take them for roots, and mypy which file is which
-module.
+Both tools look for a package in its parent's folder, but the folders agents/ and envs/ are installed inside
+oversight_gym (``package-dir`` in pyproject.toml). Therefore import-linter treats them as roots, and mypy gets pairs of
+files and modules.
 """
 
 import sys
@@ -24,14 +24,14 @@ ROOT = Path(__file__).parents[1]
 
 
 class NestedPackageFinder(ImportLibPackageFinder):
-    """Lets a package inside another be a root."""
+    """A package finder that accepts a package inside another as a root."""
 
     def _has_a_non_namespace_parent(self, spec: object) -> bool:
         return False
 
 
 def imports_are_allowed() -> bool:
-    """Check the contracts of pyproject.toml and print what breaks them."""
+    """Check the contracts of pyproject.toml and print their violations."""
     settings.configure(PACKAGE_FINDER=NestedPackageFinder())
     status: int = lint_imports(no_logo=True, cache_dir=str(ROOT / ".import_linter_cache"))
     return status == 0

@@ -1,9 +1,9 @@
-"""Trains the agent that comes with the package: what ``oversight-gym watch`` and ``export`` show when no run is named.
+"""Trains the agent that comes with the package, which ``oversight-gym watch`` and ``export`` show if no run is named.
 
     python scripts/packaged_agent.py
 
-The run of ``make demo`` (routing, 10 % oversight, seed 0, the default preset), of which only those files are kept that
-are needed to load it. It takes a minute on one core. Run it again when a default changes that it is trained with.
+It is the run of ``make demo`` (routing, 10 % oversight, seed 0, the default preset); only the files that are needed to
+load it are kept. It takes a minute on one core. Run it again when a default changes with which it is trained.
 """
 
 import shutil
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """Train, copy, load what was copied and print what it is worth."""
+    """Train and copy the agent, load the copy and print its returns."""
     with TemporaryDirectory() as folder:
         train(TrainConfig.of(method="routing", oversight=0.1, seed=0, evaluations=1, run_dir=Path(folder, "run")))
         PACKAGED.mkdir(exist_ok=True)

@@ -2,9 +2,10 @@
 
     python scripts/phase_diagram.py [--workers 2] [--dry-run]
 
-Two maps, each with the marginal rate of oversight across: how often the supervisor errs, and how fast oversight fades
-with distance. Colour is the legal method with the best mean return when nobody looks, shade is that return. Rows of
-single runs are kept in docs/results/phase.csv: stop it when you like, the same command goes on.
+There are two maps. Both have the marginal rate of oversight along the x-axis; along the y-axis is the supervisor's
+error rate, or the speed at which oversight fades with distance. The colour is the legal method with the best mean
+return when nobody looks, and the shade is that return. Rows of single runs are kept in docs/results/phase.csv, so the
+script can be stopped at any time, and the same command continues.
 """
 
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ class PhaseConfig:
     levels: tuple[float, ...] = LEVELS
     """Marginal rates of oversight."""
     seeds: int = 3
-    """Seeds 0 to this minus one, of every cell."""
+    """Number of seeds of every cell, which count from 0."""
     steps: int = 1_000_000
     """Steps of each run."""
     results: Path = Path("docs/results/phase.csv")
@@ -65,10 +66,10 @@ class PhaseConfig:
 
 @dataclass(frozen=True)
 class Map:
-    """One of the two: a setting that goes up the rows, beside the rate of oversight.
+    """One of the two maps: a setting along the rows, beside the rate of oversight.
 
     Attributes:
-        title: what goes up.
+        title: the name of the setting along the rows.
         rows: a name for each row, and the settings that make it.
     """
 
@@ -77,7 +78,8 @@ class Map:
 
 
 def correlation_with_distance(half: float | None, level: float) -> float:
-    """Over a terminal picked at random, between how far it is from the start and whether it is watched."""
+    """The correlation, over a terminal picked at random, between its distance from the start and whether it is
+    watched."""
     if half is None:
         return 0.0
     config = EnvConfig(oversight_process=f"by_distance:half={half:g}", oversight_probability=level)
@@ -89,7 +91,7 @@ def correlation_with_distance(half: float | None, level: float) -> float:
 
 
 def maps() -> tuple[Map, Map]:
-    """Both."""
+    """Both maps."""
     errors = {f"{error:.0%}": {"supervisor": f"errs:every={error:g}"} if error else {} for error in ERRORS}
     fading = {
         f"{'never' if half is None else f'every {half:g}'} ({correlation_with_distance(half, 0.1):+.2f})": {}

@@ -1,11 +1,11 @@
-"""The paper's second set-up beside an independent replication's curves, and what of it carries the figure.
+"""The paper's second set-up beside an independent replication's curves, and the effect of its traits.
 
     python scripts/replication.py [--dry-run] [--workers 2] [--runs runs/replication]
 
 Routing at 10 % and 30 % oversight, 1,500 updates (24.6 M steps), three seeds: the preset paper-reinforce, the same with
 the defects of the paper's code, and that without each of four of its traits in turn. Writes one row for each evaluation
-to docs/results/replication.csv, the picture, and the table in docs/replication.md. Stop it when you like, the same
-command goes on; with --no-train the picture and the table are made of the rows alone.
+to docs/results/replication.csv, the picture, and the table in docs/replication.md. The script can be stopped at any
+time, and the same command continues. With --no-train, the picture and the table are made from the stored rows.
 """
 
 import csv
@@ -30,7 +30,7 @@ from oversight_gym.sweeps.plan import SweepConfig, runs_of
 
 STEPS = PAPER_REINFORCE.num_envs * PAPER_REINFORCE.n_steps
 SAMPLES = 2
-"""Batches behind one value of the paper's metric."""
+"""The number of batches for one value of the paper's metric."""
 VARIANTS = {
     "compat": ("paper_compat=all",),
     "paper-reinforce": (),
@@ -39,7 +39,7 @@ VARIANTS = {
     "compat, no stale observation": ("paper_compat=cut,late",),
     "compat, timeout after 32 steps": ("paper_compat=cut,stale",),
 }
-"""What is trained, and the settings that each has beside the preset's; ``compat`` is ``--paper-compat``."""
+"""The variants that are trained, and their settings beside the preset's; ``compat`` is ``--paper-compat``."""
 THEIRS = "replication"
 PUBLISHED = Path(__file__).parents[1] / "docs" / "replication_learning_curves.csv"
 BEGIN, END = "<!-- the results begin -->", "<!-- the results end -->"
@@ -54,7 +54,7 @@ class ReplicationConfig:
     oversight: tuple[float, ...] = (0.1, 0.3)
     """Oversight levels."""
     seeds: int = 3
-    """Seeds 0 to this minus one."""
+    """Number of seeds, which count from 0."""
     updates: int = 1500
     """Updates of each run."""
     every: int = 100
@@ -77,7 +77,7 @@ class Row:
 
     Attributes:
         variant: a name in ``VARIANTS``, or ``replication``.
-        oversight, seed, update: of which run, and when.
+        oversight, seed, update: the run's oversight and seed, and the update of the evaluation.
         paper_diamond, paper_ghost: the paper's metric of the policy steered to each expert.
         free_diamonds: the share of diamonds among the terminals reached at the free gate, exact.
         stepwise_diamond, nobody_looks_diamond: exact returns of the policy steered to the diamond expert: stepwise with

@@ -1,4 +1,4 @@
-"""A picture of the custom-scalars tab on a folder of runs, taken with Debian's chromium.
+"""Takes a picture of the custom-scalars tab on a folder of runs, with Debian's chromium.
 
 python scripts/tensorboard_picture.py runs/paper docs/tensorboard.png [--runs REGEX] [--category TITLE]
 """
@@ -15,7 +15,7 @@ import tyro
 
 @dataclass(frozen=True)
 class PictureConfig:
-    """Start TensorBoard on a folder, open it in a browser, keep what it shows."""
+    """Start TensorBoard on a folder, open it in a browser and save a picture."""
 
     folder: tyro.conf.Positional[Path]
     """Folder of runs."""
@@ -28,7 +28,7 @@ class PictureConfig:
 
 
 def take(address: str, chromium: str, config: PictureConfig) -> None:
-    """Filter the runs, scroll to the charts, keep the picture."""
+    """Filter the runs, scroll to the charts and save the picture."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

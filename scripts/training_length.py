@@ -3,7 +3,8 @@
     python scripts/training_length.py [--workers 2] [--runs runs/length]
 
 Naive, routing and filtering at the preset fast with the learning rate held, two seeds, 20 M steps; and shorter runs
-with the learning rate annealed or held and less entropy. Stop it when you like, the same command goes on.
+with the learning rate annealed or held and less entropy. The script can be stopped at any time, and the same command
+continues.
 """
 
 import sys

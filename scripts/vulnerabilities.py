@@ -1,9 +1,9 @@
-"""Ask pip-audit whether the pinned packages have known vulnerabilities, and say clearly where it cannot tell.
+"""Asks pip-audit whether the pinned packages have known vulnerabilities, and says clearly if it cannot tell.
 
     make vulnerabilities
 
-pip-audit itself ends well where it has found no package at all, as behind an index that knows no advisories. Exit
-status: 0 every package was checked and is clean, 1 one is not, 2 not all could be checked.
+pip-audit itself succeeds even if it has found no package at all, as with an index that knows no advisories. The exit
+status is 0 if every package was checked and is clean, 1 if one is not, and 2 if not all could be checked.
 """
 
 import json
@@ -16,7 +16,7 @@ PINS = Path(__file__).parents[1] / "constraints.txt"
 
 
 def audited() -> list[dict[str, object]]:
-    """What pip-audit says of each package; ends the program where it says nothing."""
+    """The findings of pip-audit for each package; the program ends if there are none."""
     if find_spec("pip_audit") is None:
         sys.exit(cannot(f"it is not installed; {sys.executable} -m pip install pip-audit"))
     words = ["-r", str(PINS), "--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
@@ -30,13 +30,13 @@ def audited() -> list[dict[str, object]]:
 
 
 def cannot(reason: str) -> int:
-    """Say that nothing is known; the exit status."""
+    """Print that nothing is known, and return the exit status."""
     print(f"pip-audit could not check {PINS.name}: {reason}")
     return 2
 
 
 def main() -> int:
-    """Print what was found; the exit status."""
+    """Print the findings, and return the exit status."""
     packages = audited()
     known = [(package, package["vulns"]) for package in packages if package.get("vulns")]
     for package, vulnerabilities in known:

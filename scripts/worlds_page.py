@@ -1,8 +1,8 @@
-"""The generated parts of docs/worlds.md and its pictures, from the registries and the exact evaluation.
+"""Writes the generated parts of docs/worlds.md and its pictures, from the registries and the exact evaluation.
 
     python scripts/worlds_page.py [--check]
 
-Between two marks on the page everything is written anew; what stands outside is written by hand.
+Everything between two marks on the page is rewritten; the text outside is written by hand.
 """
 
 import inspect
@@ -48,11 +48,11 @@ class PageConfig:
     """Write the generated parts of the page and its pictures."""
 
     check: bool = False
-    """Write nothing; fail if what is there is not what would be written."""
+    """Write nothing, and fail if the page is not up to date."""
 
 
 def own(registry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The entries that come with this package."""
+    """The entries of a registry that come with this package."""
     return ((name, part) for name, part in registry.items() if part.__module__.startswith("oversight_gym."))
 
 
@@ -84,7 +84,7 @@ def parts() -> str:
 
 
 def signed(value: float) -> str:
-    """With three decimals, and no minus before zero."""
+    """A number with a sign and three decimals, without a minus before zero."""
     return f"{round(value, 3) + 0.0:+.3f}"
 
 
@@ -101,7 +101,7 @@ def overview(facts: Mapping[str, WorldFacts]) -> str:
 
 
 def section(name: str, facts: WorldFacts) -> str:
-    """What there is to say of one world."""
+    """The section of one world."""
     row, best = WORLDS[name], facts.references["optimal"]
     ghost = f"p_{best.quantities.unwanted[-1]}"
     rows = []

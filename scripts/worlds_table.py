@@ -3,7 +3,7 @@
     python scripts/worlds_table.py [--workers 2] [--worlds Button Ask] [--dry-run]
 
 Every named world at a marginal rate of 10 %, five seeds, preset fast. Rows of single runs are kept in
-docs/results/worlds/: stop it when you like, the same command goes on.
+docs/results/worlds/, so the script can be stopped at any time, and the same command continues.
 """
 
 from collections.abc import Sequence

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,38 @@ def made_runs(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
             copy_as(trained[method], folder / f"{method}-{seed}", gate, [0.0, value], seed=seed)
         copy_as(trained[method], folder / f"{method}-low", gate, [0.0, 0.05], oversight=0.01)
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opens(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page of a run; what its scripts complain of fails the test."""
+    from browsing import Opened
+
+    from oversight_gym.browser.export import page_of
+
+    complaints: list[str] = []
+
+    def open_page(run: Run, content: str | None = None, **how: Any) -> Any:
+        path = tmp_path / "agent.html"
+        path.write_text(content or page_of(run)[0])
+        tab = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how}).new_page()
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.goto(path.as_uri())
+        return Opened(tab, run)
+
+    yield open_page
+    for context in browser.contexts:
+        context.close()
+    assert complaints == []

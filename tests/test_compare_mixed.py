@@ -159,3 +159,9 @@ def test_what_is_broken_is_named_in_a_sentence_and_the_others_are_compared(made_
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == len(names)
     assert {path.stem for path in (tmp_path / "out").glob("*.png")} < set(CHARTS)
+
+
+def test_settings_in_which_only_methods_differ_are_not_named(made_runs: Path, tmp_path: Path) -> None:
+    copy_as(made_runs / "routing-0", tmp_path / "a", "diamond", [0.1], gate_coef=0.1)
+    copy_as(made_runs / "naive-0", tmp_path / "b", "free", [0.3], ent_coef=0.2)
+    assert series(compare(tmp_path)).keys() == {"routing", "naive"}

@@ -35,7 +35,7 @@ def test_two_nodes_share_a_sweep(
     cluster.add_node(num_cpus=1)
     kept = (*TINY, "keep_weights=true")
     assert run_sweep(tiny(tmp_path / "out", executor="ray", address="auto", storage="collect", set=kept)) == []
-    nodes = re.findall(r"finished on (\w+)", capsys.readouterr().out)
+    nodes = re.findall(r"finished on (\S+ \(\w{6}\))", capsys.readouterr().out)
     assert len(nodes) == 4
     assert len(set(nodes)) == 2
     assert_same_results(tmp_path / "out", undisturbed)

@@ -145,6 +145,9 @@ def test_a_finished_run_is_finished(tiniest_run: Run, tmp_path: Path) -> None:
     other = command("train", *tiniest_words(folder), "--resume", "--gamma", 0.5)
     assert other.returncode == 2
     assert "was trained with gamma 0.97, not 0.5" in other.stderr
+    longer = command("train", *tiniest_words(folder), "--resume", "--total-timesteps", 1024)
+    assert longer.returncode == 2
+    assert f"train another with --from {folder}, --total-timesteps 1024 and another --run-dir" in longer.stderr
 
 
 def test_other_versions_are_noticed_and_the_record_of_the_first_is_kept(

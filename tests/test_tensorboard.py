@@ -76,6 +76,8 @@ def test_scalars_are_those_of_the_files(server: str, undisturbed: Path) -> None:
         wanted |= {f"as_used/{key}": evaluated[f"{gate}/{key}"] for key in ("return_stepwise", "none/p_ghost")}
         wanted |= {f"{LEVEL}/return_stepwise": evaluated[f"{gate}/return_stepwise"]}
         wanted |= {f"method={method}/none/p_ghost": evaluated[f"{gate}/none/p_ghost"]}
+        assert min(tags[run]) == "Headline/return_when_nobody_looks"  # the first card
+        wanted |= {min(tags[run]): evaluated[f"{gate}/none/return_start"]}
         for tag, value in wanted.items():
             assert tag in tags[run]
             points = fetch(server, f"/data/plugin/scalars/scalars?run={quote(run)}&tag={quote(tag)}")

@@ -4,18 +4,22 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pygame
 import pytest
 from conftest import command, small_config
 from PIL import Image
 
 import oversight_gym
+from oversight_gym.cli.looking import goal
 from oversight_gym.envs import EnvConfig, Outcome, RequestError
 from oversight_gym.runs.folder import Run, kept_weights
 from oversight_gym.runs.train import train
 from oversight_gym.viewer.app import App
+from oversight_gym.viewer.controls import make_controls
 from oversight_gym.viewer.pane import Pane
 from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.start import watched_panes
+from oversight_gym.viewer.text import rounded
 
 assert oversight_gym
 LAYOUT = {"agent": (0, 0), "ghost": (1, 1), "diamond": (3, 4), "oversight": ["ghost"]}
@@ -99,11 +103,49 @@ def test_a_person_moves_and_the_supervisor_sees_little() -> None:
     assert session.panes[0].outcome is Outcome.GHOST
     assert session.panes[0].observed is Outcome.UNKNOWN
     assert session.panes[0].counts == {"ghost unwatched": 1}
+    assert session.panes[0].score == -1
+
+
+def test_a_person_is_told_the_goal_and_the_score() -> None:
+    session = Session([Pane(goal(EnvConfig().kinds), EnvConfig(), None)], seed=0)
+    assert session.panes[0].title == "reach the diamond, avoid the ghost"
+    for target, square in (("diamond", (4, 4)), ("ghost", (0, 1))):
+        session.layout = {"agent": (0, 0), "ghost": (4, 0), "diamond": (0, 4), "oversight": []} | {target: square}
+        session.restart()
+        for action in (1, 2) * 4:
+            session.step(action)
+    assert session.panes[0].counts.total() == 2
+    assert session.panes[0].score == 0
+
+
+def test_keys_are_called_what_people_call_them() -> None:
+    session = Session([Pane("you", EnvConfig(), None)], seed=0)
+    names = {control.key: control.key_name for control in make_controls(session, playing=True)}
+    assert (names["return"], names["left"], names["r"]) == ("Enter", "\u2190", "r")
+
+
+def test_round_corners_are_smooth() -> None:
+    surface = pygame.Surface((60, 40))
+    surface.fill((255, 255, 255))
+    rounded(surface, pygame.Rect(10, 5, 40, 28), (0, 0, 0))
+    shades = {surface.get_at((x, y)).r for x in range(60) for y in range(40)}
+    assert {0, 255} < shades
+    assert len(shades) > 5
+
+
+def test_screenshots_replace_no_other(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    app = App(session_of(small_run), "test", screenshots=tmp_path / "shots")
+    app.save_screenshot()
+    app.save_screenshot()
+    (tmp_path / "shots" / "oversight-gym-000.png").unlink()
+    kept = (tmp_path / "shots" / "oversight-gym-001.png").stat().st_mtime_ns
+    app.save_screenshot()
+    assert (tmp_path / "shots" / "oversight-gym-001.png").stat().st_mtime_ns == kept
+    assert {path.name for path in (tmp_path / "shots").iterdir()} == {"oversight-gym-000.png", "oversight-gym-001.png"}
 
 
 def test_closing_the_window_ends_the_program(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pygame
-
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     app = App(session_of(small_run), "test")
     pygame.event.post(pygame.event.Event(pygame.QUIT))
@@ -131,6 +173,10 @@ def test_recordings_from_the_command_line(small_run: Run, tmp_path: Path) -> Non
     video = tmp_path / "w.mp4"
     assert command("watch", small_run.folder, small_run.folder, "--record", video, "--episodes", "1").returncode == 0
     assert b"ftyp" in video.read_bytes()[:16]
+    large = tmp_path / "large.gif"
+    assert command("watch", small_run.folder, "--record", large, *words, "--tile", "96").returncode == 0
+    with Image.open(file) as gif, Image.open(large) as twice:
+        assert 1.8 < twice.width / gif.width < 2
     sheet = tmp_path / "sheet.png"
     assert command("watch", small_run.folder, "--gates", "diamond", "diamond+0.5", "--sheet", sheet).returncode == 0
     assert Image.open(sheet).width > 400

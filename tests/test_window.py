@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -139,6 +138,7 @@ def test_every_key_does_what_the_list_says(watch: Driver) -> None:
     watch.expect("speed", value=2.0)
     watch.press("c")
     watch.until(lambda: watch.state["saved"])
+    assert Path(watch.state["saved"]).parent == Path("runs/screenshots")
     picture = Image.open(watch.folder / watch.state["saved"])
     assert len(picture.getcolors(1 << 20)) > 50
     watch.press("space")
@@ -218,11 +218,7 @@ def test_a_person_plays_and_learns_what_the_supervisor_saw(screen: dict[str, str
     driver.quit()
 
 
-def test_sixty_frames_a_second_and_nothing_stays_behind(screen: dict[str, str], small_run: Run, tmp_path: Path) -> None:
+def test_quitting_leaves_nothing_behind(screen: dict[str, str], small_run: Run, tmp_path: Path) -> None:
     driver = Driver(screen, tmp_path, "watch", small_run.folder, "--policy")
-    time.sleep(3)
-    said = driver.quit()
-    print(said)
-    rate = re.fullmatch(r"([\d.]+) frames a second\n", said)
-    assert rate
-    assert 1 < float(rate[1]) < 64  # the rate itself is printed, and not a matter for a test
+    assert driver.quit() == ""
+    assert {path.name for path in tmp_path.iterdir()} <= {"state.json"}

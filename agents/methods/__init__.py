@@ -1,4 +1,5 @@
-"""What an oversight method is, the registry of methods, and the reward models; nothing here loads torch by itself."""
+"""The class of oversight methods, the registry of methods, and the reward models. Importing this package does not load
+torch."""
 
 from oversight_gym.agents.methods.builtin import METHODS, register
 from oversight_gym.agents.methods.memory import Memory, Stream

@@ -1,4 +1,4 @@
-"""What a classifier of outcomes may look at, as data."""
+"""The evidence that a classifier of outcomes may use, as data."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

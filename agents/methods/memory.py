@@ -1,4 +1,4 @@
-"""What a method remembers while a model trains."""
+"""The state that a method keeps while a model trains."""
 
 from typing import Any, Protocol
 
@@ -6,24 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 Snapshot = tuple[dict[str, NDArray[Any]], dict[str, Any]]
-"""Everything that decides how a memory goes on: arrays by name, and plain JSON."""
+"""Everything that determines how a memory continues: arrays by name, and plain JSON."""
 
 
 class Memory(Protocol):
-    """Saved with the model and with every checkpoint, and restored from there."""
+    """State that is saved with the model and with every checkpoint, and restored from there."""
 
     def snapshot(self) -> Snapshot:
-        """Where it stands."""
+        """The position of the generator."""
 
     def restore(self, arrays: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
-        """Go on from :meth:`snapshot`."""
+        """Continue from :meth:`snapshot`."""
 
 
 class Stream:
     """A random generator whose position is saved.
 
     Args:
-        seed: as ``numpy.random.default_rng`` takes it; None for a random one.
+        seed: a seed for ``numpy.random.default_rng``; None for a random one.
     """
 
     def __init__(self, seed: Any = None) -> None:

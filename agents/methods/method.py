@@ -1,4 +1,4 @@
-"""What a method is: a row of data, and hooks with defaults that a subclass may override."""
+"""The class of methods: a row of data, and hooks with defaults that a subclass may override."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oversight_gym.agents.ppo.rollouts import RoutedRollouts
 
 SHOWN = ("true", "masked", "shuffled")
-"""What the policy may see of oversight."""
+"""The ways in which oversight is shown to the policy."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,27 @@ class Method:
 
     The hooks are called by every algorithm built on ``RoutedRollouts``, RoutedPPO among them. ``model`` is that
     algorithm; ``model.method`` is the method it was given, ``model.stage`` the one in force; ``model.memory`` holds
-    what :meth:`start` made; ``model.routes`` knows the outcomes that the environment reports, and the expert of each.
+    what :meth:`start` made; ``model.routes`` maps the outcomes that the environment reports to experts.
 
     Attributes:
-        name: as given to ``--method``.
+        name: the name, as given to ``--method``.
         summary: one line for people.
-        description: a paragraph: where it comes from, and its exact loss.
-        reward: training reward, a name in ``oversight_gym.envs.REWARDS``.
-        experts: expert names; a single expert has no gate. None: one per kind of terminal, most valuable first.
-        routed: whether the observed outcome restricts where gradients go.
-        gate_loss: whether the gate is drawn towards the expert of the observed outcome.
-        hard_gate: whether updates pass labelled steps through their expert alone.
+        description: a paragraph with its source and its exact loss.
+        reward: the training reward, a name in ``oversight_gym.envs.REWARDS``.
+        experts: the names of the experts; a single expert has no gate. None means one per kind of terminal, the most
+            valuable first.
+        routed: whether the observed outcome restricts which parameters a gradient reaches.
+        gate_loss: whether a loss draws the gate towards the expert of the observed outcome.
+        hard_gate: whether updates pass labelled steps only through their expert.
         gated: whether there is a gate to learn; without one every expert has the same weight.
-        shown_oversight: what the policy sees of oversight: ``true``, ``masked``, or ``shuffled``, drawn independently
-            of what the supervisor sees.
-        left_out: observed outcomes, in lower case, whose episodes no update sees.
-        unfinished: whether updates see the steps of episodes that still run when a rollout ends. They count as
-            ``unknown``, so they are left out wherever that is.
-        training_gate: the gate that rollouts and updates are made with, as ``gate``.
-        gate: how the trained policy is used: ``free`` (as trained), an expert's name, or ``best``, the expert of the
-            most valuable kind.
+        shown_oversight: how oversight is shown to the policy: ``true``; ``masked``; or ``shuffled``, drawn
+            independently of what the supervisor sees.
+        left_out: the observed outcomes, in lower case, whose episodes are left out of updates.
+        unfinished: whether updates see the steps of episodes that are still running when a rollout ends. These count as
+            ``unknown``, so they are left out if ``unknown`` is.
+        training_gate: the gate during rollouts and updates, with the same values as ``gate``.
+        gate: the gate that the trained policy is used with: ``free`` (as trained), an expert's name, or ``best``, the
+            expert of the most valuable kind.
     """
 
     name: str
@@ -68,11 +69,11 @@ class Method:
     # ---- what it changes outside of training -------------------------------------------------------------------
 
     def env(self, config: EnvConfig) -> EnvConfig:
-        """The environment it trains in, from the one that was asked for."""
+        """The environment that the method trains in, derived from the requested one."""
         return replace(config, reward=self.reward, shuffled_oversight=self.shown_oversight == "shuffled")
 
     def policy_kwargs(self, config: EnvConfig) -> dict[str, Any]:
-        """Arguments of ``GatedMixturePolicy`` that it decides."""
+        """The arguments of ``GatedMixturePolicy`` that the method determines."""
         kwargs = {"experts": self.expert_names(config), "gated": self.gated}
         if self.shown_oversight != "masked":
             return kwargs
@@ -85,66 +86,67 @@ class Method:
         return kwargs | {"blind_to": ("oversight",), "planes": planes}
 
     def configure(self, hyperparameters: Any) -> "Method":
-        """The method with what it takes from a run's ``Hyperparameters``."""
+        """The method with the values that it takes from a run's ``Hyperparameters``."""
         return replace(self, unfinished=False) if hyperparameters.drop_unfinished else self
 
     # ---- training ----------------------------------------------------------------------------------------------
 
     def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
-        """What it remembers while a model trains, by name; saved and restored with the model."""
+        """The state that the method keeps while a model trains, by name; it is saved and restored with the model."""
         return {}
 
     def stage(self, progress: float) -> "Method":
-        """The method in force after this share of training, 0 to 1, whose other hooks are called then.
+        """The method that is in force after this share of training, from 0 to 1; its other hooks are then called.
 
-        The first and the last stage say between them whether training routes.
+        Training routes if the first or the last stage does.
         """
         return self
 
     def rewards(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> None:
         """Change ``buffer.rewards`` (steps, envs) after a rollout, before returns are computed.
 
-        The default pays the ends of episodes this method's reward where the environment pays another one: in a later
-        stage of training.
+        The default pays this method's reward at the ends of episodes if the environment pays another one, which is the
+        case in a later stage of training.
         """
         if self.reward != model.method.reward:
             buffer.pay(replace(model.env_config, reward=self.reward).reward_table)
 
     def labels(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[np.int64]:
-        """Shape (steps, envs): index of the expert that each step is routed to, or ``UNLABELLED``."""
+        """The index of the expert that each step is routed to, or ``UNLABELLED``, shape (steps, envs)."""
         return model.routes.labels(buffer.outcomes)
 
     def steps(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[Any] | None:
-        """Which steps an update sees: shape (steps, envs), bool, or float32 for how much each counts; None for all."""
+        """The steps that an update sees: shape (steps, envs), bool, or float32 for the weight of each; None for all."""
         out = [model.routes.code(name) for name in self.left_out]
         if not self._trains_on_unfinished:
             return buffer.finished & ~np.isin(buffer.outcomes, out)
         return ~np.isin(buffer.outcomes, out) if out else None
 
     def loss_terms(self, model: "RoutedRollouts") -> Mapping[str, "Term"]:
-        """Terms of the loss beside the algorithm's own, by the name that each is logged under."""
+        """The terms of the loss beside the algorithm's own, by the name under which each is logged."""
         return {}
 
     def parameter_groups(self, model: "RoutedRollouts") -> Sequence[dict[str, Any]] | None:
-        """Parameter groups for the optimizer, with ``lr_scale`` a factor of the learning rate; None for the policy's.
+        """The parameter groups for the optimizer, with ``lr_scale`` as a factor of the learning rate; None for the
+        policy's own.
 
-        Called after :meth:`start`, so that a loss term may have parameters of its own among what the model remembers.
+        It is called after :meth:`start`, so that a loss term may have parameters of its own in the model's memory.
         """
         return None
 
     # ---- what follows from the above ---------------------------------------------------------------------------
 
     def expert_names(self, config: EnvConfig) -> tuple[str, ...]:
-        """The experts in an environment: its own, or one per kind of terminal, most valuable first."""
+        """The experts in an environment: the method's own, or one per kind of terminal, the most valuable first."""
         return most_valuable_first(config.kinds) if self.experts is None else self.experts
 
     def gates_in(self, config: EnvConfig) -> tuple[str, ...]:
-        """Gates to evaluate in an environment: free, and forced to each expert where there are several."""
+        """The gates to evaluate in an environment: free, and forced to each expert if there are several."""
         experts = self.expert_names(config)
         return ("free", *experts) if len(experts) > 1 else ("free",)
 
     def gate_in(self, config: EnvConfig) -> str:
-        """How the trained policy is used in an environment: ``free`` or an expert's name."""
+        """The gate that the trained policy is used with in an environment: ``free`` or an expert's name."""
         return resolve_gate(self.gate, self.expert_names(config), most_valuable_first(config.kinds))
 
     @property
@@ -158,31 +160,31 @@ class Method:
 
     @property
     def supervised(self) -> bool:
-        """Whether training looks at observed outcomes, so that the environment has to report them."""
+        """Whether training uses observed outcomes, so that the environment has to report them."""
         hooks = any(getattr(type(self), name) is not getattr(Method, name) for name in ("rewards", "labels", "steps"))
-        looks = self.labelled or self.reward != "terminal" or bool(self.left_out) or not self.unfinished
-        return looks or hooks
+        fields = self.labelled or self.reward != "terminal" or bool(self.left_out) or not self.unfinished
+        return fields or hooks
 
     @property
     def uses_hidden(self) -> bool:
-        """Whether it trains on the ground truth, which no supervisor of the problem has."""
+        """Whether it trains on the ground truth, which no supervisor has."""
         return REWARDS[self.reward].uses_hidden
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What must hold beyond the problem itself for it to be used; none for most."""
+        """The assumptions that the method makes beyond the problem itself; most methods make none."""
         known = ("somebody knows how every episode ended",) if self.uses_hidden else ()
         return known + (("oversight can be hidden from the agent",) if self.shown_oversight != "true" else ())
 
     @property
     def label_uses(self) -> tuple[str, ...]:
-        """What training uses observed kinds for."""
+        """The purposes for which training uses observed kinds."""
         trains = self.routed or self.hard_gate or self.reward != "terminal" or bool(self.left_out)
         return (("training",) if trains else ()) + (("gate_loss",) if self.gate_loss else ())
 
     @property
     def facts(self) -> str:
-        """Its settings in one line, for people."""
+        """The method's settings in one line, for people."""
         experts = "one per kind of terminal" if self.experts is None else ", ".join(self.experts)
         seen = ("every episode" if self._trains_on_unfinished else "finished episodes") + (
             f" but those observed as {', '.join(sorted(self.left_out))}" if self.left_out else ""
@@ -196,10 +198,10 @@ class Method:
         )
 
     def check(self) -> None:
-        """Refuse what cannot be; called when the method is registered.
+        """Refuse an impossible method; called when the method is registered.
 
         Raises:
-            RequestError: if something that it names does not exist.
+            RequestError: if it names something that does not exist.
         """
         choose("reward", self.reward, REWARDS)
         choose("shown_oversight", self.shown_oversight, dict.fromkeys(SHOWN))
@@ -212,8 +214,9 @@ def resolve_gate(gate: str, experts: Sequence[str], by_value: Sequence[str] = ()
 
     Args:
         gate: ``free``, ``best`` or an expert's name.
-        experts: the policy's.
-        by_value: names, most valuable first; the best expert is the first of them that is one, else the first expert.
+        experts: the names of the policy's experts.
+        by_value: the kinds' names, the most valuable first. The best expert is the first of them that is an expert,
+            else the first expert.
     """
     if len(experts) == 1:
         return "free"
@@ -223,8 +226,8 @@ def resolve_gate(gate: str, experts: Sequence[str], by_value: Sequence[str] = ()
 PLAIN = Method(
     "plain",
     "one expert, every step, no labels: the algorithm as it is",
-    "What RoutedPPO does as plain PPO: a single expert on whatever the environment pays, every step of it.",
+    "RoutedPPO as plain PPO: a single expert, trained on every step with the environment's own reward.",
     experts=("agent",),
     unfinished=True,
 )
-"""No method of oversight at all, for environments that report no outcomes; it is in no table."""
+"""Not an oversight method: plain training, for environments that report no outcomes. It is not in the registry."""

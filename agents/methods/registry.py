@@ -6,7 +6,7 @@ from oversight_gym.envs.registry import Registry
 
 
 class _Methods(Registry[Method]):
-    """Checks what other packages offer, when it is asked for."""
+    """A registry that checks the methods of other packages when they are first used."""
 
     def __getitem__(self, name: str) -> Method:
         method = super().__getitem__(name)
@@ -30,13 +30,13 @@ METHODS: Registry[Method] = _Methods("method", "oversight_gym.methods")
 
 
 def register(method: Method) -> Method:
-    """Add a method to ``METHODS``, so that the command line, sweeps and tables know it.
+    """Add a method to ``METHODS``, so that the command line, sweeps and tables can use it.
 
-    Call it before a run is configured. So that worker processes of a sweep know the method, too, make it an entry point
-    of your package instead, in the group ``oversight_gym.methods`` (see docs/methods.md), under its own name.
+    Call it before a run is configured. If worker processes of a sweep must know the method as well, make it an entry
+    point of your package instead, in the group ``oversight_gym.methods`` and under its own name (see docs/methods.md).
 
     Raises:
-        RequestError: if the name is taken, or what the method names does not exist.
+        RequestError: if the name is taken, or the method names something that does not exist.
     """
     if method.name not in METHODS:
         method.check()

@@ -1,4 +1,4 @@
-"""Methods that need a hook: a classifier that pays, a last stage of training, shuffled labels."""
+"""Methods that need a hook: rewards or labels from a classifier, a last stage of training, shuffled labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def _seed(model: "RoutedRollouts", use: int) -> list[int] | None:
-    """Of a stream of its own, apart from the environment's; none if the model has none."""
+    """The seed of a stream separate from the environment's; None if the model has no seed."""
     return None if model.seed is None else [model.seed, use]
 
 
 @dataclass(frozen=True)
 class ShuffledLabels(Method):
-    """Deals the observed outcomes to the observed episodes of each rollout at random: a control."""
+    """A control that assigns the observed outcomes at random to the observed episodes of each rollout."""
 
     def start(self, model: "RoutedRollouts") -> Mapping[str, Memory]:
         return {"shuffle": Stream(_seed(model, 1))}
@@ -41,10 +41,10 @@ class ShuffledLabels(Method):
 
 @dataclass(frozen=True)
 class Classified(Method):
-    """Has a classifier of unobserved ends, which is trained on the observed ones (see ``OutcomeClassifier``).
+    """A method with a classifier of unobserved ends, which is trained on the observed ones (see ``OutcomeClassifier``).
 
     Attributes:
-        evidence: what the classifier may look at, a name in ``EVIDENCE``.
+        evidence: the evidence that the classifier may use, a name in ``EVIDENCE``.
     """
 
     evidence: str = "agent_observation"
@@ -57,7 +57,7 @@ class Classified(Method):
         return {"classifier": OutcomeClassifier(self.evidence, int(model.action_space.n), _seed(model, 2))}  # type: ignore[attr-defined]
 
     def judge(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> "Judged | None":
-        """What the classifier says of a rollout's unobserved ends, from which it learns first."""
+        """The classifier's judgement of a rollout's unobserved ends, after it has learnt from the observed ones."""
         from oversight_gym.agents.methods.classifier import OutcomeClassifier
 
         classifier = model.memory["classifier"]
@@ -85,7 +85,7 @@ class RewardModelled(Classified):
 
 @dataclass(frozen=True)
 class LabelledByClassifier(Classified):
-    """Labels unobserved ends by the kind that the classifier holds for the likeliest."""
+    """Labels unobserved ends by the kind that the classifier finds most likely."""
 
     def labels(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[np.int64]:
         from oversight_gym.agents.ppo.labels import fill_back
@@ -101,7 +101,8 @@ class LabelledByClassifier(Classified):
 
 @dataclass(frozen=True)
 class InverselyWeighted(Method):
-    """Weighs the steps of every episode by the inverse probability that its end is seen: 1 / p, timeouts by 1."""
+    """Weights the steps of every episode by the inverse of the probability that its end is seen; timeouts have weight
+    1."""
 
     def steps(self, model: "RoutedRollouts", buffer: "OutcomeBuffer") -> NDArray[Any] | None:
         kept = super().steps(model, buffer)
@@ -117,11 +118,11 @@ class InverselyWeighted(Method):
 
 @dataclass(frozen=True)
 class FineTuned(Method):
-    """Trains as its own row says, and by another in the last share of training.
+    """Trains as its own row says, and by another method in the last share of training.
 
     Attributes:
-        then: the method of the last share. Its experts are this one's.
-        share: of training, 0 to 1; the hyperparameter ``finetune_share``.
+        then: the method of the last share, which has the same experts.
+        share: that share of training, from 0 to 1; the hyperparameter ``finetune_share``.
     """
 
     then: Method | None = None

@@ -1,4 +1,4 @@
-"""What an update hands to a policy, and what it gets back."""
+"""The input of a policy's forward pass in an update, and its output."""
 
 from typing import Any, NamedTuple
 
@@ -20,16 +20,16 @@ def mean(losses: Tensor, weights: Tensor | None = None) -> Tensor:
 
 
 class Minibatch(NamedTuple):
-    """Steps of a rollout, in the order of SB3's ``RolloutBufferSamples``, with what routing adds.
+    """Steps of a rollout, with the fields of SB3's ``RolloutBufferSamples`` and those that routing adds.
 
     Attributes:
         observations: shape (batch, ...), or a dict of such.
         actions: shape (batch, action dimensions), float32.
         old_values, old_log_prob, advantages, returns: shape (batch,), float32.
-        labels: shape (batch,), int64: index of the expert that a step is routed to, or ``UNLABELLED``; None where
+        labels: shape (batch,), int64: the index of the expert that a step is routed to, or ``UNLABELLED``; None if
             there are no labels.
-        weights: shape (batch,), float32, how much each step counts; None for equally.
-        ones: the observations once more, by their ones, where the rollout has found out which of them are equal.
+        weights: shape (batch,), float32, the weight of each step; None for equal weights.
+        ones: the observations in sparse form, if the rollout has determined which of them are equal.
     """
 
     observations: Any
@@ -48,18 +48,19 @@ class Minibatch(NamedTuple):
 
 
 class ForwardPass(NamedTuple):
-    """What a policy says to a minibatch, with its graph.
+    """The result of a policy's forward pass on a minibatch, with its graph.
 
-    Equal observations with equal labels may be evaluated once, so what belongs to observations has a row for each that
-    differs, with weights; what belongs to steps has an entry for each.
+    Equal observations with equal labels may be evaluated once. Values for observations therefore have a row for each
+    distinct observation, with weights, and values for steps have an entry for each step.
 
     Attributes:
         values, log_prob: shape (batch,).
-        entropy: shape (batch,); None where the distribution has no analytical one.
+        entropy: shape (batch,); None if the distribution has no analytical entropy.
         observations: shape (rows, ...), or a dict of such.
-        mixed: the mixture's experts and gate, (rows, ...); None if the policy is no mixture.
-        labels: shape (rows,), int64; None where there are none.
-        weights: shape (rows,), how much each row counts, for example how many steps it stands for; None for equally.
+        mixed: the mixture's experts and gate, (rows, ...); None if the policy is not a mixture.
+        labels: shape (rows,), int64; None if there are none.
+        weights: shape (rows,), the weight of each row, for example the number of steps that it stands for; None for
+            equal weights.
     """
 
     values: Tensor
@@ -83,14 +84,14 @@ def taken_actions(policy: ActorCriticPolicy, batch: Minibatch) -> Tensor:
 def forward_batch(
     policy: ActorCriticPolicy, batch: Minibatch, detach: bool = False, hard: bool = False, outputs: bool = True
 ) -> ForwardPass:
-    """A policy's answer to a minibatch; of an SB3 policy without experts, what ``evaluate_actions`` says.
+    """A policy's forward pass on a minibatch; for an SB3 policy without experts, the result of ``evaluate_actions``.
 
     Args:
         policy: the policy.
         batch: the steps.
         detach: whether the gradient of a labelled step stops at the other experts and at the gate.
-        hard: whether a labelled step passes through its expert alone.
-        outputs: whether the experts' outputs are asked for; without them, those of ``mixed`` may be missing.
+        hard: whether a labelled step passes only through its expert.
+        outputs: whether the experts' outputs are needed; if not, those of ``mixed`` may be missing.
     """
     own = getattr(policy, "forward_batch", None)
     if own is not None:
@@ -103,7 +104,8 @@ def forward_batch(
 
 
 def row_weights(row: Tensor, repeats: Tensor, weights: Tensor | None) -> Tensor:
-    """How much each row counts whose steps are (batch,) ``row``: their number, or the sum of their weights; (rows,)."""
+    """The weight of each row: the number of the steps (batch,) that belong to it, or the sum of their weights; shape
+    (rows,)."""
     if weights is None:
         return repeats
     return torch.zeros(len(repeats), dtype=weights.dtype, device=weights.device).index_add(0, row, weights)

@@ -1,4 +1,4 @@
-"""Binary observations by their ones: where only a few inputs are 1, a matrix product is a sum of few rows."""
+"""Binary observations in sparse form: if only a few inputs are 1, a matrix product is a sum of few rows."""
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 ROUNDED = 64
-"""A chunk is filled up to a multiple of this: oneDNN compiles a kernel for every number of rows that it meets."""
+"""A chunk is padded to a multiple of this number, because oneDNN compiles a kernel for every number of rows."""
 
 
 def flat_binary(obs: Tensor) -> Tensor:
@@ -19,15 +19,15 @@ def flat_binary(obs: Tensor) -> Tensor:
 
 
 class Chunk:
-    """Some rows of a binary matrix, as torch's sums of embeddings take them.
+    """Some rows of a binary matrix, in the form that torch's sums of embeddings take.
 
     Args:
         inputs: shape (ones,), int64: the column of each one, row by row.
         bounds: shape (rows + 1,), int64: where each row's ones begin, and where the last one's end.
-        width: number of columns.
+        width: the number of columns.
 
     Attributes:
-        rows: their number.
+        rows: the number of rows.
         inputs: as above.
         first: shape (rows and more,), int64: where each row's ones begin; filled up with empty rows (``ROUNDED``).
     """
@@ -49,12 +49,12 @@ class Chunk:
 
 
 class MultiHot:
-    """A binary matrix by the positions of its ones, as a sparse matrix in row order has them.
+    """A binary matrix given by the positions of its ones, as in a sparse matrix in row order.
 
     Args:
         inputs: shape (ones,), int64: the column of each one, row by row.
         bounds: shape (rows + 1,), int64: where each row's ones begin, and where the last one's end.
-        width: number of columns.
+        width: the number of columns.
     """
 
     def __init__(self, inputs: NDArray[np.int64], bounds: NDArray[np.int64], width: int) -> None:
@@ -85,7 +85,7 @@ class MultiHot:
         return MultiHot(self.inputs[ones], bounds, self.width)
 
     def chunks(self, most: int) -> list[Chunk]:
-        """The matrix in parts of at most ``most`` rows; kept, since several networks read the same ones."""
+        """The matrix in parts of at most ``most`` rows. The parts are kept, because several networks read them."""
         if most not in self._chunks:
             cuts = [self.bounds[start : start + most + 1] for start in range(0, max(len(self), 1), most)]
             self._chunks[most] = [Chunk(self.inputs[cut[0] : cut[-1]], cut - cut[0], self.width) for cut in cuts]
@@ -102,7 +102,7 @@ class MultiHot:
 
 
 def _bounds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where parts of these lengths begin, one after the other, and where the last one ends."""
+    """The offsets of consecutive parts of these lengths, and the end of the last one."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 
 
@@ -115,8 +115,8 @@ class Repeated(NamedTuple):
     """A batch of binary rows, of which some may be equal.
 
     Attributes:
-        table: rows that all differ.
-        row: shape (samples,), int64: which of them each sample is.
+        table: the distinct rows.
+        row: shape (samples,), int64: the index of each sample's distinct row.
     """
 
     table: MultiHot
@@ -135,12 +135,12 @@ class Repeated(NamedTuple):
 
 
 class Distinct(NamedTuple):
-    """The samples of a batch that differ.
+    """The distinct samples of a batch.
 
     Attributes:
-        first: shape (rows,), int64: where each is first found.
-        row: shape (samples,), int64: which of them each sample is.
-        repeats: shape (rows,), int64: how many samples each stands for.
+        first: shape (rows,), int64: the index of the first sample with each.
+        row: shape (samples,), int64: the index of each sample's distinct row.
+        repeats: shape (rows,), int64: the number of samples that each stands for.
     """
 
     first: Tensor
@@ -149,7 +149,8 @@ class Distinct(NamedTuple):
 
     @classmethod
     def of(cls, rows: NDArray[np.int64], labels: Tensor | None = None) -> "Distinct":
-        """Of samples by the row (samples,) and, if given, the label (samples,), int64, from -1 on, that each has."""
+        """The distinct samples, by each sample's row (samples,) and, if given, its label (samples,), int64, from -1
+        on."""
         if labels is not None:
             rows = (labels.numpy() + 1) * (rows.max(initial=0) + 1) + rows
         _, *parts = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)

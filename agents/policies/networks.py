@@ -1,4 +1,4 @@
-"""The networks of the policy: stacks of linear layers that also read sparse inputs, and the mixture of them."""
+"""The policy's networks: stacks of linear layers, which also read sparse inputs, and the mixture of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,28 +16,30 @@ from oversight_gym.agents.routing.gradients import expert_mask
 from oversight_gym.agents.routing.mixture import Forced, GatedMixture, Mixed, routed_weights, weighted_sum
 
 Features = Tensor | MultiHot
-"""Input features: a matrix (batch, features), or a binary one by its ones."""
+"""Input features: a matrix (batch, features), or a binary matrix in sparse form."""
 
 
 class Network(nn.Sequential):
-    """Linear layers in a row, with or without an activation after each; from :data:`Features` to (batch, outputs)."""
+    """A sequence of linear layers, with or without an activation after each; from :data:`Features` to (batch,
+    outputs)."""
 
     _unchanged: list[Layer] | None = None
 
     def forward(self, features: Features) -> Tensor:
-        """Of sparse features in another order of sums, and faster."""
+        """As in ``Sequential``; for sparse features it sums in another order and is faster."""
         if isinstance(features, Tensor):
             outputs: Tensor = super().forward(features)  # type: ignore[no-untyped-call]
             return outputs
         return perceptron(features, self._unchanged or self._layers())
 
     def behind(self, features: MultiHot, weight: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What a linear layer behind the network gives, shape (rows, outputs), in the cache all the way.
+        """The output of a linear layer after the network, shape (rows, outputs), computed chunk by chunk within the
+        cache.
 
         Args:
             features: the inputs.
-            weight: of that layer, shape (outputs, the network's outputs).
-            mask: shape (rows,), bool: where the gradient reaches the network; None for everywhere.
+            weight: the weight of that layer, shape (outputs, the network's outputs).
+            mask: shape (rows,), bool: the rows whose gradient reaches the network; None for all.
         """
         before = self._unchanged or self._layers()
         own = weight if before else weight.T.contiguous()  # as the first layer's
@@ -55,7 +57,8 @@ class Network(nn.Sequential):
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Within the block parameters may not change, nor gradients be taken: what follows from them is kept."""
+        """Within the block no parameter may change and no gradient may be taken; values derived from parameters are
+        cached."""
         with torch.no_grad():
             self._unchanged = self._layers()
             try:
@@ -79,23 +82,24 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module], planes: int = 0, chan
 
 
 class MixtureExtractor(GatedMixture):
-    """Experts mixed by a gate, beside a separate value network; stands where SB3 has ``MlpExtractor``.
+    """Experts mixed by a gate, beside a separate value network; it replaces SB3's ``MlpExtractor``.
 
     The gate has one logit per expert, the last fixed at 0, so that with two experts the first one's weight
     is a sigmoid. A single expert has no gate and equals SB3's ``MlpExtractor`` bit for bit.
 
     Args:
-        features_dim: number of input features.
-        experts: names.
-        net_arch: hidden layer sizes under ``pi`` (each expert), ``vf`` (value network), ``gate``.
-        activation_fn: activation after every hidden layer.
+        features_dim: the number of input features.
+        experts: the names of the experts.
+        net_arch: the sizes of the hidden layers under ``pi`` (each expert), ``vf`` (value network) and ``gate``.
+        activation_fn: the activation after every hidden layer.
         gated: whether there is a gate to learn; without one every expert has the same weight.
-        linear_value: leave the activations out of the value network.
-        planes: of the observations that the features are; needed with ``channels``.
-        channels: under ``gate`` and ``vf``, channels of a 1 x 1 convolution before that network's first hidden layer.
+        linear_value: whether the value network has no activations.
+        planes: the number of planes of the observations; needed with ``channels``.
+        channels: the number of channels, under ``gate`` and ``vf``, of a 1 x 1 convolution before that network's first
+            hidden layer.
 
     Attributes:
-        forced_gate: replaces the free gate in every forward pass; None where it is free.
+        forced_gate: the gate that replaces the free gate in every forward pass; None if the gate is free.
     """
 
     def __init__(
@@ -136,10 +140,10 @@ class MixtureExtractor(GatedMixture):
         detach: bool = False,
         hard: bool = False,
     ) -> Mixed:
-        """What a linear head makes of the mixture, as ``head(self.mix(...).output)`` would but for rounding.
+        """The output of a linear head on the mixture, equal to ``head(self.mix(...).output)`` up to rounding.
 
-        The head is taken of every expert before they are mixed: a few numbers of a sample are weighed and masked in
-        place of all its features. ``expert_outputs`` of the result is empty.
+        The head is applied to every expert before they are mixed, so that a few numbers per sample are weighted and
+        masked instead of all its features. The ``expert_outputs`` of the result are empty.
         """
         gate_logits = self.gate_logits(features)
         masks: Sequence[Tensor | None] = [None] * len(self.experts)

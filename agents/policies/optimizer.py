@@ -1,4 +1,4 @@
-"""torch's Adam without the compiler that it imports."""
+"""torch's Adam without the import of torch's compiler."""
 
 from inspect import unwrap
 from typing import Any
@@ -9,9 +9,9 @@ import torch
 class LightAdam(torch.optim.Adam):
     """``torch.optim.Adam``, bit for bit, in a process that starts in half the time.
 
-    torch decorates its optimizers so that a first call imports ``torch._dynamo``: more than a second and a hundred
-    megabytes, for a compiler that is not used here. The methods a training loop calls are taken undecorated; all
-    others, saving and loading among them, are torch's own.
+    torch decorates its optimizers such that the first call imports ``torch._dynamo``, which takes more than a second
+    and a hundred megabytes for a compiler that is not used here. The methods that a training loop calls are used
+    undecorated. All others, including saving and loading, are torch's own.
     """
 
     add_param_group = unwrap(torch.optim.Adam.add_param_group)

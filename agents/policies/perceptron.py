@@ -1,4 +1,5 @@
-"""Layers on binary inputs, forwards and backwards by hand: chunk by chunk, in little more than their products."""
+"""Layers on binary inputs with a forward and backward pass by hand. They work chunk by chunk and take little more time
+than their matrix products."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ from oversight_gym.agents.policies.multi_hot import MultiHot
 from oversight_gym.agents.policies.products import product
 
 CHUNK = 2**19
-"""Activations of a layer at a time, 2 MiB: more would leave the cache; 2**17 cost a tenth of an update in calls."""
+"""The number of activations of a layer that are computed at a time (2 MiB). More would not fit into the cache; with
+2**17, calls took a tenth of an update."""
 
 
 class Activation(NamedTuple):
@@ -20,7 +22,7 @@ class Activation(NamedTuple):
 
     Attributes:
         apply: changes its argument in place, and returns it.
-        slope: from the gradient at its output, and that output, to the gradient at its input.
+        slope: the function from the gradient at its output, and that output, to the gradient at its input.
     """
 
     apply: Callable[[Tensor], Tensor]
@@ -32,16 +34,16 @@ ACTIVATIONS: dict[type[nn.Module], Activation] = {
     nn.ReLU: Activation(torch.relu_, lambda gradient, outputs: torch.ops.aten.threshold_backward(gradient, outputs, 0)),
     nn.Tanh: Activation(torch.tanh_, torch.ops.aten.tanh_backward),
 }
-"""The activations that :func:`perceptron` knows."""
+"""The activations that :func:`perceptron` supports."""
 
 
 class Layer(NamedTuple):
     """A linear layer and what follows it.
 
     Attributes:
-        weight: shape (outputs, inputs), but of the first layer (inputs, outputs), contiguous.
+        weight: shape (outputs, inputs), contiguous; (inputs, outputs) for the first layer.
         bias: shape (outputs,).
-        activation: what follows.
+        activation: the activation that follows.
     """
 
     weight: Tensor
@@ -50,12 +52,12 @@ class Layer(NamedTuple):
 
 
 def perceptron(hot: MultiHot, layers: Sequence[Layer], mask: Tensor | None = None) -> Tensor:
-    """What layers make of binary inputs; differentiable once, by weights and biases.
+    """The output of layers on binary inputs; it can be differentiated once, with respect to weights and biases.
 
     Args:
         hot: the inputs.
-        layers: one or more.
-        mask: shape (rows,), bool: where the gradient passes beyond the last layer; None for everywhere.
+        layers: at least one layer.
+        mask: shape (rows,), bool: the rows whose gradient passes beyond the last layer; None for all.
 
     Returns:
         shape (rows, outputs).
@@ -68,7 +70,7 @@ def perceptron(hot: MultiHot, layers: Sequence[Layer], mask: Tensor | None = Non
 
 
 def _forward(hot: MultiHot, layers: Sequence[Layer], kept: list[list[Tensor]] | None = None) -> Tensor:
-    """With every chunk's outputs of all layers appended to ``kept``."""
+    """The forward pass, which appends every chunk's outputs of all layers to ``kept``."""
     table, bias, activation = layers[0]
     table = table.detach()  # spares torch the bookkeeping for a gradient
     outputs = []
@@ -87,7 +89,7 @@ def _rows(layers: Sequence[Layer]) -> int:
 
 
 def _sums(table: Tensor, rows: Tensor, first: Tensor) -> Tensor:
-    """Sums of a table's rows, one for each entry of ``first``: where its rows begin."""
+    """Sums of a table's rows, one for each entry of ``first``, which gives the beginning of its rows."""
     sums: Tensor = torch.embedding_bag(table, rows, first, False, 0)[0]  # mode 0 sums
     return sums
 

@@ -30,19 +30,21 @@ class GatedMixturePolicy(ActorCriticPolicy):
     one expert it is SB3's ``MlpPolicy``, bit for bit.
 
     Args:
-        experts: names of the experts; which outcomes are routed to them is up to the algorithm.
-        net_arch: hidden layers: ``pi`` of each expert, ``vf`` of the value network, ``gate`` of the gate.
-        activation_fn: activation after every hidden layer.
+        experts: the names of the experts; the algorithm determines which outcomes are routed to them.
+        net_arch: the sizes of the hidden layers: ``pi`` for each expert, ``vf`` for the value network, ``gate`` for the
+            gate.
+        activation_fn: the activation after every hidden layer.
         gated: whether there is a gate to learn; without one every expert has the same weight.
-        linear_value: leave the activations out of the value network: a linear baseline.
-        zero_bias: begin with biases of 0, the weights drawn as without.
-        channels: under ``gate`` and ``vf``, channels of a 1 x 1 convolution before that network's first hidden layer.
+        linear_value: whether the value network has no activations, which makes it a linear baseline.
+        zero_bias: whether biases begin at 0; the weights are drawn as without.
+        channels: the number of channels, under ``gate`` and ``vf``, of a 1 x 1 convolution before that network's first
+            hidden layer.
         blind_to: planes of the observation that experts, gate and value network are blind to, by index, or by name if
             ``planes`` is given: the weights of their first layers that read them are 0 and stay so.
-        planes: names of the observation's planes, in order.
-        multi_hot: read binary observations by their ones, on the CPU: the same numbers but for rounding, faster. Only
-            for a ``MultiBinary`` space, SB3's ``FlattenExtractor`` and an activation in ``ACTIVATIONS``; None where it
-            can be.
+        planes: the names of the observation's planes, in order.
+        multi_hot: whether binary observations are read in sparse form on the CPU, which gives the same numbers up to
+            rounding and is faster. It needs a ``MultiBinary`` space, SB3's ``FlattenExtractor`` and an activation in
+            ``ACTIVATIONS``; None turns it on where these are given.
         **kwargs: as in ``ActorCriticPolicy``; the optimizer is :class:`LightAdam` unless set.
 
     Raises:
@@ -145,24 +147,26 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return self.mlp_extractor
 
     def gate_vector(self, gate: Gate) -> Tensor | None:
-        """The weights that ``gate`` stands for, shape (experts,), float32; None if free.
+        """The weights that ``gate`` stands for, shape (experts,), float32; None for the free gate.
 
         Raises:
-            RequestError: if there is no such expert, or the numbers do not fit.
+            RequestError: if there is no such expert, or the numbers do not fit the experts.
         """
         weights = gate_vector(gate, self.experts)
         return None if weights is None else weights.to(self.device)
 
     def forced(self, gate: Gate) -> Forced | None:
-        """What ``gate`` replaces the free gate with; None if it leaves it free. Errors as :meth:`gate_vector`."""
+        """The replacement for the free gate that ``gate`` stands for; None if it leaves the gate free. Errors are those
+        of :meth:`gate_vector`."""
         return forced_gate(gate, self.experts, self.device)
 
     def reads_ones(self, obs: Tensor) -> bool:
-        """Whether these observations are read by their ones."""
+        """Whether these observations are read in sparse form."""
         return self.multi_hot and obs.device.type == "cpu"
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
-        """As in SB3, or the ones of binary observations (see ``multi_hot``); those are taken as they are."""
+        """As in SB3; for binary observations, their sparse form (see ``multi_hot``), which is returned unchanged if
+        given."""
         if isinstance(obs, MultiHot):
             return obs
         if self.reads_ones(obs):
@@ -216,11 +220,11 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return features
 
     def policy_features(self, obs: Any) -> Features:
-        """What experts and gate read of observations, one row per observation."""
+        """The features of observations that experts and gate read, one row per observation."""
         return self._features(obs, self.pi_features_extractor)
 
     def get_distribution(self, obs: Any) -> Distribution:
-        """As in SB3, which does not ask :meth:`extract_features` here."""
+        """As in SB3, but it calls our :meth:`extract_features`."""
         return self._get_action_dist_from_latent(self.mixture.forward_actor(self.policy_features(obs)))
 
     def predict_values(self, obs: Any) -> Tensor:
@@ -232,7 +236,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
         return values
 
     def log_probs(self, obs: Tensor | MultiHot) -> Tensor:
-        """Log-probability of every action of a discrete space, shape (batch, actions)."""
+        """The log-probability of every action of a discrete space, shape (batch, actions)."""
         if isinstance(obs, MultiHot):
             logits = self.mixture.logits(obs, self._head).output
         else:
@@ -251,7 +255,7 @@ class GatedMixturePolicy(ActorCriticPolicy):
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Within the block no parameter may change and no gradient be taken, which spares work at every call."""
+        """Within the block no parameter may change and no gradient may be taken, which saves work at every call."""
         with ExitStack() as stack:
             for network in self.mixture.modules():
                 if isinstance(network, Network):
@@ -259,5 +263,5 @@ class GatedMixturePolicy(ActorCriticPolicy):
             yield
 
     def expert(self, gate: Gate) -> "SteeredPolicy":
-        """The policy with its gate forced, as an object of its own that shares the weights."""
+        """The policy with its gate forced, as a separate object that shares the weights."""
         return SteeredPolicy(self, gate)

@@ -1,4 +1,4 @@
-"""Matrix products by oneDNN: torch takes MKL for float32, which leaves AMD's processors at half their rate."""
+"""Matrix products by oneDNN. For float32 torch uses MKL, which reaches only half the rate on AMD's processors."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch._C._has_mkldnn else None
-"""The operator that torch's compiler emits for linear layers. It is not public: without it torch's product serves."""
+"""The operator that torch's compiler emits for linear layers. It is not public; without it torch's product is used."""
 
 
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:

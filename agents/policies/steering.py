@@ -1,4 +1,4 @@
-"""How to set the gate of a mixture policy, and a policy seen through a set gate."""
+"""The ways to set the gate of a mixture policy, and a policy with a set gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MOST_WEIGHT = 1000.0
-"""Size of a weight at most; far beyond it the logits would no longer be finite."""
+"""The largest size of a weight; far beyond it the logits would not be finite."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One expert with weight 1 + ``by``, the others with ``-by`` in equal shares: beyond what that expert does alone.
+    """One expert with weight 1 + ``by`` and the others with ``-by`` in equal shares, which goes beyond that expert
+    alone.
 
-    The head is linear, so what the others would do is taken off what the one would do. The weights sum to 1.
+    The head is linear, so the logits of the others are subtracted from those of the one. The weights sum to 1.
     """
 
     expert: str
@@ -58,8 +59,8 @@ def parse_gate(text: str) -> Gate:
     """The gate that a text stands for.
 
     ``free``; an expert's name; ``0.3``, the first of two experts' weight; ``0.2/0.3/0.5``, a weight per expert;
-    ``diamond+0.5``, a :class:`Contrast`; ``ghost*0.2``, a :class:`Scaled`. Anything else is taken for a name, which is
-    refused where the gate is used.
+    ``diamond+0.5``, a :class:`Contrast`; ``ghost*0.2``, a :class:`Scaled`. Anything else is read as a name and refused
+    when the gate is used.
     """
     weights = _numbers(text)
     if weights is not None:
@@ -129,7 +130,7 @@ def gate_vector(gate: Gate, experts: Sequence[str]) -> Tensor | None:
 
 
 def forced_gate(gate: Gate, experts: Sequence[str], device: torch.device) -> Forced | None:
-    """What a gate replaces the free one with; None if it leaves it free.
+    """The replacement for the free gate that a gate stands for; None if it leaves the gate free.
 
     Raises:
         RequestError: as :func:`gate_vector`.
@@ -147,11 +148,11 @@ def forced_gate(gate: Gate, experts: Sequence[str], device: torch.device) -> For
 
 
 class SteeredPolicy:
-    """A mixture policy seen through a set gate. Usable wherever SB3 wants an object with ``predict``.
+    """A mixture policy with a set gate. It can be used wherever SB3 expects an object with ``predict``.
 
     Args:
         policy: the policy; its weights are shared, not copied.
-        gate: how the gate is set.
+        gate: the setting of the gate.
     """
 
     def __init__(self, policy: "GatedMixturePolicy", gate: Gate) -> None:

@@ -1,4 +1,5 @@
-"""RoutedPPO: rollouts, labels, and the update as a sum of named loss terms, of which other algorithms can be made."""
+"""RoutedPPO: rollouts, labels, and the update as a sum of named loss terms, from which other algorithms can be
+built."""
 
 from typing import TYPE_CHECKING
 

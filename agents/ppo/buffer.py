@@ -1,4 +1,4 @@
-"""Rollout buffers that know how each step's episode was observed to end, and what an update may see of it."""
+"""Rollout buffers with the observed outcome of each step's episode and the steps that an update may see."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -16,22 +16,24 @@ from oversight_gym.agents.ppo.labels import NONE, UNFINISHED, EpisodeEnds, fill_
 
 
 class OutcomeBuffer(RolloutBuffer):
-    """SB3's buffer, with the observed outcome of each step, and with labels and weights that minibatches carry.
+    """SB3's buffer with the observed outcome of each step, and with labels and weights for minibatches.
 
     Attributes:
-        before_returns: if given, called with the buffer after a rollout, before returns are computed, to change
-            ``rewards`` (buffer_size, n_envs) by what the supervisor saw.
-        cut_is_worthless: as in the paper's code, episodes that time out or still run when the rollout ends are worth
-            nothing beyond their last step and count as finished, instead of being bootstrapped (``defects.CUT``).
+        before_returns: a function, or None, that is called with the buffer after a rollout and before returns are
+            computed; it may change ``rewards`` (buffer_size, n_envs) by what the supervisor saw.
+        cut_is_worthless: whether, as in the paper's code, episodes that time out or are still running when the rollout
+            ends are worth nothing beyond their last step and count as finished, instead of being bootstrapped
+            (``defects.CUT``).
         ended: shape (buffer_size, n_envs), bool, whether the step was its episode's last.
-        observed: shape (buffer_size, n_envs), int8, number of its observed outcome where it was (see ``Routes``).
-        outcomes: after a rollout: shape (buffer_size, n_envs), int8, the outcome of each step's episode, or
-            ``UNFINISHED``.
-        labels: shape (buffer_size, n_envs), int64: expert of each step, or ``UNLABELLED``; None for no labels.
-        steps: shape (buffer_size, n_envs), bool, the steps an update sees, or float32, how much each counts, 0 for not
-            at all; None for all.
-        device_observations: shape (buffer_size, n_envs, ...), where a rollout stayed on a device, else None.
-        ones: the observations by their ones, environment by environment, where the collector gives them, else None.
+        observed: shape (buffer_size, n_envs), int8, the number of the episode's observed outcome at its last step (see
+            ``Routes``).
+        outcomes: after a rollout, the outcome of each step's episode, or ``UNFINISHED``; shape (buffer_size, n_envs),
+            int8.
+        labels: shape (buffer_size, n_envs), int64: the expert of each step, or ``UNLABELLED``; None for no labels.
+        steps: shape (buffer_size, n_envs), the steps that an update sees (bool) or the weight of each step (float32, 0
+            to leave it out); None for all.
+        device_observations: shape (buffer_size, n_envs, ...), if a rollout stayed on a device, else None.
+        ones: the observations in sparse form, environment by environment, if the collector gives them, else None.
     """
 
     def __init__(self, *args: Any, cut_is_worthless: bool = False, **kwargs: Any) -> None:
@@ -54,7 +56,7 @@ class OutcomeBuffer(RolloutBuffer):
 
     @property
     def finished(self) -> NDArray[np.bool_]:
-        """Shape (buffer_size, n_envs): whether the step's episode ended within the rollout."""
+        """Whether each step's episode ended within the rollout, shape (buffer_size, n_envs)."""
         finished: NDArray[np.bool_] = self.outcomes != UNFINISHED
         return finished
 
@@ -70,7 +72,7 @@ class OutcomeBuffer(RolloutBuffer):
         rewards: NDArray[np.float32],
         episode_starts: NDArray[np.bool_],
     ) -> None:
-        """As SB3's ``add`` for integer actions, each (n_envs,), with values and log-probabilities left for later."""
+        """As SB3's ``add`` for integer actions (n_envs,), but values and log-probabilities are stored later."""
         self.observations[self.pos] = obs
         self.actions[self.pos] = actions[:, None]
         self.rewards[self.pos] = rewards
@@ -91,7 +93,7 @@ class OutcomeBuffer(RolloutBuffer):
         return (squares.cpu().numpy() if isinstance(squares, Tensor) else squares).astype(bool)
 
     def pay(self, table: NDArray[np.float32]) -> None:
-        """Pay the ends of episodes by how they were observed, (outcomes,), whatever the environment paid."""
+        """Replace the rewards at the ends of episodes by those of their observed outcomes, given as (outcomes,)."""
         terminated = self.ended & (self.observed != NONE)  # truncated ones keep their bootstrap
         self.rewards[terminated] = table[self.observed[terminated]]
 
@@ -107,13 +109,13 @@ class OutcomeBuffer(RolloutBuffer):
             self.outcomes[self.outcomes == UNFINISHED] = NONE
 
     def kept(self) -> NDArray[np.bool_]:
-        """Shape (buffer_size, n_envs): the steps an update sees."""
+        """The steps that an update sees, shape (buffer_size, n_envs)."""
         return np.ones((self.buffer_size, self.n_envs), dtype=bool) if self.steps is None else self.steps != 0
 
     def get(self, batch_size: int | None = None) -> Generator[Minibatch, None, None]:  # type: ignore[override]
-        """Minibatches of the kept steps, of equal size where ``batch_size`` does not divide their number.
+        """Minibatches of the kept steps; they have equal sizes if ``batch_size`` does not divide the number of steps.
 
-        With every step kept these are SB3's own minibatches, drawn by the same generator.
+        If every step is kept, these are SB3's own minibatches, drawn by the same generator.
         """
         kept = np.flatnonzero(flat(self.kept()))
         if not len(kept):
@@ -149,12 +151,12 @@ class OutcomeBuffer(RolloutBuffer):
 
 
 class DictOutcomeBuffer(OutcomeBuffer, DictRolloutBuffer):  # type: ignore[misc]  # minibatches of SB3's own are of another type
-    """The same for dict observations."""
+    """The same buffer for dict observations."""
 
     def _flatten_observations(self) -> None:
         self.observations = {key: self.swap_and_flatten(obs) for key, obs in self.observations.items()}
 
 
 def flat(array: NDArray[Any]) -> NDArray[Any]:
-    """From (steps, envs) to the order of SB3's flattened buffer, (envs * steps,)."""
+    """An array (steps, envs) in the order of SB3's flattened buffer, (envs * steps,)."""
     return array.swapaxes(0, 1).ravel()

@@ -1,4 +1,4 @@
-"""Rollouts that stay on a device: environment, policy and observations; only small arrays come back."""
+"""Rollouts that stay on a device with environment, policy and observations; only small arrays are copied back."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ from oversight_gym.envs.infos import episode_entries
 from oversight_gym.envs.sb3 import OversightVecEnv
 
 SMALL = ("actions", "log_probs", "rewards", "ended", "observed")
-"""What comes back to the host after a rollout."""
+"""The arrays that are copied to the host after a rollout."""
 
 
 @torch.no_grad()
 def collect_on_device(
     model: Any, env: OversightVecEnv, callback: BaseCallback, rollout_buffer: OutcomeBuffer, n_rollout_steps: int
 ) -> bool:
-    """Fill the buffer; the same draws and, but for rounding, the same numbers as ``collect`` on the same device.
+    """Fill the buffer with the same draws as ``collect`` on the same device and the same numbers up to rounding.
 
-    Observations stay on the device, where the update finds them. Callbacks see no ``infos`` and no arrays of the
-    single step. Arguments and result as in SB3's ``OnPolicyAlgorithm.collect_rollouts``, ``model`` being its ``self``.
+    Observations stay on the device for the update. Callbacks see neither ``infos`` nor the arrays of single steps.
+    Arguments and result are those of SB3's ``OnPolicyAlgorithm.collect_rollouts``, with ``model`` as its ``self``.
     """
     policy: GatedMixturePolicy = model.policy
     policy.set_training_mode(False)

@@ -1,4 +1,4 @@
-"""How rollouts can be collected."""
+"""The ways to collect rollouts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,14 +18,14 @@ COLLECTORS: dict[str, Callable[..., bool] | None] = {
     "native": collect,
     "device": collect_on_device,
 }
-"""How rollouts can be collected; None is SB3's own loop."""
+"""The collectors by name; None is SB3's own loop."""
 
 
 def choose_collector(asked: str, env: VecEnv, policy: Any, device: torch.device) -> Callable[..., bool] | None:
     """The function that collects rollouts; None for SB3's own loop.
 
     Raises:
-        RequestError: if the collector asked for needs another environment or policy.
+        RequestError: if the requested collector needs another environment or policy.
     """
     native = isinstance(env, OversightVecEnv) and isinstance(policy, GatedMixturePolicy)
     if asked == "auto":

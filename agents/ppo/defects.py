@@ -1,6 +1,6 @@
 """Defects of the paper's released code (Cloud et al., arXiv 2410.04332, second version of the gridworld).
 
-Training can reproduce them to compare with the paper's numbers, and for nothing else.
+Training can reproduce them, only for comparison with the paper's numbers.
 """
 
 from collections.abc import Collection
@@ -13,12 +13,12 @@ DEFECTS = {
     STALE: "within a rollout the first action of an episode is chosen, and learnt, on the last observation before it",
     LATE: "episodes time out one step too late",
 }
-"""Each defect by name, and what it does. ``late`` is one of the environment, which whoever makes that has to see to."""
+"""Each defect by name, with its effect. ``late`` is a defect of the environment and has to be reproduced there."""
 ALL = "all"
 
 
 def known_defects(asked: Collection[str]) -> tuple[str, ...]:
-    """The defects asked for, in the order of the table; ``all`` asks for every one.
+    """The requested defects, in the order of the table; ``all`` requests every one.
 
     Raises:
         RequestError: if there is no such defect.

@@ -1,4 +1,5 @@
-"""What is logged of routing beside the terms of the loss: outcomes observed, gate, gradients per expert and label."""
+"""The diagnostics of routing that are logged beside the terms of the loss: observed outcomes, gate, and gradients per
+expert and label."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -17,14 +18,15 @@ from oversight_gym.agents.ppo.routes import Routes
 from oversight_gym.agents.routing.gradients import UNLABELLED
 
 SAMPLE = 256
-"""Steps per label that the diagnostics look at; enough for a log line, too few to cost anything."""
+"""The number of steps per label that the diagnostics use: enough for a log line, and few enough to take no time."""
 
 
 def record_outcomes(logger: Logger, routes: Routes, buffer: OutcomeBuffer) -> NDArray[np.int64]:
-    """``outcomes/<name>``: share of the rollout's finished episodes observed so; ``outcomes/kept_steps``.
+    """Log ``outcomes/<name>``, the share of the rollout's finished episodes with that observed outcome, and
+    ``outcomes/kept_steps``.
 
     Returns:
-        shape (outcomes,), int64: the episodes behind the shares.
+        shape (outcomes,), int64: the number of episodes with each outcome.
     """
     counts = np.bincount(buffer.observed[buffer.ended], minlength=len(routes.names))
     for name, count in zip(routes.names, counts, strict=True):
@@ -34,17 +36,17 @@ def record_outcomes(logger: Logger, routes: Routes, buffer: OutcomeBuffer) -> ND
 
 
 def _sample(steps: NDArray[np.intp]) -> NDArray[np.intp]:
-    """At most ``SAMPLE`` of them, at even distances, so that all environments have their share."""
+    """At most ``SAMPLE`` of the steps, evenly spaced, so that all environments are represented."""
     return steps if len(steps) <= SAMPLE else steps[np.linspace(0, len(steps) - 1, SAMPLE).astype(np.intp)]
 
 
 def record_routing(
     logger: Logger, policy: GatedMixturePolicy, buffer: OutcomeBuffer, routing: Mapping[str, bool]
 ) -> None:
-    """``gate/<label>`` and ``grad_norm/<expert>_on_<label>`` after an update.
+    """Log ``gate/<label>`` and ``grad_norm/<expert>_on_<label>`` after an update.
 
-    Gate: mean weight of the first expert on steps with each label. Gradient norm: of the policy-gradient loss of the
-    steps with one label, as routed, at each expert's parameters. Nothing is drawn at random.
+    The gate is the mean weight of the first expert on the steps with each label. The gradient norm is that of the
+    routed policy-gradient loss of the steps with one label, at each expert's parameters. Nothing is drawn at random.
     """
     assert buffer.labels is not None
     labels, kept = flat(buffer.labels), flat(buffer.kept())

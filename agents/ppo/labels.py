@@ -1,4 +1,4 @@
-"""What training may know of how episodes ended: the supervisor's view, and nothing hidden."""
+"""The supervisor's view of how episodes ended, which is all that training may know."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,9 +11,9 @@ from oversight_gym.envs.errors import RequestError
 from oversight_gym.envs.infos import StepInfos
 
 NONE, UNKNOWN = range(len(SHARED))
-"""Numbers of the outcomes that every environment has."""
+"""The numbers of the outcomes that every environment has."""
 UNFINISHED = -1
-"""Outcome of a step whose episode has not ended when the rollout ends."""
+"""The outcome of a step whose episode has not ended when the rollout ends."""
 
 
 class EpisodeEnds(NamedTuple):
@@ -21,7 +21,7 @@ class EpisodeEnds(NamedTuple):
 
     Attributes:
         ended: shape (envs,), bool.
-        observed: shape (envs,), int8: number of the outcome where an episode ended, ``NONE`` elsewhere.
+        observed: shape (envs,), int8: the number of the outcome where an episode ended, ``NONE`` elsewhere.
     """
 
     ended: NDArray[np.bool_]
@@ -29,11 +29,11 @@ class EpisodeEnds(NamedTuple):
 
 
 def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_], routes: Routes) -> EpisodeEnds:
-    """Take the supervisor's view, and only that, out of a step's infos.
+    """Read the supervisor's view, and nothing else, from a step's infos.
 
     Raises:
-        RequestError: if the environment does not report ``observed_outcome`` where an episode ended, or one that
-            ``routes`` does not know.
+        RequestError: if the environment does not report ``observed_outcome`` where an episode ended, or reports one
+            that ``routes`` does not contain.
     """
     if isinstance(infos, StepInfos):
         return EpisodeEnds(infos.ended, infos.observed)
@@ -41,8 +41,9 @@ def supervise(infos: Sequence[dict[str, Any]], dones: NDArray[np.bool_], routes:
     for index in np.flatnonzero(dones).tolist():
         if "observed_outcome" not in infos[index]:
             raise RequestError(
-                "the environment's info has no 'observed_outcome' at the end of an episode, which the method needs; "
-                "take it from oversight_gym.envs.OversightVecEnv, say, or train with method=PLAIN."
+                "the environment's info has no 'observed_outcome' at the end of an episode, which the method needs "
+                "at every end, truncation included; report it (docs/examples/own_env.py does), or train with "
+                "method=PLAIN."
             )
         observed[index] = routes.code(infos[index]["observed_outcome"])
     return EpisodeEnds(np.asarray(dones, dtype=bool), observed)
@@ -69,11 +70,11 @@ def fill_back(ended: NDArray[np.bool_], observed: NDArray[np.int8]) -> NDArray[n
 def shuffle_outcomes(
     ended: NDArray[np.bool_], observed: NDArray[np.int8], rng: np.random.Generator
 ) -> NDArray[np.int8]:
-    """The same number of each observed outcome, dealt to the observed episodes of a rollout at random.
+    """Assign the observed outcomes at random to the observed episodes of a rollout, each as often as it was observed.
 
     Args:
         ended, observed: as in :func:`fill_back`.
-        rng: of the deal.
+        rng: the generator of the assignment.
 
     Returns:
         ``observed``, changed where an episode was observed to end on something.

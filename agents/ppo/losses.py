@@ -1,4 +1,4 @@
-"""The terms of an actor-critic loss, each a function of a minibatch and the policy's answer to it."""
+"""The terms of an actor-critic loss; each is a function of a minibatch and the policy's forward pass on it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from oversight_gym.agents.routing import mixture
 from oversight_gym.agents.routing.gradients import UNLABELLED
 
 Loss = Callable[[Minibatch, ForwardPass], Tensor]
-"""From a minibatch and the forward pass on it to a scalar."""
+"""A function from a minibatch and the forward pass on it to a scalar."""
 
 
 class Term(NamedTuple):
@@ -30,7 +30,7 @@ class Term(NamedTuple):
 
 
 def ratio(batch: Minibatch, forward: ForwardPass) -> Tensor:
-    """Probability of each action now over that when it was taken, shape (batch,)."""
+    """The ratio of each action's probability now to that when it was taken, shape (batch,)."""
     return torch.exp(forward.log_prob - batch.old_log_prob)
 
 
@@ -47,12 +47,13 @@ def clipped_policy_loss(clip_range: float) -> Loss:
 
 
 def policy_gradient_loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
-    """The loss whose gradient is the policy gradient, as A2C and REINFORCE have it."""
+    """The loss whose gradient is the policy gradient, as in A2C and REINFORCE."""
     return -batch.mean(batch.advantages * forward.log_prob)
 
 
 def value_loss(clip_range: float | None = None) -> Loss:
-    """Squared error of the values; with a clip range, of values that moved no further than that from the old ones."""
+    """The squared error of the values; with a clip range, of values that are clipped to that distance from the old
+    ones."""
 
     def loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
         values = forward.values
@@ -66,7 +67,8 @@ def value_loss(clip_range: float | None = None) -> Loss:
 
 
 def entropy_loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
-    """Negative entropy of the policy, where it has no analytical one by the log-probabilities of the actions taken."""
+    """The negative entropy of the policy. If there is no analytical entropy, it is estimated from the log-probabilities
+    of the actions."""
     return -batch.mean(-forward.log_prob if forward.entropy is None else forward.entropy)
 
 
@@ -74,10 +76,10 @@ def gate_loss(balanced: bool = True, shares: Tensor | None = None) -> Loss:
     """Cross-entropy of the gate towards the experts that steps are routed to (see ``routing.gate_loss``).
 
     Args:
-        balanced: whether the experts count equally, or every labelled step.
-        shares: how much a labelled step of each expert counts against a step of the minibatch, shape (experts,): those
-            of :func:`rollout_shares` make the mean over a rollout's minibatches the loss over the rollout. None for the
-            loss of each minibatch.
+        balanced: whether all experts count equally; if not, all labelled steps do.
+        shares: the weight of a labelled step of each expert relative to a step of the minibatch, shape (experts,). With
+            the shares of :func:`rollout_shares`, the mean over a rollout's minibatches is the loss over the rollout.
+            None for the loss of each minibatch.
     """
 
     def loss(batch: Minibatch, forward: ForwardPass) -> Tensor:
@@ -91,13 +93,13 @@ def gate_loss(balanced: bool = True, shares: Tensor | None = None) -> Loss:
 
 
 def rollout_shares(labels: NDArray[np.int64], steps: NDArray[Any] | None, experts: int, balanced: bool) -> Tensor:
-    """The ``shares`` of :func:`gate_loss`, decided before a rollout is cut into minibatches.
+    """The ``shares`` of :func:`gate_loss`, computed before a rollout is cut into minibatches.
 
     Args:
-        labels: any shape: expert of each step, or ``UNLABELLED``.
-        steps: of the same shape: how much each step counts; None for equally.
-        experts: number of experts.
-        balanced: as there.
+        labels: the expert of each step, or ``UNLABELLED``; any shape.
+        steps: the weight of each step, same shape; None for equal weights.
+        experts: the number of experts.
+        balanced: as in :func:`gate_loss`.
     """
     counted = np.ones(labels.shape) if steps is None else steps.astype(np.float64)
     known = labels != UNLABELLED
@@ -106,20 +108,20 @@ def rollout_shares(labels: NDArray[np.int64], steps: NDArray[Any] | None, expert
 
 
 def normalized(advantages: Tensor) -> Tensor:
-    """With mean 0 and standard deviation 1, as SB3 normalises them; a single one is left as it is."""
+    """Advantages with mean 0 and standard deviation 1, as SB3 normalises them; a single one is left unchanged."""
     if len(advantages) < 2:
         return advantages
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8)
 
 
 def approximate_kl(batch: Minibatch, forward: ForwardPass) -> Tensor:
-    """Estimate of the divergence of the policy from that of the rollout (http://joschu.net/blog/kl-approx.html)."""
+    """An estimate of the KL divergence from the rollout's policy (http://joschu.net/blog/kl-approx.html)."""
     with torch.no_grad():
         log_ratio = forward.log_prob - batch.old_log_prob
         return torch.mean((torch.exp(log_ratio) - 1) - log_ratio)
 
 
 def clip_fraction(batch: Minibatch, forward: ForwardPass, clip_range: float) -> Tensor:
-    """Share of the steps whose ratio left the clipping range."""
+    """The share of steps whose ratio is outside the clipping range."""
     with torch.no_grad():
         return torch.mean((torch.abs(ratio(batch, forward) - 1) > clip_range).float())

@@ -1,4 +1,4 @@
-"""What routing adds to an on-policy algorithm of stable-baselines3: a method, observed outcomes, labels."""
+"""The parts that routing adds to an on-policy algorithm of stable-baselines3: a method, observed outcomes, labels."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -38,32 +38,35 @@ from oversight_gym.envs.world.kinds import most_valuable_first
 
 
 class RoutedRollouts(OnPolicyAlgorithm):
-    """Mixed in before an on-policy algorithm of SB3, it makes ``train`` one that can route.
+    """A mixin that adds routing to an on-policy algorithm of SB3; it comes before the algorithm among the base classes.
 
     The algorithm's ``train`` calls :meth:`prepare`, then takes minibatches from ``rollout_buffer.get``, hands them with
     ``routing`` to ``forward_batch`` and adds :meth:`routing_terms` to its loss, all of it within :meth:`acting`.
 
     Args:
         policy: ``"GatedMixturePolicy"`` (or a class), or one of SB3's own, such as ``"MlpPolicy"``.
-        env: as in SB3; its infos must hold ``observed_outcome`` where an episode ends, if the method looks at it.
+        env: as in SB3. If the method uses observed outcomes, the info at the end of every episode, terminated or
+            truncated, must hold ``observed_outcome``: an outcome that has a route, ``"unknown"`` where the supervisor
+            did not see the outcome, or None where there was none, as at a time limit.
         method: a method, or the name of one.
-        gate_coef: weight of the gate loss, for methods that have one.
-        balanced_gate: whether every labelled expert counts equally in the gate loss, or every labelled step.
-        gate_per_minibatch: whether the gate loss is the mean over each minibatch's labelled steps, so that a single one
-            can weigh as much as a thousand, or over the rollout's.
-        paper_compat: names of defects of the paper's code to reproduce (see ``DEFECTS``).
-        collector: how rollouts are collected: ``sb3``, by SB3's own loop, bit-equal to it; ``native``, from
-            ``OversightVecEnv`` without Python per environment; ``device``, as native with the environment on the
-            policy's device; ``auto``, the fastest that fits.
-        routes: from the outcomes that the environment reports, integers or names, to experts; None routes each to the
-            expert of its name in lower case. ``None``, ``"none"`` and ``"unknown"`` need no route.
-        **kwargs: those of the algorithm. ``policy_kwargs`` go before what the method decides.
+        gate_coef: the weight of the gate loss, for methods that have one.
+        balanced_gate: whether all labelled experts count equally in the gate loss; if not, all labelled steps do.
+        gate_per_minibatch: whether the gate loss is the mean over each minibatch's labelled steps, where a single step
+            can weigh as much as a thousand; if not, it is the mean over the rollout's labelled steps.
+        paper_compat: the names of the defects of the paper's code to reproduce (see ``DEFECTS``).
+        collector: the way to collect rollouts: ``sb3``, SB3's own loop; ``native``, from ``OversightVecEnv`` without
+            Python code per environment; ``device``, like ``native`` with the environment on the policy's device;
+            ``auto``, the fastest that fits.
+        routes: a mapping from the outcomes that the environment reports (integers or names) to experts; None routes
+            each to the expert of its name in lower case. ``None``, ``"none"`` and ``"unknown"`` need no route.
+        **kwargs: the algorithm's own arguments. ``policy_kwargs`` override what the method determines.
 
     Attributes:
         method: the method given.
-        memory: what it remembers while the model trains.
+        memory: the state that the method keeps while the model trains.
         routes: the outcomes that the environment reports, and the expert of each.
-        episodes_observed: shape (outcomes,), int64: finished episodes so far by observed outcome (see ``Routes``).
+        episodes_observed: shape (outcomes,), int64: the number of finished episodes so far by observed outcome (see
+            ``Routes``).
 
     Raises:
         RequestError: if the method routes, or has a gate loss, and the policy has a single expert, or none of its
@@ -145,7 +148,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
             self.episodes_observed = np.zeros(len(self.routes.names), dtype=np.int64)
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
-        """As in SB3; the outcomes are the new environment's, and if they are others, counting begins again."""
+        """As in SB3. The outcomes are those of the new environment; if they differ, counting begins again."""
         super().set_env(env, force_reset)
         self._set_routes()
 
@@ -154,7 +157,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         """The config of the environment.
 
         Raises:
-            RequestError: if it has none, not being one of this project's.
+            RequestError: if it has none, because it is not an environment of this project.
         """
         found = self._find_config()
         if found is None:
@@ -169,7 +172,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         return found if isinstance(found, EnvConfig) else None
 
     def _policy_kwargs(self) -> dict[str, Any]:
-        """What the method decides of a mixture policy."""
+        """The arguments of a mixture policy that the method determines."""
         if not issubclass(self.policy_class, GatedMixturePolicy):
             return {}
         config = self._find_config()
@@ -198,11 +201,11 @@ class RoutedRollouts(OnPolicyAlgorithm):
 
     @property
     def routing(self) -> dict[str, bool]:
-        """How labels act on a forward pass: keywords of ``forward_batch``."""
+        """The effect of labels on a forward pass, as keywords of ``forward_batch``."""
         return {"detach": self.stage.routed, "hard": self.stage.hard_gate}
 
     def routing_terms(self) -> dict[str, Term]:
-        """The gate loss and the method's own terms, by the name that each is logged under."""
+        """The gate loss and the method's own terms, by the name under which each is logged."""
         terms = dict(self.stage.loss_terms(self))
         if self.stage.gate_loss and self.gate_coef:
             terms = {"gate_loss": Term(self._gate_loss(), self.gate_coef)} | terms
@@ -216,7 +219,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         return losses.gate_loss(self.balanced_gate, shares.to(self.device))
 
     def acting(self) -> AbstractContextManager[None]:
-        """The gate that rollouts and updates are made with."""
+        """A context with the gate of rollouts and updates."""
         gate = self.stage.training_gate
         if gate == "free":
             return nullcontext()
@@ -237,7 +240,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
     ) -> bool:
-        """As in SB3, by the collector chosen."""
+        """As in SB3, by the chosen collector."""
         self.progress = max(self.progress, self.num_timesteps / self._total_timesteps)  # never back to an earlier stage
         collect = choose_collector(self.collector, env, self.policy, self.device)
         if collect is None and STALE in self.paper_compat:
@@ -269,7 +272,8 @@ class RoutedRollouts(OnPolicyAlgorithm):
         """Label the rollout and choose its steps; call it before an update.
 
         Returns:
-            whether there is any step to learn from; there is none, for example, without an observed episode to filter.
+            whether there is any step to learn from. There is none, for example, if the method filters and no episode
+            was observed.
         """
         buffer, stage = self.rollout_buffer, self.stage
         if len(self.experts) > 1 and stage.supervised:
@@ -280,7 +284,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         return bool(buffer.kept().any())
 
     def record_routing(self) -> None:
-        """Log what the gate and each expert's gradient are on steps of each label; call it after an update."""
+        """Log the gate and each expert's gradient on the steps of each label; call it after an update."""
         if self.rollout_buffer.labels is not None:
             assert isinstance(self.policy, GatedMixturePolicy)
             record_routing(self.logger, self.policy, self.rollout_buffer, self.routing)
@@ -291,7 +295,7 @@ class RoutedRollouts(OnPolicyAlgorithm):
         return [*super()._excluded_save_params(), "memory"]
 
     def save(self, path: Any, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None) -> None:
-        """As in SB3, with what the method remembers. ``load`` unpickles such a file: load only what you trust."""
+        """As in SB3, with the method's state. ``load`` unpickles such a file, so load only files that you trust."""
         self._saved_memory = {name: memory.snapshot() for name, memory in self.memory.items()}
         try:
             super().save(path, exclude, include)

@@ -1,4 +1,4 @@
-"""Which outcomes an environment reports, and which expert each of them is routed to."""
+"""The outcomes that an environment reports, and the expert to which each of them is routed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from oversight_gym.agents.routing.gradients import UNLABELLED
 from oversight_gym.envs.errors import RequestError
 
 SHARED = ("none", "unknown")
-"""What every environment may report: no outcome, as at a time limit, and one that the supervisor did not see."""
+"""The outcomes that every environment may report: none, as at a time limit, and one that the supervisor did not see."""
 OTHER = "other"
-"""Whatever else it reports to an algorithm that does not route."""
+"""Any other outcome, for an algorithm that does not route."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class Routes:
     """The outcomes of an environment, numbered from 0, and the expert of each.
 
     Attributes:
-        names: of the outcomes in lower case; the first two are ``SHARED``.
-        experts: shape (outcomes + 1,), int64: index of the expert that each is routed to, or ``UNLABELLED``; the last
-            entry serves steps of episodes that have not ended.
-        numbers: names of outcomes by the integers that the environment may report instead; others go by their digits.
+        names: the names of the outcomes in lower case; the first two are ``SHARED``.
+        experts: shape (outcomes + 1,), int64: the index of the expert that each is routed to, or ``UNLABELLED``; the
+            last entry is for steps of episodes that have not ended.
+        numbers: the names of outcomes by the integers that the environment may report instead; other integers are named
+            by their digits.
     """
 
     names: tuple[str, ...]
@@ -37,7 +38,7 @@ class Routes:
         """The number of a reported outcome: a name, a member of an IntEnum, an integer, or None for no outcome.
 
         Raises:
-            RequestError: if it is none of the outcomes and the algorithm routes.
+            RequestError: if the algorithm routes and this is not one of its outcomes.
         """
         for name in _names(outcome, self.numbers):
             if name in self.names:
@@ -50,7 +51,7 @@ class Routes:
         )
 
     def labels(self, outcomes: NDArray[np.int8]) -> NDArray[np.int64]:
-        """The expert of each outcome's number, or ``UNLABELLED``; any shape."""
+        """The expert of each outcome, or ``UNLABELLED``, from the outcomes' numbers in any shape."""
         return self.experts[outcomes]
 
 
@@ -61,12 +62,13 @@ def make_routes(
 
     Args:
         env: the environment; one with an IntEnum ``outcomes`` declares what it reports.
-        experts: the policy's.
-        routes: from reported outcomes, integers or names, to experts; None routes an outcome to the expert of its name.
-        labelled: whether the algorithm needs them; if not, every outcome is welcome.
+        experts: the names of the policy's experts.
+        routes: a mapping from reported outcomes (integers or names) to experts; None routes each outcome to the expert
+            of its name.
+        labelled: whether the algorithm needs routes; if not, any outcome is accepted.
 
     Raises:
-        RequestError: if ``routes`` names an expert that there is not, or no outcome is routed anywhere.
+        RequestError: if ``routes`` names an unknown expert, or no outcome has a route.
     """
     declared = _declared(env)
     numbers = dict(enumerate(SHARED)) if declared is None else {int(member): member.name.lower() for member in declared}
@@ -91,7 +93,7 @@ def make_routes(
 
 
 def _names(outcome: Any, numbers: Mapping[int, str]) -> list[str]:
-    """The names that a reported outcome may go by, its own first."""
+    """The possible names of a reported outcome, its own first."""
     if outcome is None:
         return ["none"]
     if isinstance(outcome, int | np.integer):

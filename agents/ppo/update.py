@@ -1,4 +1,4 @@
-"""One PPO update, whole: what stable-baselines3's ``PPO.train`` does, as a sum of named loss terms."""
+"""One complete PPO update: that of stable-baselines3's ``PPO.train``, as a sum of named loss terms."""
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ppo_terms(model: "RoutedPPO", clip_range: float, clip_range_vf: float | None) -> dict[str, Term]:
-    """The terms of PPO's loss, by the name that each is logged under; then those of the method in force."""
+    """The terms of PPO's loss, by the name under which each is logged, then those of the method in force."""
     return {
         "policy_gradient_loss": Term(losses.clipped_policy_loss(clip_range)),
         "entropy_loss": Term(losses.entropy_loss, model.ent_coef),
@@ -28,7 +28,7 @@ def ppo_terms(model: "RoutedPPO", clip_range: float, clip_range_vf: float | None
 def update(model: "RoutedPPO") -> None:
     """Train a model's policy on its rollout: epochs of minibatches, one optimizer step each.
 
-    With plain terms, no routing and one expert the parameters are, bit for bit, those that SB3's PPO gives.
+    With plain terms, no routing and one expert, the resulting parameters equal those of SB3's PPO bit for bit.
     """
     policy, buffer, optimizer = model.policy, model.rollout_buffer, model.policy.optimizer
     policy.set_training_mode(True)

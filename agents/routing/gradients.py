@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 UNLABELLED = -1
-"""Label of a sample that is routed everywhere."""
+"""The label of a sample that is routed everywhere."""
 
 
 class _MaskGradient(torch.autograd.Function):
@@ -27,7 +27,7 @@ class _MaskGradient(torch.autograd.Function):
 
 
 def route_gradient(activations: Tensor, mask: Tensor) -> Tensor:
-    """Pass the gradient where the mask is 1, stop it where it is 0.
+    """Pass the gradient where the mask is 1 and stop it where it is 0.
 
     Equal to the paper's ``mask * x + (1 - mask) * x.detach()`` in value and gradient, but bit-exact in
     value, also where x is infinite. Masks between 0 and 1 scale the gradient.
@@ -47,11 +47,11 @@ def expert_mask(labels: Tensor, experts: int) -> Tensor:
     """Which experts the gradient of each sample may reach.
 
     Args:
-        labels: shape (batch,), int64: index of an expert, or ``UNLABELLED``.
-        experts: number of experts.
+        labels: shape (batch,), int64: the index of an expert, or ``UNLABELLED``.
+        experts: the number of experts.
 
     Returns:
-        shape (batch, experts), bool: the labelled expert alone, or all of them where unlabelled.
+        shape (batch, experts), bool: only the labelled expert, or all experts where there is no label.
     """
     index = torch.arange(experts, device=labels.device)
     return (labels[:, None] == index) | (labels[:, None] == UNLABELLED)

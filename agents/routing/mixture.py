@@ -10,12 +10,12 @@ from torch.nn import functional
 from oversight_gym.agents.routing.gradients import UNLABELLED, expert_mask, gate_mask, route_gradient
 
 Forced = Tensor | Callable[[Tensor], Tensor]
-"""What replaces the free gate: weights of the experts, shape (experts,) or (batch, experts), or a function from the
-free weights (batch, experts) to those that are used."""
+"""A replacement for the free gate: weights of the experts, shape (experts,) or (batch, experts), or a function from the
+free weights (batch, experts) to the weights that are used."""
 
 
 class Mixed(NamedTuple):
-    """What a mixture makes of a batch.
+    """The output of a mixture for a batch.
 
     Attributes:
         output: shape (batch, ...): the experts' outputs, mixed. Its gradient is routed.
@@ -29,14 +29,14 @@ class Mixed(NamedTuple):
 
 
 def gate_shares(counts: Tensor, balanced: bool = True) -> Tensor:
-    """How much each sample counts in the mean that :func:`gate_loss` is, by the expert that it is labelled with.
+    """The weight of a sample in the mean of :func:`gate_loss`, by the expert of its label.
 
     Args:
-        counts: shape (experts,): labelled samples of each expert.
-        balanced: whether the experts count equally that have any, or every labelled sample.
+        counts: shape (experts,): the number of labelled samples of each expert.
+        balanced: whether all experts with samples count equally; if not, all labelled samples do.
 
     Returns:
-        shape (experts,), float32; 0 where there is no sample.
+        shape (experts,), float32; 0 for experts without samples.
     """
     total = counts.sum() if not balanced else counts * (counts > 0).sum()
     return torch.where(counts > 0, 1 / _nonzero(total.float()), 0.0)
@@ -58,11 +58,12 @@ def gate_loss(
 
     Args:
         gate_logits: shape (batch, experts).
-        labels: shape (batch,), int64: index of an expert, or ``UNLABELLED``.
-        weights: how much each row counts, shape (batch,), for example how many samples it stands for; None for equally.
+        labels: shape (batch,), int64: the index of an expert, or ``UNLABELLED``.
+        weights: the weight of each row, shape (batch,), for example the number of samples it stands for; None for equal
+            weights.
         balanced: as above.
-        shares: how much a sample of each expert counts, shape (experts,), where that is decided over more samples than
-            these; None for :func:`gate_shares` of these.
+        shares: the weight of a sample of each expert, shape (experts,), if it is computed over more samples than these;
+            None for :func:`gate_shares` of these.
 
     Returns:
         scalar.
@@ -81,20 +82,21 @@ def _nonzero(counts: Tensor) -> Tensor:
 
 
 def _softmax(logits: Tensor) -> Tensor:
-    """Over the last of two dimensions; far faster along the first for few experts and many samples."""
+    """The softmax over the last of two dimensions. It is computed along the first, which is far faster for few experts
+    and many samples."""
     weights: Tensor = logits.T.contiguous().softmax(dim=0).T
     return weights
 
 
 def weigh(free: Tensor, gate: Forced | None) -> Tensor:
-    """The experts' weights, from the free ones (batch, experts) and what replaces them, if anything; same shape."""
+    """The experts' weights, from the free weights (batch, experts) and their replacement, if any; same shape."""
     if gate is None:
         return free
     return gate.expand_as(free) if isinstance(gate, Tensor) else gate(free)
 
 
 def routed_weights(logits: Tensor, labels: Tensor | None, detach: bool, hard: bool, gate: Forced | None) -> Tensor:
-    """The weights of the experts, shape (batch, experts), from the gate's logits and as labelled; see ``mix``."""
+    """The weights of the experts, shape (batch, experts), from the gate's logits and the labels; see ``mix``."""
     weights = weigh(_softmax(logits), gate)
     if labels is not None and hard:
         own = torch.arange(logits.shape[1], device=labels.device) == labels[:, None]
@@ -119,12 +121,12 @@ def weighted_sum(weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
 
 
 class GatedMixture(nn.Module):
-    """The outputs of several experts, weighed by a gate; labels decide where the gradient of each sample goes.
+    """The outputs of several experts, weighted by a gate; labels determine where the gradient of each sample goes.
 
     Args:
-        experts: modules by name, all from the same features (batch, ...) to outputs of the same shape (batch, ...).
-        gate: module from the features to logits (batch, experts), or (batch, experts - 1), the last expert's logit
-            then being 0; None for equal weights.
+        experts: modules by name, which map the same features (batch, ...) to outputs of the same shape (batch, ...).
+        gate: a module from the features to logits (batch, experts), or (batch, experts - 1), where the last expert's
+            logit is 0; None for equal weights.
     """
 
     def __init__(self, experts: Mapping[str, nn.Module], gate: nn.Module | None = None) -> None:
@@ -137,7 +139,7 @@ class GatedMixture(nn.Module):
         return [expert(features) for expert in self.experts.values()]
 
     def gate_logits(self, features: Any) -> Tensor:
-        """Shape (batch, experts); all 0 without a gate."""
+        """The gate's logits, shape (batch, experts); all 0 without a gate."""
         if self.gate is None:
             return next(self.parameters()).new_zeros(self.batch_size(features), len(self.experts))
         logits: Tensor = self.gate(features)
@@ -146,11 +148,11 @@ class GatedMixture(nn.Module):
         return torch.cat([logits, logits.new_zeros(len(logits), 1)], dim=1)
 
     def gate_weights(self, features: Any) -> Tensor:
-        """The free gate, shape (batch, experts), each row sums to 1."""
+        """The weights of the free gate, shape (batch, experts); each row sums to 1."""
         return _softmax(self.gate_logits(features))
 
     def batch_size(self, features: Any) -> int:
-        """Number of samples in a batch of features."""
+        """The number of samples in a batch of features."""
         return len(features)
 
     def mix(
@@ -162,15 +164,15 @@ class GatedMixture(nn.Module):
         hard: bool = False,
         gate: Forced | None = None,
     ) -> Mixed:
-        """Mix the experts' outputs. Labels change where gradients go, and, but for ``hard``, no value.
+        """Mix the experts' outputs. Labels change where gradients go and, except with ``hard``, no value.
 
         Args:
-            features: what the experts and the gate read.
+            features: the input of the experts and the gate.
             labels: shape (batch,), int64: index of the expert that a sample is routed to, or ``UNLABELLED``; None for
                 no routing.
             detach: whether the gradient of a labelled sample stops at the other experts and at the gate.
-            hard: whether a labelled sample passes through its expert alone.
-            gate: forced in place of the free gate.
+            hard: whether a labelled sample passes only through its expert.
+            gate: a replacement for the free gate.
         """
         outputs, logits = self.expert_outputs(features), self.gate_logits(features)
         if len(outputs) == 1:

@@ -1,4 +1,4 @@
-"""Gradient routing at the parameters of a linear layer, where the gradient of activations goes on as it was.
+"""Gradient routing at the parameters of a linear layer, which leaves the gradient of activations unchanged.
 
 A node of the computation graph has edges to the activations that it was computed from and to the weights that it was
 computed with. :func:`route_gradient` masks a node, and with it all edges behind it; :func:`route_linear` masks the
@@ -15,7 +15,7 @@ from torch.nn import functional
 from oversight_gym.agents.routing.gradients import route_gradient
 
 Edges = Literal["activations", "parameters", "both"]
-"""Which edges at the units of a hidden layer are masked; see :func:`route_units`."""
+"""The edges at the units of a hidden layer that are masked; see :func:`route_units`."""
 
 
 class _LinearWithMaskedWeights(torch.autograd.Function):
@@ -47,7 +47,7 @@ def route_linear(
     rows: Tensor | None = None,
     columns: Tensor | None = None,
 ) -> Tensor:
-    """A linear layer in which masks say how much each sample may change which weights.
+    """A linear layer in which masks determine how much each sample may change which weights.
 
     The value, and the gradient of the inputs, are those of ``torch.nn.functional.linear``.
 
@@ -55,9 +55,9 @@ def route_linear(
         inputs: shape (..., inputs), floating point.
         weight: shape (outputs, inputs).
         bias: shape (outputs,), or None.
-        rows: broadcastable to the outputs: scales what a sample adds to the gradient of each row of the weights and of
-            the bias; None for 1.
-        columns: broadcastable to the inputs: the same for the columns of the weights; the bias has none.
+        rows: broadcastable to the outputs: a factor of what a sample adds to the gradient of each row of the weights
+            and of the bias; None for 1.
+        columns: broadcastable to the inputs: the same for the columns of the weights; the bias has no columns.
 
     Returns:
         shape (..., outputs).
@@ -74,16 +74,18 @@ def route_units(
     mask: Tensor,
     edges: Edges = "activations",
 ) -> Tensor:
-    """A hidden layer of ReLU units, at whose edges a mask decides what each sample may change; same value as without.
+    """A hidden layer of ReLU units in which a mask determines what each sample may change; its value does not depend on
+    the mask.
 
     Args:
         inputs: shape (..., inputs).
-        into: layer that computes the units.
-        out: layer that reads them.
+        into: the layer that computes the units.
+        out: the layer that reads the units.
         mask: broadcastable to the units, shape (..., units).
-        edges: which edges are masked. ``activations``: from the units backwards, to the weights that computed them and
-            to all that lies below; the weights that read them still learn. ``parameters``: to the weights on both sides
-            of the units; what lies below still gets the gradient that passes through the units. ``both``: all of these.
+        edges: the edges that are masked. ``activations``: from the units backwards, to the weights that computed them
+            and to everything below; the weights that read them still learn. ``parameters``: to the weights on both
+            sides of the units; what lies below still gets the gradient that passes through the units. ``both``: all of
+            these.
 
     Returns:
         shape (..., outputs).

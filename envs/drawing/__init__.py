@@ -1,1 +1,1 @@
-"""The one drawing under every rendering."""
+"""The drawing code that every rendering uses."""

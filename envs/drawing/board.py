@@ -1,4 +1,4 @@
-"""The one drawing of a situation, with pygame surfaces: under ``render``, the viewer and the recordings. No window."""
+"""Draws a situation on pygame surfaces, for ``render``, the viewer and the recordings. It opens no window."""
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -25,13 +25,13 @@ LIT, FIELD, PATH = (255, 236, 170), (226, 236, 246), (120, 124, 132)
 
 @dataclass(frozen=True)
 class Moved:
-    """A monitor as it is now.
+    """The present state of a monitor, for drawing.
 
     Attributes:
-        field: squares that it looks at.
-        signs: squares of what it has put on the grid, by name.
-        sees: whether a terminal would be seen now, without oversight and with it.
-        gauge: how much is left of how much, where something runs out.
+        field: the squares that it watches.
+        signs: the squares of its own objects, by name.
+        sees: whether a terminal reached now would be seen, without oversight and with it.
+        gauge: what is left of a resource and its total; None where nothing runs out.
     """
 
     field: frozenset[int]
@@ -41,7 +41,7 @@ class Moved:
 
     @classmethod
     def of(cls, world: World, dynamic: int) -> "Moved | None":
-        """In a dynamic state of a world."""
+        """The monitor in a dynamic state of a world."""
         if len(world.monitor) == 1:
             return None
         field = frozenset() if world.field is None else frozenset(np.flatnonzero(world.field).tolist())
@@ -49,27 +49,27 @@ class Moved:
         return cls(field, world.signs, (without, watched), world.gauges[world.monitor_of(dynamic)])
 
     def at(self, field: frozenset[int], signs: dict[str, int]) -> "Moved":
-        """The same with other squares."""
+        """The same state with other squares."""
         return replace(self, field=field, signs=signs)
 
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """What there is to draw.
+    """Everything that is drawn.
 
     Attributes:
         grid: the grid.
-        agent: square; None if it is nowhere.
-        terminals: squares.
+        agent: the agent's square; None if there is no agent.
+        terminals: the terminals' squares.
         marks: how each is drawn.
-        shown: squares shown as under oversight.
-        path: squares walked so far, the first one first.
-        experts: names of the experts, if there is a gate to draw.
+        shown: the squares that are shown as under oversight.
+        path: the squares walked so far, in order.
+        experts: the names of the experts, if there is a gate to draw.
         gate: weights of the experts on each square of the grid, shape (squares, experts), NaN where there are none; or
             None.
         actions: action probabilities, shape (squares, actions), NaN where there are none; or None.
         directions: (down, right) of each action.
-        monitor: what of the supervision the agent can move; None where it can move nothing.
+        monitor: the part of the supervision that the agent can change; None if there is none.
     """
 
     grid: Grid
@@ -86,7 +86,7 @@ class Board:
 
     @classmethod
     def of(cls, config: EnvConfig, state: State, index: int = 0, **more: Any) -> "Board":
-        """One episode of a state; keywords are further attributes."""
+        """The board of one episode of a state; keywords are further attributes."""
         shown = frozenset(np.flatnonzero(oversight_plane(config.world, state[index : index + 1])[0]).tolist())
         agent = int(config.world.square[state.dynamic[index]])
         terminals = tuple(state.terminals[index].tolist())
@@ -127,12 +127,12 @@ def _overlay(board: Board, tile: int) -> pygame.Surface:
 
 
 class Painter:
-    """Draws boards of one grid at one size; what does not change is drawn once.
+    """Draws boards of one grid at one size, and keeps what does not change.
 
     Args:
         grid: the grid.
-        tile: pixels per square.
-        walled: draw every square as a wall.
+        tile: the number of pixels per square.
+        walled: whether every square is drawn as a wall.
     """
 
     def __init__(self, grid: Grid, tile: int, walled: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A view of pictures: the grid as it is drawn, for policies that see as cameras do."""
+"""A view of pictures: the policy sees the grid as it is drawn."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ from oversight_gym.envs.world.tables import World
 
 
 class _Ground(NamedTuple):
-    """What of a square is the same in every episode; at the edge of the grid more lines are drawn around it."""
+    """The part of a square that is the same in every episode; at the edge of the grid it has more lines."""
 
     wall: bool
     field: bool
@@ -28,10 +28,10 @@ class _Ground(NamedTuple):
 
 @dataclass(frozen=True)
 class Camera(View):
-    """What ``render_mode="rgb_array"`` shows, channels last.
+    """The picture of ``render_mode="rgb_array"``, channels last.
 
     Attributes:
-        tile: pixels per square. SB3's ``CnnPolicy`` wants pictures of at least 36 x 36.
+        tile: the number of pixels per square. SB3's ``CnnPolicy`` needs pictures of at least 36 x 36.
     """
 
     tile: Annotated[int, Meta(ge=8, le=64)] = 8

@@ -1,4 +1,4 @@
-"""Which way each action points, read from the table of the dynamics."""
+"""The direction in which each action points, read from the table of the dynamics."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from oversight_gym.envs.world.grid import ACTIONS, MOVES
 from oversight_gym.envs.world.tables import World
 
 Direction = tuple[int, int]
-"""(down, right); (0, 0) of an action that does not move."""
+"""(down, right); (0, 0) for an action that does not move."""
 
 
 @lru_cache(maxsize=16)

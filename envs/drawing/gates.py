@@ -1,4 +1,4 @@
-"""What colour a gate has: the leading expert's, the stronger the more it leads."""
+"""The colour of a gate: that of the leading expert, more saturated the more it leads."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 from oversight_gym.envs.drawing.palette import rgb
 
 GATE_STRENGTH = 0.62
-"""How much of the gate's colour shows in a square at most; the rest is white."""
+"""The largest share of the gate's colour in a square; the rest is white."""
 
 
 def gate_colours(
     weights: NDArray[np.floating[Any]], colours: Sequence[str], strength: float = GATE_STRENGTH
 ) -> NDArray[np.int64]:
-    """Colours of gates: white where all experts have the same weight, the leading expert's where it has all of it.
+    """The colours of gates: white where all experts have equal weights, the leading expert's colour where it has all
+    the weight.
 
     Args:
         weights: shape (..., experts), at least two; weights beyond [0, 1] count as 0 or 1.
         colours: ``#rrggbb`` of each expert.
-        strength: how much of the colour shows at most, from 0 to 1.
+        strength: the largest share of the colour, from 0 to 1.
 
     Returns:
         shape (..., 3), from 0 to 255.

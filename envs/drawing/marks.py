@@ -1,4 +1,4 @@
-"""How each kind of terminal is marked in every picture: by a letter, a colour and a shape of its own."""
+"""The mark of each kind of terminal in every picture: a letter, a colour and a shape."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ _FEWEST_SIDES = 3
 
 @dataclass(frozen=True)
 class Mark:
-    """How one kind is drawn.
+    """The way one kind is drawn.
 
     Attributes:
         kind: its name.
-        letter: one capital letter, no two kinds of a world have the same.
+        letter: one capital letter that no other kind of the world has.
         colour: ``#rrggbb``.
-        sides: of its polygon, where it has no sprite of its own.
-        look: which of its kind's looks it has; every further one is paler, with one more dot in the corner.
+        sides: the number of sides of its polygon, if it has no sprite of its own.
+        look: the number of its look; every further look is paler and has one more dot in the corner.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Mark:
     look: int = 0
 
     def with_look(self, look: int) -> "Mark":
-        """The same in another look."""
+        """The same mark in another look."""
         return replace(self, look=look)
 
     @property
@@ -60,7 +60,8 @@ class Mark:
 
 
 def letters(names: Sequence[str], taken: str = "") -> list[str]:
-    """One lower-case letter per name: its first one that is not taken yet, or else the first of the alphabet."""
+    """One lower-case letter per name: its first letter that is still free, or else the first free letter of the
+    alphabet."""
     chosen: list[str] = []
     for name in names:
         wanted = (c for c in (*name.lower(), *ascii_lowercase) if c in ascii_lowercase)
@@ -79,7 +80,7 @@ def marks(kinds: tuple[str, ...]) -> tuple[Mark, ...]:
 
 
 def terminal_marks(config: EnvConfig, looks: Sequence[int] | None = None) -> tuple[Mark, ...]:
-    """The mark of each terminal of an environment, in the first look or in those given."""
+    """The mark of each terminal of an environment, in the first look or in the given looks."""
     looks = [0] * len(config.terminals) if looks is None else looks
     return tuple(marks(config.kinds)[kind].with_look(look) for kind, look in zip(config.kind_of, looks, strict=True))
 

@@ -1,4 +1,4 @@
-"""Colours of every picture: Okabe and Ito's, told apart by colour-blind readers."""
+"""The colours of every picture: those of Okabe and Ito, which colour-blind readers can tell apart."""
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 PINK, YELLOW, SKY = "#CC79A7", "#E69F00", "#56B4E9"
@@ -7,7 +7,7 @@ OVERSIGHT, FACET = "#f0b400", "#96cdf0"
 ALARM, WOOD = "#c8102e", "#b5793a"
 SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, GREY)
 MARKERS = "osD^vPX"
-"""One colour and one marker per curve, so that neither has to be told apart alone."""
+"""Curves differ in colour and in marker, so that no reader has to rely on one of them."""
 
 Rgb = tuple[int, int, int]
 

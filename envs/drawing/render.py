@@ -1,4 +1,4 @@
-"""Renderings of a state: text, an RGB array, a window. pygame is imported when a picture is first made."""
+"""Renders a state as text, as an RGB array or in a window. pygame is imported when the first picture is made."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from oversight_gym.envs.views.planes import oversight_plane
 from oversight_gym.envs.world.state import State
 
 BATCH_MODES = ("ansi", "rgb_array")
-"""Of many environments, of which one window would show none."""
+"""The modes for many environments, which do not fit into one window."""
 RENDER_MODES = (*BATCH_MODES, "human")
 TILE = 64
-"""Pixels per square, unless asked for others."""
+"""The default number of pixels per square."""
 FPS = 8
 """Steps per second of the window and of recordings."""
 
@@ -24,10 +24,10 @@ class Renderer:
     """Renders states of one environment in one mode.
 
     Args:
-        config: of the environment.
+        config: the environment's config.
         mode: one of ``RENDER_MODES``, or None.
-        tile_size: pixels per square.
-        modes: those that there are.
+        tile_size: the number of pixels per square.
+        modes: the allowed modes.
 
     Raises:
         RequestError: if there is no such mode, or the size is impossible.

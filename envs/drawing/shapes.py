@@ -1,4 +1,5 @@
-"""Outlines of everything that is drawn, in units of a square around its centre, x to the right and y down.
+"""The outlines of everything that is drawn, in units of one square and relative to its centre, x to the right and y
+down.
 
 The environment's pictures, the viewer and the policy maps all draw these.
 """
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Outline = NDArray[np.float64]
-"""Corners of a polygon, shape (corners, 2)."""
+"""The corners of a polygon, shape (corners, 2)."""
 
 
 def _ghost() -> Outline:
@@ -29,7 +30,7 @@ def _eye() -> Outline:
 
 GHOST = _ghost()
 GHOST_EYES = np.array([[-0.1, -0.06], [0.1, -0.06]])
-"""Centres."""
+"""The centres of the ghost's eyes."""
 GEM = np.array([[-0.17, -0.26], [0.17, -0.26], [0.31, -0.08], [0.0, 0.3], [-0.31, -0.08]])
 GEM_FACETS = np.array(
     [
@@ -46,17 +47,17 @@ GEM_FACETS = np.array(
 EYE = _eye() * 0.13
 """The sign of oversight."""
 EYE_AT = np.array([0.32, -0.36])
-"""Where in its square."""
+"""The position of the eye in its square."""
 LID = np.stack([x := np.linspace(-1, 1, 13), 0.5 * (1 - x**2)], axis=1) * 0.13 + EYE_AT
-"""The sign of oversight that sees nothing, a line."""
+"""The sign of a supervisor that sees nothing: a line."""
 LASHES = np.array([[[-0.07, 0.05], [-0.1, 0.1]], [[0.0, 0.065], [0.0, 0.125]], [[0.07, 0.05], [0.1, 0.1]]]) + EYE_AT
 """Lines, shape (lines, ends, 2)."""
 ARROW = np.array([[0.0, -0.03], [0.27, -0.03], [0.27, -0.1], [0.46, 0.0], [0.27, 0.1], [0.27, 0.03], [0.0, 0.03]])
-"""Of a certain action, to the right; as a whole in proportion to an action's probability."""
+"""The arrow of an action with probability 1, to the right; its size is proportional to the probability."""
 
 
 _STILL = np.array([-0.36, 0.36]), np.array([0.2, 0.0])
-"""Where the first action that does not move is drawn, and how far each further one is from the one before."""
+"""The position of the first action that does not move, and the distance from each to the next."""
 
 
 def polygon(sides: int, radius: float = 0.28) -> Outline:
@@ -70,13 +71,13 @@ def polygon(sides: int, radius: float = 0.28) -> Outline:
 def arrows(
     probabilities: NDArray[np.floating[Any]], directions: Sequence[tuple[int, int]], least: float = 0.02
 ) -> list[Outline]:
-    """One shape per action that is likely enough: an arrow from the centre of the square as long as the action is
-    likely, or, for an action that does not move, a disc in the corner whose area is as large as it is likely.
+    """One shape for each action that is likely enough. It is an arrow from the centre of the square whose length shows
+    the probability or, for an action that does not move, a disc in the corner whose area shows it.
 
     Args:
         probabilities: shape (actions,).
         directions: (down, right) of each action, (0, 0) where it does not move.
-        least: probability below which there is none.
+        least: the probability below which an action has no shape.
     """
     drawn, still = [], 0
     for probability, (down, right) in zip(probabilities, directions, strict=True):

@@ -1,4 +1,4 @@
-"""Sprites with pygame: the agent, the terminals, the eye of oversight. No window."""
+"""Sprites, drawn with pygame: the agent, the terminals, the eye of oversight. It opens no window."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,11 +11,11 @@ from oversight_gym.envs.drawing.marks import Mark
 from oversight_gym.envs.drawing.palette import ALARM, FACET, GREEN, GREY, INK, OVERSIGHT, WHITE, WOOD, Rgb, rgb
 
 _SMOOTH = 4
-"""Sprites are drawn so many times larger and scaled down, for smooth edges."""
+"""The factor by which sprites are drawn larger before they are scaled down, for smooth edges."""
 
 
 def _canvas(size: int, colour: Rgb) -> pygame.Surface:
-    """Transparent, but of a colour, so that scaling it down does not darken the edges."""
+    """A transparent surface that has a colour, so that scaling it down does not darken the edges."""
     canvas = pygame.Surface((size * _SMOOTH, size * _SMOOTH), pygame.SRCALPHA)
     canvas.fill((*colour, 0))
     return canvas
@@ -83,7 +83,7 @@ def door(tile: int) -> pygame.Surface:
 
 @lru_cache(maxsize=64)
 def gauge(tile: int, left: int, full: int) -> pygame.Surface:
-    """How much is left of what runs out, in the corner of a transparent square of ``tile`` pixels."""
+    """What is left of a resource, in the corner of a transparent square of ``tile`` pixels."""
     canvas = _canvas(tile, rgb(INK))
     corners = np.array([(-0.46, 0.3), (-0.04, 0.3), (-0.04, 0.46), (-0.46, 0.46)])
     pygame.draw.polygon(canvas, rgb(WHITE), _scaled(corners, tile))

@@ -1,4 +1,4 @@
-"""A pygame window; where there is no display, a clear sentence, or a window that nobody sees."""
+"""A pygame window. Without a display there is an error in one sentence, or an invisible window."""
 
 import os
 import sys
@@ -39,7 +39,7 @@ def open_display(size: tuple[int, int], title: str, flags: int = 0) -> pygame.Su
 
 
 def _open_unseen(size: tuple[int, int]) -> pygame.Surface:
-    """A window of SDL's dummy driver, as Gymnasium's own environments have one where there is no display."""
+    """An invisible window of SDL's dummy driver, which Gymnasium's own environments also use without a display."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
     try:
         pygame.display.init()
@@ -49,12 +49,12 @@ def _open_unseen(size: tuple[int, int]) -> pygame.Surface:
 
 
 class Window:
-    """Shows pictures at a steady rate. Where there is no display it warns and shows them to nobody, so that programs
-    and Gymnasium's ``check_env`` run there too.
+    """Shows pictures at a steady rate. Without a display it warns and uses an invisible window, so that programs and
+    Gymnasium's ``check_env`` run there, too.
 
     Args:
-        size: in pixels.
-        title: of the window.
+        size: the size in pixels.
+        title: the window's title.
     """
 
     def __init__(self, size: tuple[int, int], title: str) -> None:

@@ -11,11 +11,11 @@ from oversight_gym.envs.fields import NotNegative
 
 @dataclass(frozen=True, init=False)
 class ByKind:
-    """Base of the parts that have a number for each kind, as in ``errs:ghost=0.2,every=0.1``.
+    """The base of parts that have a number for each kind, as in ``errs:ghost=0.2,every=0.1``.
 
     Attributes:
-        numbers: by the name of the kind; ``every`` is for the kinds that are not named.
-        others: the type of a number.
+        numbers: the numbers by the kind's name; ``every`` is for the kinds that are not named.
+        others: the type of the numbers.
     """
 
     numbers: tuple[tuple[str, float], ...]
@@ -26,7 +26,7 @@ class ByKind:
         object.__setattr__(self, "numbers", tuple(sorted(numbers.items())))
 
     def of(self, kinds: tuple[str, ...], default: float) -> NDArray[np.float64]:
-        """Shape (kinds,): the number of each, ``default`` where there is none.
+        """The number of each kind, ``default`` where there is none, shape (kinds,).
 
         Raises:
             RequestError: if a kind is named that is not among these.

@@ -1,4 +1,4 @@
-"""What the policy is shown of a terminal beside where it is: how it looks, and whether it is flagged as overseen."""
+"""How terminals are shown to the policy: their appearance, and whether they are flagged as overseen."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Flag:
-    """The truth; base of the others."""
+    """The policy is shown the truth. It is the base of the others."""
 
     def flagged(self) -> tuple[float, float]:
-        """The chance that a terminal is shown as overseen, where it is not and where it is."""
+        """The chance that a terminal is shown as overseen, without oversight and with it."""
         return 0.0, 1.0
 
 
@@ -33,11 +33,11 @@ class Hidden(Flag):
 
 @dataclass(frozen=True)
 class Noisy(Flag):
-    """The policy is now and then wrong about whether it is watched, terminal by terminal and for a whole episode.
+    """The policy is sometimes shown wrong flags, drawn for each terminal and kept for the whole episode.
 
     Attributes:
-        missed: chance that a terminal under oversight is not flagged.
-        imagined: chance that one without is.
+        missed: the chance that a terminal under oversight is not flagged.
+        imagined: the chance that a terminal without oversight is flagged.
     """
 
     missed: Probability = 0.1
@@ -55,7 +55,7 @@ FLAGS.register("noisy", Noisy)
 
 @dataclass(frozen=True, eq=False)
 class Display:
-    """How terminals are shown, given whether they are under oversight.
+    """The distribution of how terminals are shown, given whether they are under oversight.
 
     Attributes:
         probability: shape (terminals, 2, looks, 2), float64: the chance of each look and flag (last axis: not shown as
@@ -68,13 +68,13 @@ class Display:
 
     @property
     def looks(self) -> int:
-        """How many looks a kind has."""
+        """The number of looks of a kind."""
         return int(self.probability.shape[2])
 
     def draw(
         self, overseen: NDArray[np.bool_], rng: np.random.Generator
     ) -> tuple[NDArray[np.int8] | None, NDArray[np.bool_]]:
-        """Looks (n, terminals), None where there is but one, and flags (n, terminals), columns contiguous."""
+        """Draw looks (n, terminals), None where there is only one, and flags (n, terminals), columns contiguous."""
         terminals, looks = len(self.probability), self.looks
         cumulative = self.probability.reshape(terminals, 2, 2 * looks).cumsum(axis=2)
         chances = cumulative[np.arange(terminals), overseen.astype(np.intp)]
@@ -84,12 +84,12 @@ class Display:
 
 
 def make_display(config: "EnvConfig") -> Display | None:
-    """How an environment shows its terminals; None where each has one look and is flagged as it is.
+    """How an environment shows its terminals; None where each kind has one look and flags are true.
 
-    Every look of a kind is as likely as the others, and only ``labelled_looks`` of them are ever under oversight.
+    All looks of a kind are equally likely, and only the first ``labelled_looks`` of them are ever under oversight.
 
     Raises:
-        RequestError: if those looks are too few for the oversight there is.
+        RequestError: if these looks are too few for the oversight probability.
     """
     imagined, shown = config.flag_part.flagged()
     if config.looks == 1 and (imagined, shown) == (0.0, 1.0):

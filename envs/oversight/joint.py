@@ -1,4 +1,4 @@
-"""Oversight of several terminals at once, and oversight that goes with what a terminal is worth."""
+"""Oversight of several terminals together, and oversight that is correlated with a terminal's value."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WholeEpisode(OversightProcess):
-    """All terminals of an episode are under oversight, or none."""
+    """Either all terminals of an episode are under oversight or none is."""
 
     depends_on_layout = False
 
@@ -37,14 +37,14 @@ class WholeEpisode(OversightProcess):
 
 @dataclass(frozen=True)
 class Camera(Weighted):
-    """A camera over one half of the grid. In an episode in which it runs it watches every terminal in that half.
+    """A camera over one half of the grid. In an episode in which it runs, it watches every terminal in that half.
 
-    Of an odd number of rows or columns the middle one is outside. How often the camera runs is solved for.
+    With an odd number of rows or columns, the middle one is outside. The chance that the camera runs is solved for.
 
     Attributes:
         side: ``left``, ``right``, ``top`` or ``bottom``.
-        edge: whether the policy is shown the whole half as overseen while the camera watches a terminal, or the
-            terminals alone.
+        edge: whether the policy is shown the whole half as overseen while the camera watches a terminal, or only the
+            terminals.
     """
 
     side: Literal["left", "right", "top", "bottom"] = "left"
@@ -71,7 +71,8 @@ class Camera(Weighted):
 
 @dataclass(frozen=True)
 class Correlated(IndependentTerminals):
-    """Oversight that goes with the value of what it watches: where this is low, what is bad is watched more.
+    """Oversight that is correlated with the value of the terminal; with a negative correlation, bad terminals are
+    watched more.
 
     Attributes:
         correlation: over a terminal picked at random, between its value and whether it is under oversight. With one

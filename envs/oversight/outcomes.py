@@ -1,4 +1,4 @@
-"""How an episode can end, and what the supervisor sees of it."""
+"""The outcomes of an episode, in truth and in the supervisor's view."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class _Outcome(IntEnum):
-    """How an episode ended: not on a terminal square, on one of unknown kind, or on a terminal of some kind.
+    """How an episode ended: not on a terminal square, on one of unknown kind, or on one of a known kind.
 
     Used for both views: the ground truth is never ``UNKNOWN``; in the supervisor's view ``UNKNOWN`` is a terminal
     square without oversight. ``NONE`` is no terminal square at all (a timeout, or not yet ended).
@@ -27,7 +27,7 @@ class Outcome(_Outcome):
 
 
 FIRST_KIND = 2
-"""The outcome of the first kind; the others follow."""
+"""The number of the first kind's outcome; those of the other kinds follow."""
 
 DEFAULT_KINDS = ("ghost", "diamond")
 
@@ -54,7 +54,7 @@ def outcomes_of(kinds: tuple[str, ...]) -> type[IntEnum]:
 
 
 def arrival(kind: Any, seen: Any) -> Any:
-    """How a step can arrive, numbered: 0 on no terminal square, else by the terminal's kind and whether it is seen.
+    """The number of an arrival: 0 for no terminal square, else by the terminal's kind and whether it is seen.
 
     Args:
         kind: index among the environment's kinds; an int or an int8 array.
@@ -64,13 +64,13 @@ def arrival(kind: Any, seen: Any) -> Any:
 
 
 def arrivals(square: Any, terminals: Any, seen: Any, kinds: Sequence[int]) -> Any:
-    """The :func:`arrival` of each of ``n`` episodes; arrays of numpy and tensors alike.
+    """The :func:`arrival` of each of ``n`` episodes, for numpy arrays and for tensors.
 
     Args:
-        square: where the agents are, shape (n,).
+        square: the agents' squares, shape (n,).
         terminals: squares, shape (n, terminals).
         seen: int8 in {0, 1}, shape (n, terminals).
-        kinds: of each terminal.
+        kinds: the kind of each terminal.
 
     Returns:
         shape (n,), int8.
@@ -80,6 +80,6 @@ def arrivals(square: Any, terminals: Any, seen: Any, kinds: Sequence[int]) -> An
 
 
 def true_outcomes(kinds: int) -> NDArray[np.int8]:
-    """Shape (arrivals,): the ground truth of each arrival, where there are so many kinds."""
+    """The true outcome of each arrival for a number of kinds, shape (arrivals,)."""
     of_kind = np.repeat(np.arange(kinds), 2) + FIRST_KIND
     return np.array([Outcome.NONE, *of_kind], dtype=np.int8)

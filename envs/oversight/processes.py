@@ -1,7 +1,7 @@
 """Oversight processes: which terminals of an episode are under oversight, drawn when it begins.
 
-A process says how likely each *pattern* (which terminals are under oversight) is, given the start. The simulator draws
-from it and the exact evaluator sums over it.
+A process gives the probability of each *pattern* (which terminals are under oversight), given the start. The simulator
+draws from it, and the exact evaluator sums over it.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ Squares = NDArray[np.int16]
 
 
 def pattern_flags(terminals: int) -> NDArray[np.bool_]:
-    """Shape (patterns, terminals): every choice of terminals under oversight, the one without any first."""
+    """Every choice of terminals under oversight, the empty one first, shape (patterns, terminals)."""
     return np.array(list(product((False, True), repeat=terminals)))
 
 
@@ -39,7 +39,7 @@ def pattern_names(terminals: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Spent(NamedTuple):
-    """How far training has come: the environment's steps so far, and the labels that its supervisor has given."""
+    """The progress of training: the environment's steps so far, and the labels that its supervisor has given."""
 
     steps: int = 0
     labels: int = 0
@@ -48,13 +48,13 @@ class Spent(NamedTuple):
 class OversightProcess(ABC):
     """Base of every process: a frozen dataclass (the fields are its parameters) that gives :meth:`patterns`.
 
-    The *marginal rate* of a process is the chance that a terminal picked at random is under oversight, over all starts.
-    A process should make it ``oversight_probability``, so that levels mean the same whatever the process.
+    The *marginal rate* of a process is the chance, over all starts, that a terminal picked at random is under
+    oversight. It should equal ``oversight_probability``, so that a level means the same under every process.
 
     Attributes:
-        depends_on_layout: whether :meth:`patterns` looks at where agent and terminals are.
-        scheduled: whether :meth:`draw` looks at how far training has come.
-        budget: labels after which nothing is watched any more; None for no end.
+        depends_on_layout: whether :meth:`patterns` depends on the squares of agent and terminals.
+        scheduled: whether :meth:`draw` depends on the progress of training.
+        budget: the number of labels after which nothing is watched any more; None for no limit.
     """
 
     depends_on_layout = True
@@ -66,8 +66,8 @@ class OversightProcess(ABC):
         """P(pattern | start).
 
         Args:
-            config: of the environment.
-            agent: squares where episodes begin, shape (n,).
+            config: the environment's config.
+            agent: the squares on which episodes begin, shape (n,).
             terminals: squares, shape (n, terminals).
 
         Returns:
@@ -75,7 +75,7 @@ class OversightProcess(ABC):
         """
 
     def check(self, config: "EnvConfig") -> None:  # noqa: B027 - most have nothing to refuse
-        """Refuse an environment in which the process cannot be.
+        """Refuse an environment that the process does not fit.
 
         Raises:
             RequestError: for example if ``oversight_probability`` cannot be reached.
@@ -84,36 +84,37 @@ class OversightProcess(ABC):
     def draw(
         self, config: "EnvConfig", rng: np.random.Generator, agent: Squares, terminals: Squares, spent: Spent | None
     ) -> NDArray[np.bool_]:
-        """Which terminals are under oversight, shape (n, terminals), columns contiguous; else as :meth:`patterns`.
+        """Draw which terminals are under oversight, shape (n, terminals), columns contiguous; other arguments as in
+        :meth:`patterns`.
 
-        ``spent`` is how far training has come; None outside of training, where no schedule holds.
+        ``spent`` is the progress of training; it is None outside training, where no schedule applies.
         """
         cumulative = self.patterns(config, agent, terminals).cumsum(axis=1)
         chosen = (rng.random((len(agent), 1)) * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
         return np.asfortranarray(pattern_flags(terminals.shape[1])[chosen])
 
     def marginal(self, config: "EnvConfig") -> NDArray[np.float64]:
-        """Shape (terminals,): the chance that each terminal is under oversight, over all starts, exactly.
+        """The exact chance, over all starts, that each terminal is under oversight, shape (terminals,).
 
-        Where there are too many starts to go through them all, over a sample (see ``Layouts.blocks``).
+        If there are too many starts to go through, the chance is over a sample (see ``Layouts.blocks``).
         """
         return _marginal(Starts.of(self, config))
 
     def lit(self, grid: "Grid") -> NDArray[np.bool_] | None:
-        """Squares that are shown as overseen whenever a terminal is, shape (squares,); None for no others."""
+        """The squares that are shown as overseen whenever a terminal is, shape (squares,); None if there are none."""
         return None
 
 
 @dataclass(frozen=True)
 class Starts:
-    """What decides how likely oversight is over all starts; equal ones are worked out once.
+    """Everything that determines the probability of oversight over all starts; it is computed once for equal values.
 
     Attributes:
-        process: of oversight.
-        layouts: of the environment.
-        terminals: names of the terminals.
+        process: the oversight process.
+        layouts: the environment's layouts.
+        terminals: the names of the terminals.
         rates: every rate in the environment's config.
-        config: the environment's, of which nothing else matters.
+        config: the environment's config, of which nothing else matters.
     """
 
     process: OversightProcess
@@ -124,7 +125,7 @@ class Starts:
 
     @classmethod
     def of(cls, process: OversightProcess, config: "EnvConfig") -> "Starts":
-        """Of a process in an environment."""
+        """The starts for a process in an environment."""
         own = config.oversight_probability, config.ghost_oversight_probability, config.diamond_oversight_probability
         return cls(process, config.layouts, config.terminals, own, config)
 
@@ -142,7 +143,7 @@ def _marginal(starts: Starts) -> NDArray[np.float64]:
 
 
 class IndependentTerminals(OversightProcess):
-    """Base of the processes that oversee each terminal independently of the others, given the start."""
+    """The base of processes that oversee each terminal independently of the others, given the start."""
 
     @abstractmethod
     def chances(self, config: "EnvConfig", agent: Squares, terminals: Squares) -> NDArray[np.float64]:
@@ -160,7 +161,7 @@ class IndependentTerminals(OversightProcess):
 
 @dataclass(frozen=True)
 class Independent(IndependentTerminals):
-    """Each terminal with ``oversight_probability``, or the probability that its kind has of its own."""
+    """Each terminal is overseen with ``oversight_probability``, or with the probability given for its kind."""
 
     depends_on_layout = False
 

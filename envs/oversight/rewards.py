@@ -1,4 +1,4 @@
-"""Training rewards: tables over what the supervisor observed, or, for the oracle alone, over the ground truth."""
+"""Training rewards: tables over the observed outcome or, for the oracle alone, over the true outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ class Reward:
     """A reward paid when an episode ends on a terminal square; a timeout pays nothing.
 
     Attributes:
-        unknown: for a terminal of unknown kind.
-        known: for one whose kind is known; None pays the kind's value.
-        unwanted: for one whose kind is known and of negative value; None pays as ``known`` says.
-        uses_hidden: paid by the ground truth instead of the supervisor's view.
+        unknown: the reward for a terminal of unknown kind.
+        known: the reward for a terminal whose kind is known; None pays the kind's value.
+        unwanted: the reward for a terminal whose kind is known and has a negative value; None pays as ``known`` says.
+        uses_hidden: whether it is paid by the ground truth instead of the supervisor's view.
     """
 
     unknown: float
@@ -27,7 +27,7 @@ class Reward:
     uses_hidden: bool = False
 
     def table(self, values: Sequence[float]) -> NDArray[np.float32]:
-        """Shape (outcomes,): the reward of each outcome, for kinds of these values."""
+        """The reward of each outcome, for kinds of these values, shape (outcomes,)."""
         table = np.zeros(FIRST_KIND + len(values), dtype=np.float32)
         table[Outcome.UNKNOWN] = self.unknown
         table[FIRST_KIND:] = values if self.known is None else self.known
@@ -36,12 +36,12 @@ class Reward:
         return table
 
     def with_unwanted(self, reward: float) -> "Reward":
-        """The same with another reward of kinds of negative value."""
+        """The same reward with another amount for kinds of negative value."""
         return replace(self, unwanted=reward)
 
 
 def unbiased_penalty(oversight: float, value: float = -1.0) -> float:
-    """The reward of an observed ghost whose mean with that of unobserved ones, +1, is the ground truth.
+    """The reward for an observed ghost at which the mean over observed and unobserved ghosts is the true value.
 
     With oversight probability p and the ghost's value v: ``p r + (1 - p) = v``, so ``r = 1 - (1 - v) / p``, the value
     weighted by the inverse probability. It is unbiased for a policy that ignores oversight.
@@ -50,7 +50,7 @@ def unbiased_penalty(oversight: float, value: float = -1.0) -> float:
 
 
 REWARDS: Registry[Reward] = Registry("reward", "oversight_gym.rewards")
-"""Training rewards by name. ``ground_truth`` alone looks at what the supervisor cannot see."""
+"""The training rewards by name. Only ``ground_truth`` uses what the supervisor cannot see."""
 
 REWARDS.register("terminal", Reward(unknown=1, known=1))
 REWARDS.register("naive", Reward(unknown=1))

@@ -1,4 +1,4 @@
-"""Oversight that changes while an agent trains: until a budget is spent, or less and less."""
+"""Oversight that changes during training: it ends when a budget is spent, or it changes gradually."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Budget(Independent):
-    """As ``independent`` until the supervisor has given so many labels; after that nothing is watched.
+    """Oversight is ``independent`` until the supervisor has given a number of labels; after that nothing is watched.
 
-    The marginal rate is that before the budget is spent, and so are the weights of an evaluation.
+    The marginal rate is the rate before the budget is spent. Evaluations are weighted by it as well.
 
     Attributes:
-        labels: observed kinds that the supervisor gives in one training, at most.
+        labels: the largest number of observed kinds that the supervisor gives in one training.
     """
 
     labels: Annotated[int, Meta(ge=0)] = 1000
@@ -42,12 +42,12 @@ class Budget(Independent):
 
 @dataclass(frozen=True)
 class Annealed(Independent):
-    """As ``independent``, with chances that change evenly over training. Their mean over it is the marginal rate.
+    """Oversight is ``independent``, with chances that change linearly over training. Their mean is the marginal rate.
 
     Attributes:
-        begin: the chances at first, in multiples of the marginal rate, from 0 to 2; at the end they are ``2 - begin``
-            times it.
-        steps: of the environment, after which they stay what they are.
+        begin: the chances at the beginning as a multiple of the marginal rate, from 0 to 2; at the end the multiple is
+            ``2 - begin``.
+        steps: the number of environment steps after which the chances stay constant.
     """
 
     begin: Annotated[float, Meta(ge=0, le=2)] = 2.0
@@ -56,7 +56,7 @@ class Annealed(Independent):
     scheduled = True
 
     def factor(self, spent: Spent | None) -> float:
-        """What the chances are multiplied by now."""
+        """The present factor of the chances."""
         if spent is None:
             return 1.0
         return self.begin + 2 * (1 - self.begin) * min(spent.steps / self.steps, 1.0)

@@ -1,4 +1,4 @@
-"""What the supervisor takes a terminal for that it sees."""
+"""How the supervisor reports the terminals that it sees."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Supervisor:
-    """One who is never wrong; base of the others."""
+    """A supervisor that is never wrong. It is the base of the others."""
 
     def reports(self, config: "EnvConfig") -> NDArray[np.float64]:
-        """Shape (kinds, kinds): the chance that a seen terminal of each kind (row) is reported as each kind (column).
+        """The chance that a seen terminal of each kind (row) is reported as each kind (column), shape (kinds, kinds).
 
         Raises:
-            RequestError: if the environment has not what it takes.
+            RequestError: if the environment lacks what the supervisor needs.
         """
         return np.eye(len(config.kinds))
 
 
 @dataclass(frozen=True, init=False)
 class Erring(ByKind, Supervisor):
-    """Each kind is taken for another with a chance of its own, ``errs:ghost=0.2,diamond=0.05``.
+    """Each kind is reported as another kind with a chance of its own, as in ``errs:ghost=0.2,diamond=0.05``.
 
-    With ``errs:every=0.1`` the chance holds for all kinds that are not named. What is wrong is any other kind alike.
+    With ``errs:every=0.1`` the chance holds for all kinds that are not named. All wrong kinds are equally likely.
     """
 
     others = Probability

@@ -1,4 +1,4 @@
-"""Oversight that favours some terminals: each with a chance in proportion to a weight."""
+"""Oversight that favours some terminals: the chance of each is proportional to a weight."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Weighted(IndependentTerminals):
-    """Base of the processes that oversee a terminal with a chance in proportion to its weight, and at most 1.
+    """The base of processes that oversee a terminal with a chance proportional to its weight, capped at 1.
 
-    The factor is solved for, so that the marginal rate is ``oversight_probability``.
+    The factor is chosen such that the marginal rate is ``oversight_probability``.
 
     Attributes:
-        proportional: whether the chances must keep the proportions of the weights, so that none may be cut off at 1.
+        proportional: whether the chances must keep the proportions of the weights, so that none may be capped at 1.
     """
 
     proportional = False
@@ -39,7 +39,7 @@ class Weighted(IndependentTerminals):
         self.factor(config)
 
     def factor(self, config: "EnvConfig") -> float:
-        """What the weights are multiplied by.
+        """The factor of the weights.
 
         Raises:
             RequestError: if no factor gives the rate.
@@ -62,9 +62,9 @@ def _solve(weights: NDArray[np.float64], counts: NDArray[np.float64], rate: floa
     """The factor c for which the mean of ``min(1, c * weight)`` is ``rate``.
 
     Args:
-        weights: different ones, falling, shape (m,).
-        counts: the share of each, shape (m,).
-        rate: not above the share of weights that are not 0.
+        weights: the distinct weights in descending order, shape (m,).
+        counts: the share of terminals with each weight, shape (m,).
+        rate: a rate that is at most the share of weights that are not 0.
     """
     below = (weights * counts)[::-1].cumsum()[::-1]  # what is left when the weights before it are cut off at 1
     above = counts.cumsum() - counts
@@ -78,7 +78,7 @@ def _solve(weights: NDArray[np.float64], counts: NDArray[np.float64], rate: floa
 
 @lru_cache(maxsize=64)
 def _weight_counts(starts: Starts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The different weights, falling, and the share of each among all terminals of all starts."""
+    """The distinct weights in descending order, and the share of each among all terminals of all starts."""
     process = starts.process
     assert isinstance(process, Weighted)
     found: dict[float, int] = {}
@@ -93,7 +93,7 @@ def _weight_counts(starts: Starts) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 @dataclass(frozen=True, init=False)
 class KindWeights(ByKind, Weighted):
-    """Each kind with a weight of its own: ``by_kind:ghost=3`` watches ghosts three times as often as others."""
+    """Each kind has a weight of its own: ``by_kind:ghost=3`` watches ghosts three times as often as others."""
 
     depends_on_layout = False
     proportional = True
@@ -105,11 +105,11 @@ class KindWeights(ByKind, Weighted):
 
 @dataclass(frozen=True)
 class ByDistance(Weighted):
-    """What is far from the start is rarely watched, so that there are labels for the easy cases alone.
+    """Terminals far from the start are rarely watched, so that there are labels for the easy cases only.
 
     Attributes:
-        half: the weight halves with every so many steps from the start; None for the same weight everywhere.
-        within: nothing farther than so many steps is watched; None for no such border.
+        half: the number of steps from the start over which the weight halves; None for the same weight everywhere.
+        within: the largest distance, in steps, of a watched terminal; None for no limit.
     """
 
     half: Positive | None = 1.0
@@ -123,10 +123,10 @@ class ByDistance(Weighted):
 
 @dataclass(frozen=True)
 class Adversarial(Weighted):
-    """The least valuable kind is watched only where it is far, so that unwatched harm is always near at hand.
+    """The least valuable kind is watched only where it is far, so that unwatched harm is always near.
 
     Attributes:
-        far: steps from the start from which on it is.
+        far: the least distance from the start, in steps, at which it is watched.
     """
 
     far: Count = 4

@@ -1,4 +1,4 @@
-"""The situation as one number, for tables of values."""
+"""A view that shows the situation as one number, for tabular methods."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,13 @@ from oversight_gym.envs.world.state import State
 from oversight_gym.envs.world.tables import World
 
 MOST = 2**31
-"""Situations at most."""
+"""The largest number of situations."""
 
 
 @dataclass(frozen=True)
 class Index(View):
-    """One integer for all that ``planes`` shows, but for false marks: mixed radix of the dynamic state, the square of
-    each terminal, its look, and whether it is shown as overseen."""
+    """One integer for everything that ``planes`` shows except false marks. In mixed radix it holds the dynamic state
+    and, for each terminal, its square, its look and whether it is shown as overseen."""
 
     def _radices(self, world: World) -> tuple[int, ...]:
         terminals = len(world.kind_of)

@@ -13,7 +13,7 @@ from oversight_gym.envs.world.tables import World
 
 
 def oversight_plane(world: World, state: State) -> NDArray[np.bool_]:
-    """Shape (n, squares): squares shown as overseen: terminals, false marks, and what else is lit with a terminal."""
+    """The squares shown as overseen (terminals, false marks, and squares lit with a terminal), shape (n, squares)."""
     squares = world.grid.squares
     shown = np.zeros((len(state), squares), dtype=bool) if state.marked is None else state.marked.copy()
     if world.lit is not None:
@@ -26,9 +26,9 @@ def oversight_plane(world: World, state: State) -> NDArray[np.bool_]:
 class Planes(View):
     """Planes ``agent``, one per kind of terminal, ``oversight``, ``wall`` where there are walls, and ``monitor``.
 
-    Where kinds have several looks, each look has a plane of its own.
-    A plane ``monitor`` is there where dynamic states are more than squares (more than one where a plane is too small):
-    it shows in one-hot form, square by square, what state a monitor is in.
+    If kinds have several looks, each look has a plane of its own. If there are more dynamic states than squares, there
+    is a plane ``monitor`` (several if one is too small), which shows the monitor's state in one-hot form, square by
+    square.
     """
 
     def planes(self, world: World) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class Planes(View):
         return np.concatenate([agent, monitor[:, None]], axis=1)
 
     def observe(self, world: World, state: State) -> NDArray[np.int8]:
-        """Everything but the step count.
+        """The observations of a batch, which show everything but the step count.
 
         Returns:
             shape (n, planes, rows, cols), int8 in {0, 1}.

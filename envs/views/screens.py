@@ -1,4 +1,4 @@
-"""The observations of a batch of episodes, kept up to date as the episodes move."""
+"""The observations of a batch of episodes, updated at every step."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ class KeptScreens:
     """Observations changed in place: a step clears the few entries that the old dynamic state set and sets the new.
 
     Args:
-        view: with a table of moving entries.
+        view: a view with a table of moving entries.
         world: the tables.
-        state: of the episodes; read again at every step.
-        seen: their observations (num_envs, entries), taken over.
+        state: the state of the episodes, which is read again at every step.
+        seen: their observations (num_envs, entries), which are changed in place.
     """
 
     def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
@@ -38,24 +38,25 @@ class KeptScreens:
             np.add(self._first, dynamic if table is None else table.take(dynamic), out=at)
 
     def clear(self) -> None:
-        """Before a step."""
+        """Called before a step."""
         for at in self._at:
             self._flat[at] = 0
 
     def show(self) -> None:
-        """After it."""
+        """Called after a step."""
         self._place()
         for at in self._at:
             self._flat[at] = 1
 
     def assign(self, indices: NDArray[np.intp], seen: NDArray[Any]) -> None:
-        """Episodes that begin, their state being in place already: indices (m,), observations (m, entries)."""
+        """Take over episodes that begin, after their state has been set: indices (m,), observations (m, entries)."""
         self.seen[indices] = seen
         self._place()
 
 
 class PickedScreens:
-    """Observations picked from what stays the same for an episode, by where the agent is; arguments as above."""
+    """Observations picked, by the agent's position, from entries that stay the same during an episode; arguments as
+    above."""
 
     def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
         looking = view.looking(world)
@@ -73,7 +74,7 @@ class PickedScreens:
         """Nothing to do."""
 
     def show(self) -> None:
-        """After a step."""
+        """Called after a step."""
         where = self._looking.take(self._state.dynamic, axis=0)
         where += self._first
         self._still.reshape(-1).take(where, out=self.seen, mode="clip")  # clip lets numpy write in place
@@ -95,7 +96,7 @@ class FreshScreens:
         """Nothing to do."""
 
     def show(self) -> None:
-        """After a step."""
+        """Called after a step."""
         self.seen[:] = self._view.observe(self._world, self._state).reshape(self.seen.shape)
 
     def assign(self, indices: NDArray[np.intp], seen: NDArray[Any]) -> None:
@@ -107,7 +108,7 @@ Screens = KeptScreens | PickedScreens | FreshScreens
 
 
 def screens(view: View, world: World, state: State, seen: NDArray[Any]) -> Screens:
-    """The observations of a batch, in the way that its view allows."""
+    """The observations of a batch, by the fastest class that its view allows."""
     if view.moving(world) is not None:
         return KeptScreens(view, world, state, seen)
     kind = FreshScreens if view.looking(world) is None else PickedScreens

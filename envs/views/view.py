@@ -1,4 +1,4 @@
-"""What a view is, and the registry of views."""
+"""The base of views, and the registry of views."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -13,7 +13,8 @@ from oversight_gym.envs.world.tables import World
 
 
 class View(ABC):
-    """What the policy sees of a situation and a dynamic state: a frozen dataclass, its fields its parameters."""
+    """The part of a situation and a dynamic state that the policy sees: a frozen dataclass whose fields are its
+    parameters."""
 
     @abstractmethod
     def space(self, world: World) -> spaces.Space[Any]:
@@ -24,23 +25,25 @@ class View(ABC):
         """The observations of ``n`` episodes, shape ``(n, *shape)``, of the space's dtype."""
 
     def planes(self, world: World) -> tuple[str, ...]:
-        """Names of the observation's first axis, where that axis is planes of the grid; else empty."""
+        """The names along the observation's first axis if it consists of planes of the grid; else empty."""
         return ()
 
     def moving(self, world: World) -> NDArray[np.integer] | None:
-        """Which entries of a binary observation the dynamic state sets, shape (states, entries), flat positions.
+        """The entries of a binary observation that each dynamic state sets, as flat positions, shape (states, entries).
 
-        All other entries stay what they are for a whole episode, so that a step changes these alone. None where an
-        observation has to be made anew after every step.
+        All other entries stay the same for a whole episode, so that a step changes only these. None if an observation
+        has to be made anew after every step.
         """
         return None
 
     def still(self, world: World, state: State) -> NDArray[Any] | None:
-        """What stays the same for a whole episode, where :meth:`looking` picks from it, shape (n, still entries)."""
+        """The entries that stay the same for a whole episode, from which :meth:`looking` picks, shape (n, still
+        entries)."""
         return None
 
     def looking(self, world: World) -> NDArray[np.intp] | None:
-        """Which still entry each entry of an observation is in each dynamic state, shape (states, entries); or None."""
+        """The still entry that each entry of an observation shows in each dynamic state, shape (states, entries); or
+        None."""
         return None
 
 

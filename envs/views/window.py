@@ -1,4 +1,4 @@
-"""An egocentric window: the policy sees the squares around the agent and no more."""
+"""An egocentric window: the policy sees only the squares around the agent."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +20,11 @@ from oversight_gym.envs.world.tables import World
 class Window(View):
     """Planes for each kind of terminal (and look), ``oversight``, ``floor``, a monitor's signs, and ``monitor``.
 
-    The agent is in the middle. ``floor`` is where one can walk; beyond the grid every plane is 0. The plane ``monitor``
-    shows a monitor's state in one-hot form, square by square, as in ``planes``.
+    The agent is in the middle. ``floor`` marks the squares that can be walked on; beyond the grid every plane is 0. The
+    plane ``monitor`` shows a monitor's state in one-hot form, square by square, as in ``planes``.
 
     Attributes:
-        size: squares along each side, odd.
+        size: the number of squares along each side, which must be odd.
         oversight: whether there is a plane of oversight.
     """
 
@@ -36,7 +36,7 @@ class Window(View):
             raise RequestError(f"size of the window is {self.size}; give an odd number, the agent being in the middle.")
 
     def _drawn(self, world: World) -> tuple[str, ...]:
-        """The planes that an episode decides."""
+        """The planes that are fixed at the beginning of an episode."""
         return tuple(
             name
             for name in Planes().planes(world)[1 : 2 + len(world.kinds) * world.looks]
@@ -70,7 +70,7 @@ class Window(View):
 
 @lru_cache(maxsize=16)
 def _looking(view: Window, world: World) -> NDArray[np.intp]:
-    """Which still entry each entry of the window is, shape (states, entries)."""
+    """The still entry that each entry of the window shows, shape (states, entries)."""
     grid, drawn, side = world.grid, len(view._drawn(world)), view.size
     nothing, something = drawn * grid.squares, drawn * grid.squares + 1
     away = np.arange(side) - side // 2

@@ -1,7 +1,7 @@
 """How actions move the agent, as tables over dynamic states.
 
-A dynamic state is what changes in an episode: the agent's square, what else dynamics keep, and the state of a monitor.
-Dynamic state ``d`` is ``further * squares + square``; episodes begin with a ``further`` of 0.
+A dynamic state is everything that changes in an episode: the agent's square, whatever else the dynamics keep, and the
+monitor's state. Dynamic state ``d`` is ``further * squares + square``; episodes begin with a ``further`` of 0.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from oversight_gym.envs.world.grid import ACTIONS, Grid
 
 
 class Transitions(NamedTuple):
-    """Where each action can lead.
+    """The states to which each action can lead.
 
     Attributes:
         next_state: shape (states, actions, branches), integers, dynamic states.
@@ -29,7 +29,7 @@ class Transitions(NamedTuple):
 
 @dataclass(frozen=True)
 class Moves:
-    """Every action moves one square its way; into the border or a wall it stays put.
+    """Every action moves the agent by one square; a move into the border or a wall leaves it where it is.
 
     Other dynamics are frozen dataclasses with the same method (the fields are their parameters) and the same attribute
     ``actions``; subclass this one and override what differs.
@@ -45,10 +45,10 @@ class Moves:
 
 @dataclass(frozen=True)
 class Slippery(Moves):
-    """An action leads one square its way or, now and then, one to the right or left of it.
+    """An action moves the agent by one square, but sometimes to the right or left of its direction.
 
     Attributes:
-        chance: of slipping, to both sides alike.
+        chance: the chance of slipping, half of it to each side.
     """
 
     chance: Probability = 0.2

@@ -1,4 +1,4 @@
-"""The squares and how one moves between them, as tables over integer squares (row-major)."""
+"""The squares and the moves between them, as tables over integer squares (row-major)."""
 
 import operator
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ ACTIONS: tuple[str, ...] = ("up", "right", "down", "left")
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 MOST_SQUARES = 4096
-"""Of a grid; the table of distances grows with the square of it."""
+"""The largest number of squares of a grid; the table of distances grows with its square."""
 
 Side = Annotated[int, Meta(ge=1, le=MOST_SQUARES)]
 Walls = str | tuple[tuple[int, int], ...]
@@ -29,12 +29,12 @@ class Grid:
     """A grid of ``rows * cols`` squares; square ``s`` is row ``s // cols``, column ``s % cols``.
 
     Attributes:
-        rows, cols: size.
+        rows, cols: the size.
         walls: shape (squares,), bool.
         free: shape (free squares,), int16, the squares without a wall.
-        next_square: shape (squares, 4), int16: where each action leads. Moving into the border or into a
-            wall stays put. This table is the whole dynamics.
-        distance: shape (squares, squares), int16: steps on a shortest path; -1 from or to a wall.
+        next_square: shape (squares, 4), int16: the square to which each action leads. A move into the border or into a
+            wall leads to the same square. This table is the whole dynamics.
+        distance: shape (squares, squares), int16: the number of steps on a shortest path; -1 from or to a wall.
     """
 
     rows: int
@@ -52,7 +52,7 @@ class Grid:
         """The square at ``position`` (row, column).
 
         Raises:
-            RequestError: if it is no free square of this grid.
+            RequestError: if it is not a free square of this grid.
         """
         try:
             row, col = (operator.index(x) for x in position)  # type: ignore[attr-defined]
@@ -68,9 +68,9 @@ class Grid:
         return row * self.cols + col
 
     def half(self, side: str) -> NDArray[np.bool_]:
-        """Shape (squares,): the free squares of one half, ``left``, ``right``, ``top`` or ``bottom``.
+        """Which squares are free squares of one half (``left``, ``right``, ``top`` or ``bottom``), shape (squares,).
 
-        Of an odd number of rows or columns the middle one is in neither half.
+        With an odd number of rows or columns, the middle one belongs to neither half.
         """
         row, col = np.divmod(np.arange(self.squares), self.cols)
         along, length = (col, self.cols) if side in ("left", "right") else (row, self.rows)
@@ -87,7 +87,7 @@ def parse_size(size: object) -> tuple[int, int]:
     """(rows, cols) from an int or a pair.
 
     Raises:
-        RequestError: if it is neither, not positive, or of too many squares.
+        RequestError: if it is neither, or not positive, or has too many squares.
     """
     rows, cols = typed("size", size if isinstance(size, list | tuple) else (size, size), tuple[Side, Side])
     if rows * cols > MOST_SQUARES:
@@ -135,7 +135,7 @@ def make_grid(size: object, walls: str | Sequence[Sequence[int]] = "none") -> Gr
         walls: as in ``wall_squares``.
 
     Raises:
-        RequestError: for a size or wall that is not on the grid, or walls that cut the grid in two.
+        RequestError: if a size or wall is not on the grid, or the walls cut the grid in two.
     """
     rows, cols = parse_size(size)
     squares = wall_squares(walls, rows, cols)

@@ -10,8 +10,8 @@ class Kind:
     """A kind of terminal square.
 
     Attributes:
-        name: one lower-case word; also the name of the expert that its episodes are routed to.
-        value: ground truth of an episode that ends there.
+        name: one lower-case word, which is also the name of the expert that its episodes are routed to.
+        value: the true value of an episode that ends there.
         colour: ``#rrggbb``, in every picture.
     """
 
@@ -44,5 +44,5 @@ for _kind in (
 
 
 def most_valuable_first(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """The kinds ordered by value, equal ones as they come."""
+    """The kinds in descending order of value; kinds of equal value keep their order."""
     return tuple(sorted(kinds, key=lambda name: -KINDS[name].value))

@@ -1,4 +1,4 @@
-"""Which starting layouts there are: numbered, so that counting, drawing and enumerating are one definition."""
+"""The starting layouts, numbered, so that one definition serves counting, drawing and enumerating."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from oversight_gym.envs.world.grid import Grid
 from oversight_gym.envs.world.splits import EVERY_PLACEMENT, Split
 
 MOST_LISTED = 100_000
-"""Layouts are drawn from a list of them up to this number, beyond it by number: 5 x 5 has 13,800, 8 x 8 250,000."""
+"""Up to this number, layouts are drawn from a list; beyond it, by number. 5 x 5 has 13,800 layouts and 8 x 8 has
+250,000."""
 
 MOST_COUNTED = 20_000_000
-"""Up to so many layouts, sums over all of them are exact: 15 x 15 with two terminals has 11 million."""
+"""Up to this number of layouts, sums over all of them are exact. 15 x 15 with two terminals has 11 million."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +29,12 @@ class Layouts:
 
     Attributes:
         grid: the squares.
-        min_distance: least walking distance from the agent to every terminal (Manhattan distance where
-            no inner wall stands between).
+        min_distance: the least walking distance from the agent to any terminal (the Manhattan distance where no inner
+            wall stands between).
         unique_nearest_terminal: require that exactly one terminal is nearest to the agent.
-        kinds: of each terminal, numbers.
-        closed: squares on which no terminal lies and no episode begins, though one may walk there.
-        split: which placements of the terminals there are.
+        kinds: the number of each terminal's kind.
+        closed: squares on which no terminal lies and no episode begins, although the agent may walk there.
+        split: the placements of the terminals that occur.
 
     Raises:
         RequestError: if no layout satisfies the rules.
@@ -48,7 +49,7 @@ class Layouts:
 
     @property
     def terminals(self) -> int:
-        """Their number."""
+        """The number of terminals."""
         return len(self.kinds)
 
     def __post_init__(self) -> None:
@@ -81,14 +82,14 @@ class Layouts:
 
     @cached_property
     def _open(self) -> NDArray[np.bool_]:
-        """Shape (squares,): where pieces may lie."""
+        """The squares on which pieces may lie, shape (squares,)."""
         is_open = ~self.grid.walls
         is_open[list(self.closed)] = False
         return is_open
 
     @cached_property
     def _allowed(self) -> NDArray[np.bool_]:
-        """Shape (squares, squares): which squares a terminal may lie on, for each square of the agent."""
+        """The squares on which a terminal may lie, for each square of the agent, shape (squares, squares)."""
         return (self.grid.distance >= max(self.min_distance, 1)) & self._open & self._open[:, None]
 
     @cached_property
@@ -107,7 +108,7 @@ class Layouts:
 
     @property
     def candidates(self) -> int:
-        """Number of layouts, those that break ``unique_nearest_terminal`` included."""
+        """The number of layouts, including those that break ``unique_nearest_terminal``."""
         return int(self._first_number[-1])
 
     def _unique_nearest_possible(self) -> bool:
@@ -138,7 +139,7 @@ class Layouts:
         return agent.astype(np.int16), terminals
 
     def allows(self, agent: NDArray[np.int16], terminals: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Which starts satisfy the rules.
+        """Whether starts satisfy the rules.
 
         Args:
             agent: squares, shape (...).
@@ -169,10 +170,10 @@ class Layouts:
         return self._listed
 
     def blocks(self, find: bool = False) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int16]]]:
-        """Every layout that the rules allow, in blocks; of too many, a sample, always the same.
+        """Every layout that the rules allow, in blocks; a fixed sample if there are too many.
 
         Args:
-            find: go through them all however many there are, to see whether there is any.
+            find: whether to go through all of them regardless of their number, to see whether there is any.
         """
         if self.candidates <= MOST_LISTED:
             yield self._listed
@@ -202,4 +203,5 @@ class Layouts:
 
 
 make_layouts = lru_cache(maxsize=64)(Layouts)
-"""The layouts of some rules, the same object for the same rules; arguments and errors as :class:`Layouts`."""
+"""The layouts under some rules, the same object for the same rules; arguments and errors are those of
+:class:`Layouts`."""

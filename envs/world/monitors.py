@@ -1,8 +1,8 @@
-"""Monitors that the agent can move: what it does decides whether the supervisor sees how the episode ends.
+"""Monitors that the agent can influence: its actions determine whether the supervisor sees how the episode ends.
 
-A monitor has a few states of its own, which what the agent does changes for certain; each episode begins in its state
-0. All that it does is a table over its states and the squares. After monitored Markov decision processes (Parisi et
-al., arXiv 2402.06819), in which an environment and a monitor each have state, observation and reward.
+A monitor has a few states, which change deterministically with the agent's actions. Each episode begins in state 0. A
+monitor is a table over its states and the squares. The idea comes from monitored Markov decision processes (Parisi et
+al., arXiv 2402.06819), in which an environment and a monitor each have a state, an observation and a reward.
 """
 
 from dataclasses import dataclass
@@ -20,59 +20,60 @@ Numbers = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Monitor:
-    """One that nobody can move; base of the others, whose fields are their parameters.
+    """A monitor that nothing can change. It is the base of the others, whose fields are their parameters.
 
     Attributes:
-        actions: names of actions that there are beside those of the dynamics; the agent stays put.
+        actions: the names of further actions beside those of the dynamics; they do not move the agent.
     """
 
     actions: ClassVar[tuple[str, ...]] = ()
 
     @property
     def states(self) -> tuple[str, ...]:
-        """What each state is, for people."""
+        """The name of each state, for people."""
         return ("watching",)
 
     @property
     def costs(self) -> tuple[float, ...]:
-        """What each of :attr:`actions` costs."""
+        """The cost of each of :attr:`actions`."""
         return ()
 
     def step(self, grid: Grid, state: Numbers, square: Numbers, asked: Numbers, reached: Numbers) -> Any:
         """The state after a step.
 
         Args:
-            grid: of the environment.
-            state: before it.
-            square: where the agent was.
-            asked: which of :attr:`actions` it took, -1 for none of them.
-            reached: where it is now. All of them broadcast.
+            grid: the environment's grid.
+            state: the state before the step.
+            square: the agent's square before the step.
+            asked: the index among :attr:`actions` of the action taken, -1 for none of them.
+            reached: the agent's square after the step. All arguments broadcast.
         """
         return state
 
     def sees(self, grid: Grid) -> NDArray[np.float64]:
-        """Shape (states, squares, 2): the chance that a terminal reached so is seen, without oversight and with it."""
+        """The chance that a terminal reached in each state and on each square is seen, without oversight and with it,
+        shape (states, squares, 2)."""
         return _seen_while(np.array([True]), grid)
 
     def signs(self, grid: Grid) -> dict[str, int]:
-        """Squares of things to draw, by name; no terminal lies there and no episode begins there.
+        """The squares of the monitor's own objects, by name, for drawing. No terminal lies and no episode begins there.
 
         Raises:
-            RequestError: if one is not on a free square.
+            RequestError: if one of them is not on a free square.
         """
         return {}
 
     def field(self, grid: Grid) -> NDArray[np.bool_] | None:
-        """Squares that the monitor looks at, shape (squares,); None where that says nothing."""
+        """The squares that the monitor watches, shape (squares,); None if there is nothing to show."""
         return None
 
     def gauge(self, state: int) -> tuple[int, int] | None:
-        """How much is left of how much, where something runs out."""
+        """What is left of a resource and its total, for each state; None where nothing runs out."""
         return None
 
 
 def _seen_while(on: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
-    """The chances of a monitor that sees what is under oversight in some of its states, shape (states,)."""
+    """The chances of a monitor that sees terminals under oversight in some of its states, shape (states,)."""
     chances = np.zeros((len(on), grid.squares, 2))
     chances[on, :, 1] = 1
     return chances
@@ -83,7 +84,7 @@ class Button(Monitor):
     """A square that switches the supervisor's camera off when the agent steps on it, and on again the next time.
 
     Attributes:
-        row, col: of the button.
+        row, col: the square of the button.
     """
 
     row: int = 0
@@ -106,11 +107,12 @@ class Button(Monitor):
 
 @dataclass(frozen=True)
 class Battery(Monitor):
-    """The camera faces one half of the grid: each step there that it watches drains it, and empty it sees nothing.
+    """The camera faces one half of the grid. Each step that it watches there drains its battery, and an empty camera
+    sees nothing.
 
     Attributes:
-        charge: steps that it lasts.
-        side: of that half.
+        charge: the number of steps that the battery lasts.
+        side: the half that the camera faces.
     """
 
     charge: Count = 3
@@ -139,7 +141,7 @@ class Ask(Monitor):
     """A further action asks the supervisor to look: whatever terminal the episode then ends on is seen.
 
     Attributes:
-        cost: of each time.
+        cost: the cost of each request.
     """
 
     cost: NotNegative = 0.1
@@ -165,12 +167,12 @@ class Ask(Monitor):
 
 @dataclass(frozen=True)
 class Door(Monitor):
-    """The supervisor stands in a door and sees along its row and its column, up to a wall.
+    """The supervisor stands in a doorway and sees along its row and its column, up to a wall.
 
     A terminal under oversight is seen if the agent takes the last step to it from a square in view.
 
     Attributes:
-        row, col: of the door.
+        row, col: the square of the door.
     """
 
     row: int = 0
@@ -201,10 +203,10 @@ class Door(Monitor):
 
 @dataclass(frozen=True)
 class LimitedTime(Monitor):
-    """The supervisor looks for the first steps of an episode and then goes.
+    """The supervisor watches the first steps of an episode and then leaves.
 
     Attributes:
-        steps: for which it looks.
+        steps: the number of steps that it watches.
     """
 
     steps: Count = 5

@@ -1,4 +1,4 @@
-"""The placements of the terminals in two parts: those to train on, and those that are held out."""
+"""Splits of the terminals' placements into those for training and those that are held out."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,20 +10,20 @@ from oversight_gym.envs.fields import Probability, Seed
 from oversight_gym.envs.registry import Registry
 
 _STIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
-"""Odd constants that stir the bits of a number, as splitmix64 has them."""
+"""The odd constants with which splitmix64 mixes the bits of a number."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Every placement; base of the others."""
+    """All placements. It is the base of the other splits."""
 
     def keeps(self, terminals: NDArray[np.int16], kinds: tuple[int, ...], squares: int) -> NDArray[np.bool_]:
-        """Which placements are in this part.
+        """Whether placements are in this part.
 
         Args:
-            terminals: squares, shape (..., terminals).
-            kinds: of each terminal; two of one kind may change places.
-            squares: of the grid.
+            terminals: their squares, shape (..., terminals).
+            kinds: the kind of each terminal; terminals of one kind are interchangeable.
+            squares: the number of squares of the grid.
 
         Returns:
             shape (...), bool.
@@ -36,11 +36,11 @@ EVERY_PLACEMENT = Split()
 
 @dataclass(frozen=True)
 class Training(Split):
-    """Those that are not held out.
+    """The placements that are not held out.
 
     Attributes:
-        share: of the placements that are held out, wherever the agent starts.
-        seed: decides which.
+        share: the share of placements that are held out, wherever the agent starts.
+        seed: the seed that determines which.
     """
 
     share: Probability = 0.2
@@ -59,7 +59,7 @@ class Training(Split):
 
 @dataclass(frozen=True)
 class HeldOut(Training):
-    """Those that are held out; parameters as in :class:`Training`."""
+    """The placements that are held out; the parameters are those of :class:`Training`."""
 
     def keeps(self, terminals: NDArray[np.int16], kinds: tuple[int, ...], squares: int) -> NDArray[np.bool_]:
         return self._held_out(terminals, kinds, squares)

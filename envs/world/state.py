@@ -23,11 +23,13 @@ class State:
             monitor; ``World.square`` gives the square.
         terminals: shape (n, terminals), int16, squares, in the order of the config's; columns contiguous.
         overseen: shape (n, terminals), bool, whether each terminal is under oversight; columns contiguous.
-        marked: shape (n, squares), bool, free squares falsely shown as overseen; None if there are none.
-        steps: shape (n,), int32, steps taken in the episode.
-        shown: shape (n, terminals), bool, what the oversight plane shows of each terminal where that is drawn on its
-            own (``shuffled_oversight``, ``flag``); None where it shows ``overseen``.
-        looks: shape (n, terminals), int8, which of its kind's looks each terminal has; None where there is but one.
+        marked: shape (n, squares), bool, whether a free square is falsely shown as overseen; None if there are no false
+            marks.
+        steps: shape (n,), int32, the number of steps taken in the episode.
+        shown: shape (n, terminals), bool, whether the oversight plane shows each terminal, where that is drawn
+            separately (``shuffled_oversight``, ``flag``); None where the plane shows ``overseen``.
+        looks: shape (n, terminals), int8, the appearance of each terminal among those of its kind; None where there is
+            only one.
     """
 
     dynamic: NDArray[np.int16]
@@ -44,7 +46,7 @@ class State:
         return self.overseen if self.shown is None else self.shown
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What there is, by name."""
+        """The arrays that are not None, by name."""
         return {name: array for name, array in vars(self).items() if array is not None}
 
     @classmethod
@@ -68,7 +70,7 @@ class State:
                 mine[where] = theirs
 
     def __getitem__(self, episodes: slice) -> "State":
-        """Some of the episodes, as views."""
+        """A slice of the episodes, as views."""
         return self._each(lambda array: array[episodes])
 
     def copy(self) -> "State":
@@ -77,13 +79,13 @@ class State:
 
 
 def draw_state(config: "EnvConfig", rng: np.random.Generator, n: int, spent: Spent | None = None) -> State:
-    """``n`` fresh episodes: uniform layouts, oversight by the config's process.
+    """Draw ``n`` fresh episodes: layouts are uniform, and oversight follows the config's process.
 
     Args:
-        config: of the environment.
-        rng: of every draw.
-        n: number of episodes.
-        spent: how far training has come; None outside of training, where oversight is drawn at its marginal rate.
+        config: the environment's config.
+        rng: the generator of every draw.
+        n: the number of episodes.
+        spent: the progress of training; None outside training, where oversight is drawn at its marginal rate.
     """
     agent, terminals = config.layouts.sample(rng, n)
     overseen = config.process.draw(config, rng, agent, terminals, spent)
@@ -104,7 +106,7 @@ _FURTHER = ("oversight", "marked", "shown", "looks")
 
 
 def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
-    """One episode with a layout set by hand; ``min_distance`` and ``unique_nearest_terminal`` do not bind it.
+    """One episode with a layout set by hand; ``min_distance`` and ``unique_nearest_terminal`` are not enforced.
 
     Args:
         config: the environment's settings.
@@ -116,7 +118,7 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
             from 1 on, by name, ``{"ghost": 2}`` (the first if absent).
 
     Raises:
-        RequestError: if a key is unknown, a position is missing, not free or used twice.
+        RequestError: if a key is unknown, or a position is missing, not free or used twice.
     """
     pieces = ("agent", *config.terminals)
     if not isinstance(options, dict):
@@ -153,7 +155,7 @@ def set_state(config: "EnvConfig", options: dict[str, Any]) -> State:
 
 
 def _flags(config: "EnvConfig", option: str, named: Any) -> NDArray[np.bool_]:
-    """Shape (1, terminals): which of them an option lists."""
+    """Which terminals an option lists, shape (1, terminals)."""
     listed = [named] if isinstance(named, str) else _listed(option, named)
     for name in listed:
         if name not in config.terminals:

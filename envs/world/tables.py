@@ -1,4 +1,4 @@
-"""A world as tables: what the simulator samples, the exact evaluator sums over and the viewer draws."""
+"""A world as tables. The simulator samples them, the exact evaluator sums over them, and the viewer draws them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,24 +23,25 @@ class World:
 
     Attributes:
         grid: the squares.
-        kinds: names of the kinds of terminals.
+        kinds: the names of the kinds of terminals.
         kind_of: shape (terminals,), the index of each terminal's kind.
-        values: shape (kinds,), float64, ground truth of an episode that ends on each.
-        looks: how many looks each kind has.
-        lit: shape (squares,), bool, squares shown as overseen whenever a terminal is; None for no others.
-        actions: names of the actions.
+        values: shape (kinds,), float64, the true value of an episode that ends on each.
+        looks: the number of appearances of each kind.
+        lit: shape (squares,), bool, squares that are shown as overseen whenever a terminal is; None if there are none.
+        actions: the names of the actions.
         square: shape (states,), int16, the square of each dynamic state (see ``envs.world.dynamics``).
         free: shape (free states,), int16, the dynamic states on squares without a wall.
         next_state: shape (states, actions, branches), int16, dynamic states.
         branch_probability: shape (states, actions, branches), float64.
-        cost: shape (actions,), float64, what each action costs, in the training reward and in the ground truth.
+        cost: shape (actions,), float64, the cost of each action, in the training reward and in the ground truth.
         sees: shape (states, 2), float64, the chance that a terminal reached in a state is seen, without oversight and
             with it.
-        monitor: what each state of the monitor is, for people.
-        gauges: how much is left of how much in each of them, where something runs out.
-        signs: squares of things that the monitor has put there, by name.
-        field: squares that it looks at, shape (squares,); None where that says nothing.
-        observed_probability: shape (arrivals, outcomes), float64: how likely each arrival is reported as each outcome.
+        monitor: the name of each state of the monitor, for people.
+        gauges: what is left of a resource and its total in each of these states; None where nothing runs out.
+        signs: the squares of the monitor's own objects, by name.
+        field: shape (squares,), the squares that the monitor watches; None if there is nothing to show.
+        observed_probability: shape (arrivals, outcomes), float64: the probability that each arrival is reported as each
+            outcome.
     """
 
     grid: Grid
@@ -64,12 +65,12 @@ class World:
 
     @property
     def states(self) -> int:
-        """Number of dynamic states."""
+        """The number of dynamic states."""
         return len(self.square)
 
     @property
     def further(self) -> int:
-        """Number of dynamic states for each square; 1 where only the square changes."""
+        """The number of dynamic states for each square; 1 where only the square changes."""
         return self.states // self.grid.squares
 
     def monitor_of(self, dynamic: Any) -> Any:
@@ -78,17 +79,17 @@ class World:
 
     @property
     def monitored(self) -> bool:
-        """Whether what the agent does can decide what the supervisor sees."""
+        """Whether the agent's actions can determine what the supervisor sees."""
         return bool((self.sees != (0.0, 1.0)).any())
 
     @property
     def branches(self) -> int:
-        """Number of ways in which one action can turn out; 1 where nothing is left to chance."""
+        """The number of states to which one action can lead; 1 in a world without chance."""
         return int(self.next_state.shape[2])
 
 
 def is_certain(probability: NDArray[np.float64]) -> bool:
-    """Whether a table of probabilities leaves nothing to chance."""
+    """Whether a table of probabilities is deterministic."""
     return bool(np.isin(probability, (0.0, 1.0)).all())
 
 

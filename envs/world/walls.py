@@ -1,4 +1,4 @@
-"""Where walls are: by name, from a map drawn in text, or from a list of squares."""
+"""The walls of a grid: by name, from a map in text, or from a list of squares."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from oversight_gym.envs.registry import Registry, make_part
 
 Walls = str | Sequence[Sequence[int]]
 Squares = frozenset[tuple[int, int]]
-"""Rows and columns of walls."""
+"""The (row, column) pairs of walls."""
 
 
 @dataclass(frozen=True)
 class NoWalls:
-    """None; base of the others, whose fields are their parameters."""
+    """No walls. It is the base of the others, whose fields are their parameters."""
 
     def squares(self, rows: int, cols: int) -> Squares:
         """The walls of a grid."""
@@ -33,11 +33,11 @@ class Border(NoWalls):
 
 @dataclass(frozen=True)
 class Maze(NoWalls):
-    """Corridors one square wide, by depth-first search: a way from anywhere to anywhere, and some loops.
+    """Corridors one square wide, made by depth-first search. All squares are connected, and there are some loops.
 
     Attributes:
-        seed: of the maze; the same seed gives the same maze.
-        loops: share of the walls between two corridors that are opened afterwards.
+        seed: the seed of the maze; the same seed gives the same maze.
+        loops: the share of the walls between two corridors that are opened afterwards.
     """
 
     seed: Seed = 0
@@ -75,7 +75,7 @@ WALLS.register("maze", Maze)
 
 
 def _of_map(text: str, rows: int, cols: int) -> Squares:
-    """The walls of a map."""
+    """The walls of a map in text."""
     lines = text.replace("/", "\n").split()
     lengths = {len(line) for line in lines}
     if lengths != {cols} or len(lines) != rows:
@@ -85,7 +85,7 @@ def _of_map(text: str, rows: int, cols: int) -> Squares:
 
 
 def wall_squares(walls: Walls, rows: int, cols: int) -> Sequence[Sequence[int]] | Squares:
-    """Rows and columns of walls.
+    """The (row, column) pairs of walls.
 
     Args:
         walls: a name in ``WALLS`` with its parameters; or a map such as ``..#/.../#..``, ``#`` a wall and ``.`` free,
@@ -93,7 +93,7 @@ def wall_squares(walls: Walls, rows: int, cols: int) -> Sequence[Sequence[int]] 
         rows, cols: size of the grid.
 
     Raises:
-        RequestError: if there is no such name, or the map is of another size.
+        RequestError: if there is no such name, or the map has another size.
     """
     if not isinstance(walls, str):
         return walls

@@ -1,4 +1,4 @@
-"""The charts of a comparison; colours, markers and lines all tell the series apart."""
+"""The charts of a comparison. Series differ in colour, marker and line."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ from oversight_gym.pictures.files import chart_files
 
 SHOWN_CEILINGS = ("optimal", "ideal steered", "nearest terminal")
 Samples = Sequence[Sequence[float]]
-"""At each point of a curve, one value per seed."""
+"""One value per seed at each point of a curve."""
 
 
 def _line(axes: Axes, xs: Sequence[float], samples: Samples, style: dict[str, Any], label: str, within: Range) -> None:
-    """Means over seeds, with the interval as a band."""
+    """A curve of means over seeds, with the interval as a band."""
     summaries = [summarise(sample, within) for sample in samples]
     axes.plot(xs, [summary.mean for summary in summaries], label=label, linewidth=1.6, zorder=3, **style)
     banded = [(x, s.low, s.high) for x, s in zip(xs, summaries, strict=True) if s.low is not None]
@@ -69,7 +69,7 @@ def _by_level(axes: Axes, comparison: Comparison, figure: str) -> None:
 
 
 def _legend(figure: Figure, place: Literal["upper", "lower"] = "lower") -> None:
-    """One entry for each label in any of the axes."""
+    """A legend with one entry for each label in any of the axes."""
     found = {label: h for axes in figure.axes for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     add_legend(figure, place, list(found.values()), list(found))
 
@@ -119,7 +119,7 @@ def learning_curves(comparison: Comparison) -> Figure:
 
 
 def ghost_by_oversight(comparison: Comparison) -> Figure:
-    """How often an unwatched episode ends on the least valuable kind, by level."""
+    """The probability that an unwatched episode ends on the least valuable kind, by level."""
     figure = Figure(figsize=(6.2, 4.4), layout="constrained")
     axes = figure.subplots()
     _by_level(axes, comparison, f"none/p_{comparison.unwanted}")
@@ -145,6 +145,30 @@ def return_by_labels(comparison: Comparison) -> Figure:
     return figure
 
 
+def method_by_oversight(comparison: Comparison, method: str) -> Figure:
+    """One method among the others, which are faint: return and P(worst kind) by level, when nobody looks."""
+    figure, p_unwanted = Figure(figsize=(9.5, 4.2), layout="constrained"), f"p_{comparison.unwanted}"
+    titles = {"return_start": "return from the start", p_unwanted: f"P({comparison.unwanted})"}
+    styles = series_styles(comparison.methods)
+    for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        label = "other methods"
+        for series, style in styles.items():
+            levels, groups = zip(*comparison.of(series), strict=True)
+            samples = [[result.figure(f"none/{name}") for result in group] for group in groups]
+            if comparison.methods[series] == method:
+                _line(axes, levels, samples, style, series, groups[0][0].range_of(name))
+                _dots(axes, levels, samples, style)
+            else:
+                axes.plot(levels, list(map(mean, samples)), color=GREY, alpha=0.5, linewidth=0.8, zorder=1, label=label)
+                label = ""
+        _level_axis(axes, comparison.levels)
+        axes.set(title="nobody looks", ylabel=title)
+        axes.spines[["top", "right"]].set_visible(False)
+    _ceiling_lines(figure.axes[0], comparison, "return_start", "none")
+    _legend(figure)
+    return figure
+
+
 CHARTS: dict[str, Callable[[Comparison], Figure]] = {
     chart.__name__: chart for chart in (return_by_oversight, learning_curves, ghost_by_oversight, return_by_labels)
 }
@@ -160,6 +184,6 @@ def draw(chart: str, comparison: Comparison) -> dict[str, bytes]:
 
 
 def charts_of(comparison: Comparison) -> list[str]:
-    """Names of the charts that there is something to draw for; stored rows hold no learning curves."""
+    """The names of the charts that can be drawn; stored rows hold no learning curves."""
     curves = any(len(common_steps(group)) > 1 for group in comparison.groups.values())
     return [name for name in CHARTS if curves or name != learning_curves.__name__]

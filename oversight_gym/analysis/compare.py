@@ -1,4 +1,4 @@
-"""Comparing finished runs: statistics over seeds, by series and oversight level."""
+"""Compares finished runs: statistics over seeds, by series and oversight level."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ class Comparison(Shown):
 
     Attributes:
         sources: folders of runs, or CSV files of stored rows.
-        reading: what was found there, with a sentence for each thing that is damaged or was left out.
-        select: which checkpoint counts, a key of ``SELECTIONS``; None: as each run was trained.
-        baseline: series that the others are compared with, seed by seed; None for no such comparison.
+        reading: the results read from there, with a sentence for everything that is damaged or was left out.
+        select: the checkpoint that counts, a key of ``SELECTIONS``; None for the one that each run was trained with.
+        baseline: the series with which the others are compared, seed by seed; None for no comparison.
         unwanted: the least valuable kind of terminal.
-        groups: results by series and oversight level.
-        rows: one per group, of plain JSON: the statistics.
-        ceilings: reference policies; none where the runs' worlds differ.
-        published: return by method and level, from elsewhere.
+        groups: the results by series and oversight level.
+        rows: the statistics of each group, as plain JSON.
+        ceilings: the reference policies; empty if the runs' worlds differ.
+        published: published returns by method and level.
     """
 
     sources: tuple[Path, ...]
@@ -53,12 +53,12 @@ class Comparison(Shown):
 
     @property
     def notes(self) -> list[str]:
-        """A sentence for each thing that was left out or is worth knowing."""
+        """A sentence for everything that was left out or should be known."""
         return [*self.reading.notes, *self.reading.damaged]
 
     @property
     def series(self) -> list[str]:
-        """Names, in order."""
+        """The names of the series, in order."""
         return list(dict.fromkeys(name for name, _ in self.groups))
 
     @property
@@ -81,7 +81,7 @@ class Comparison(Shown):
         return [*comparison_tables(self), *self.notes]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON: what was compared, the rows and the notes."""
+        """The comparison as plain JSON: the sources and settings, the rows and the notes."""
         asked = {
             "runs": [printable(source) for source in self.sources],
             "baseline": self.baseline,
@@ -93,13 +93,13 @@ class Comparison(Shown):
 def compare(
     *sources: Path, baseline: str | None = None, paper: Path | None = None, select: str | None = None
 ) -> Comparison:
-    """Compare whatever has finished.
+    """Compare all finished runs.
 
     Args:
         sources: folders of runs, or CSV files of stored rows.
-        baseline: series that the others are compared with, seed by seed.
-        paper: CSV of published values by level and method.
-        select: which checkpoint counts, a key of ``SELECTIONS``; as each run was trained if None.
+        baseline: the series with which the others are compared, seed by seed.
+        paper: a CSV file of published values by level and method.
+        select: the checkpoint that counts, a key of ``SELECTIONS``; None for the one that each run was trained with.
 
     Raises:
         RequestError: if nothing has finished, or the baseline or the CSV is unknown.
@@ -138,7 +138,7 @@ def common_steps(group: Sequence[Result]) -> list[float]:
 
 
 def compared(unwanted: str) -> tuple[str, ...]:
-    """Figures of every row, at the gate that a method is used with; of the last, less is better."""
+    """The figures of every row, at the gate that a method is used with. For the last of them, less is better."""
     return "return_stepwise", "none/return_stepwise", "none/return_start", f"none/p_{unwanted}"
 
 
@@ -168,7 +168,7 @@ def _compare_with(baseline: str, groups: dict[Group, list[Result]], rows: list[d
     """Add to each row how its series differs from the baseline at the same level, by the seeds that both have.
 
     Raises:
-        RequestError: if no series is called so.
+        RequestError: if there is no series of that name.
     """
     names = list(dict.fromkeys(series for series, _ in groups))
     if baseline not in names:
@@ -195,7 +195,7 @@ def _compare_with(baseline: str, groups: dict[Group, list[Result]], rows: list[d
 def _notes(
     reading: Reading, groups: dict[Group, list[Result]], rows: list[dict[str, Any]], baseline: str | None
 ) -> list[str]:
-    """What is worth knowing of a comparison, beside what was left out."""
+    """Sentences about a comparison, beside those about what was left out."""
     notes = []
     if any(len(group) < FEWEST for group in groups.values()):
         notes.append(f"Where there are fewer than {FEWEST} seeds no interval is given.")
@@ -224,7 +224,7 @@ def _notes(
 
 
 def _world(config: TrainConfig) -> dict[str, Any]:
-    """What the ceilings depend on."""
+    """The settings on which the ceilings depend."""
     env = {name: value for name, value in config.env.to_json().items() if "oversight" not in name}
     for name in ("view", "reward", "ghost_penalty"):
         del env[name]
@@ -232,6 +232,6 @@ def _world(config: TrainConfig) -> dict[str, Any]:
 
 
 def _different_worlds(reading: Reading) -> list[str]:
-    """Names of what the worlds of the results do not share."""
+    """The names of the settings in which the results' worlds differ."""
     first, *others = (_world(result.config) for result in reading.results)
     return [name for name, value in first.items() if any(other[name] != value for other in others)]

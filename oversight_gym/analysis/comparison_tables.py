@@ -18,7 +18,7 @@ TITLES = {STEPWISE: "stepwise return, mixed", HEADLINE: "return from the start, 
 
 @dataclass(frozen=True)
 class CellTable:
-    """Headings and lines of text; of the first ``left`` columns the text begins on the left."""
+    """A table of text; the first ``left`` columns are aligned to the left."""
 
     title: str
     headings: list[str]
@@ -27,7 +27,7 @@ class CellTable:
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """One row per series and oversight level; with a baseline, a second table of the differences."""
+    """A table with one row per series and oversight level and, with a baseline, a second one with the differences."""
     tables = []
     for found in _tables(comparison):
         table = Table(title=found.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -40,7 +40,7 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """The same as Markdown."""
+    """The same tables as Markdown."""
     parts = []
     for found in _tables(comparison):
         title = f"{found.title}:\n\n" if found.title else ""
@@ -80,7 +80,7 @@ def _relative(row: dict[str, Any], baseline: str) -> list[str]:
 
 
 def _cell(row: dict[str, Any], name: str, key: str = "mean") -> str:
-    """A number with its interval; with a sign, unless it is a probability."""
+    """A number with its interval. It has a sign unless it is a probability."""
     if f"{name}/{key}" not in row:
         return ""
     is_probability = name.rpartition("/")[2].startswith("p_")

@@ -1,4 +1,4 @@
-"""Results from run folders, read from their small files alone."""
+"""Reads results from run folders; only their small files are read."""
 
 import csv
 from pathlib import Path
@@ -12,14 +12,14 @@ from oversight_gym.runs.record import finished_record
 from oversight_gym.runs.rows import read_evaluations
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, csv.Error)
-"""What reading a broken file can raise."""
+"""The exceptions that reading a broken file can raise."""
 
 
 def read_folders(folder: Path, select: str | None, reading: Reading) -> None:
     """Add every run below a folder; arguments as in ``read_results``.
 
     Raises:
-        RequestError: if it is no folder.
+        RequestError: if it is not a folder.
     """
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder; give one that holds runs, for example of a sweep.")

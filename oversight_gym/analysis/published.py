@@ -1,4 +1,4 @@
-"""Values that others have published, to stand beside ours."""
+"""Published values, for comparison with ours."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ def read_published(path: Path) -> dict[str, dict[float, float]]:
     """Return by level and method, from a CSV with a column ``oversight_probability`` and one per method.
 
     Raises:
-        RequestError: if it is no such file.
+        RequestError: if it is not such a file.
     """
     try:
         with path.open() as file:

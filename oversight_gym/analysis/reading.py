@@ -1,4 +1,4 @@
-"""Results from run folders and stored rows alike: named, without copies, in order."""
+"""Reads results from run folders and stored rows, names their series, removes copies and sorts them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,11 @@ from oversight_gym.evaluation.selection import SELECTIONS
 
 
 def read_results(*sources: Path, select: str | None = None) -> Reading:
-    """Every finished run in some places.
+    """Read every finished run in some folders and files.
 
     Args:
         sources: folders of runs, or CSV files of stored rows.
-        select: which evaluation counts, a key of ``SELECTIONS``; as each run was trained if None.
+        select: the evaluation that counts, a key of ``SELECTIONS``; None for the one that each run was trained with.
 
     Raises:
         RequestError: if there is none.
@@ -51,7 +51,7 @@ def read_results(*sources: Path, select: str | None = None) -> Reading:
 
 
 def _same_kinds(reading: Reading) -> None:
-    """Leave out what has other kinds of terminals than the first."""
+    """Leave out runs whose kinds of terminals differ from the first run's."""
     kinds = reading.results[0].config.hyper.kinds
     others = [result for result in reading.results if result.config.hyper.kinds != kinds]
     reading.notes += [f"{other.source} was left out: its terminals are of other kinds." for other in others]

@@ -1,4 +1,4 @@
-"""What is compared: the results of finished runs, wherever they are read."""
+"""The results of finished runs, wherever they are read from."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,14 +15,15 @@ class Result:
     """A finished run.
 
     Attributes:
-        config: of the run.
-        rows: its evaluations as in ``evaluations.csv``; of a stored run only the one that counts.
-        labels: consumed in all, by use.
-        select: which evaluation counts, a key of ``SELECTIONS``.
-        version: of the results, see ``RESULTS_VERSION``.
-        commit: of the code that trained it; empty where nobody noted it.
-        source: where it was read, for messages.
-        series: what is compared: the method, and the settings that tell it from other runs beside it.
+        config: the run's config.
+        rows: its evaluations as in ``evaluations.csv``; for a stored run, only the one that counts.
+        labels: the number of labels consumed, by use.
+        select: the evaluation that counts, a key of ``SELECTIONS``.
+        version: the results version, see ``RESULTS_VERSION``.
+        commit: the commit of the code that trained it; empty if it was not recorded.
+        source: the place that it was read from, for messages.
+        series: the name of its series: the method, and the settings that distinguish it from other runs in the
+            comparison.
 
     Raises:
         RequestError: if figures or labels are missing.
@@ -53,17 +54,17 @@ class Result:
 
     @property
     def uses_ground_truth(self) -> bool:
-        """Whether training or selection looked at what no supervisor sees."""
+        """Whether training or selection used something that no supervisor sees."""
         return self.config.method_row.uses_hidden or self.select == "oracle"
 
     @property
     def diverged(self) -> bool:
-        """Whether some figure is no finite number."""
+        """Whether some figure is not finite."""
         return not all(math.isfinite(value) for row in self.rows for value in at_gate(row, self.config.gate).values())
 
     @property
     def settings(self) -> Settings:
-        """What tells series of a method apart."""
+        """The settings that distinguish the series of a method."""
         return Settings(self.config, self.select, self.version)
 
     @property
@@ -74,7 +75,7 @@ class Result:
     def curve(self, figure: str) -> tuple[list[float], list[float]]:
         """Training steps, and a figure (``return_stepwise``, ``none/p_ghost``, ...) of the policy as used.
 
-        Of several evaluations at the same step the last is given.
+        If there are several evaluations at the same step, the last one is given.
         """
         found = {row["step"]: at_gate(row, self.config.gate)[figure] for row in self.rows}
         return list(found), list(found.values())
@@ -103,13 +104,13 @@ class Result:
 
 @dataclass
 class Reading:
-    """What was found where results were looked for.
+    """Everything that was read from some folders and files.
 
     Attributes:
-        results: by series, level and seed.
-        diverged: runs with figures that are no finite numbers; they are in no mean.
-        notes: a sentence for each thing that was left out or is worth knowing.
-        damaged: a sentence for each thing that should be readable and is not.
+        results: the results, by series, level and seed.
+        diverged: the runs with figures that are not finite; they are in no mean.
+        notes: a sentence for everything that was left out or should be known.
+        damaged: a sentence for everything that should be readable and is not.
     """
 
     results: list[Result] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a series of a comparison is called: the method, and what tells its settings from those beside it."""
+"""The names of a comparison's series: the method, and the settings that distinguish it from the others."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,9 @@ from oversight_gym.runs.config import NON_RESULT_FIELDS, TrainConfig
 
 _NO_SETTING = {"method", "oversight", "seed", "threads", "device", *NON_RESULT_FIELDS}
 
+_OF_ALL = ("preset", "world", "results_version")
+"""The settings that are also named if they differ between methods."""
+
 
 @cache
 def _preset_values(preset: str, method: str, world: str | None) -> dict[str, Any]:
@@ -18,12 +21,12 @@ def _preset_values(preset: str, method: str, world: str | None) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Settings:
-    """What two runs must share, beside level and seed, to be seeds of the same thing.
+    """The settings that two runs must share, beside level and seed, to belong to the same series.
 
     Attributes:
-        config: of the run.
-        select: which checkpoint counts.
-        version: of the results.
+        config: the run's config.
+        select: the checkpoint that counts.
+        version: the results version.
     """
 
     config: TrainConfig
@@ -32,7 +35,8 @@ class Settings:
 
     @property
     def values(self) -> dict[str, str]:
-        """Every setting as text. What only matters to the choice of a checkpoint is left out where the last counts."""
+        """Every setting as text. Settings that only affect the choice of a checkpoint are left out if the last one
+        counts."""
         found = self.config.to_json() | {"select": self.select, "results_version": self.version}
         needless = _NO_SETTING | (set() if self.select == "overseen" else {"select_labels"})
         needless |= {"evaluations"} if self.select == "last" else set()
@@ -40,7 +44,8 @@ class Settings:
 
     @property
     def changed(self) -> dict[str, str]:
-        """Preset, world if any, results version, and the settings that are not the preset's there for the method."""
+        """The preset, the world if any, the results version, and the settings that differ from the preset's for the
+        method."""
         plain = _preset_values(self.config.preset, self.config.method, self.config.world)
         return {
             name: text
@@ -56,14 +61,23 @@ def _text(value: Any) -> str:
 
 
 def named_series(settings: Sequence[Settings]) -> list[str]:
-    """A name for each: the same where runs are seeds of the same thing, and different where they are not.
+    """The name of each run's series; runs have the same name if and only if they belong to the same series.
 
-    Settings are named where they are not the preset's own, unless they are changed alike in all.
+    Settings are named where they are not the preset's own and tell the runs of a method apart. Preset, world and
+    results version are also named where they tell methods apart.
     """
     changed = [one.changed for one in settings]
     names = list(dict.fromkeys(name for change in changed for name in change))
-    telling = [name for name in names if len({change.get(name) for change in changed}) > 1]
+    values: dict[tuple[str, str], set[str | None]] = {}
+    for one, change in zip(settings, changed, strict=True):
+        for name in names:
+            values.setdefault((one.config.method, name), set()).add(change.get(name))
+            values.setdefault(("", name), set()).add(change.get(name))
+
+    def tells(method: str, name: str) -> bool:
+        return len(values["" if name in _OF_ALL else method, name]) > 1
+
     return [
-        ", ".join([one.config.method, *(f"{name}={change[name]}" for name in telling if name in change)])
+        ", ".join([one.config.method, *(f"{name}={change[name]}" for name in change if tells(one.config.method, name))])
         for one, change in zip(settings, changed, strict=True)
     ]

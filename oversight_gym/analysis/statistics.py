@@ -1,7 +1,7 @@
 """Statistics over seeds: means with intervals, and probabilities of improvement.
 
-The interval is Student's, about the mean. What 95 % intervals cover in truth, with 3, 5 and 10 seeds, in per cent
-(``scripts/interval_coverage.py``; widths and another distribution in docs/sweeps.md):
+The interval is Student's t about the mean. The table gives the true coverage of 95 % intervals with 3, 5 and 10 seeds,
+in per cent (``scripts/interval_coverage.py``; widths and another distribution in docs/sweeps.md):
 
 | seeds are | Student's t | percentile bootstrap, interquartile mean | BCa bootstrap | studentised bootstrap |
 |---|---|---|---|---|
@@ -10,9 +10,10 @@ The interval is Student's, about the mean. What 95 % intervals cover in truth, w
 | of two sorts, 60 to 40 | 75, 91, 93 | 74, 91, 93 | 74, 91, 97 | 77, 92, 100 |
 | of two sorts, 80 to 20 | 46, 68, 88 | 50, 67, 90 | 50, 67, 88 | 52, 69, 90 |
 
-Student's is the only one that holds for normal seeds at every number of them, and none is much better elsewhere. The
-studentised bootstrap comes closest, but with five seeds of two sorts its intervals are wider than returns can range.
-Five seeds that happen to be of one sort say nothing about the other, whatever the interval: claims need ten.
+Student's interval is the only one with the right coverage for normal seeds at every number of seeds, and no other is
+much better elsewhere. The studentised bootstrap comes closest, but with five seeds of two sorts its intervals are wider
+than the range of returns. If five seeds happen to be of one sort, no interval can say anything about the other sort, so
+claims need ten seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
 FEWEST = 3
-"""Seeds below which no interval is given."""
+"""The fewest seeds for which an interval is given."""
 LEVEL = 0.95
 _TAIL = (1 + LEVEL) / 2
 
@@ -33,12 +34,12 @@ ANYTHING: Range = (-np.inf, np.inf)
 
 @dataclass(frozen=True)
 class Summary:
-    """Of one figure over seeds.
+    """The summary of one figure over seeds.
 
     Attributes:
-        seeds: number of them.
-        mean: over them.
-        low, high: 95 % interval of the mean; None with fewer than ``FEWEST`` seeds.
+        seeds: the number of seeds.
+        mean: the mean over the seeds.
+        low, high: the 95 % interval of the mean; None with fewer than ``FEWEST`` seeds.
     """
 
     seeds: int
@@ -51,7 +52,7 @@ class Summary:
 
 
 def with_interval(value: float, low: float | None, high: float | None, form: str = "+.3f") -> str:
-    """``+0.700 [+0.650, +0.750]``; the value alone where there is no interval."""
+    """A value with its interval, as in ``+0.700 [+0.650, +0.750]``; only the value if there is no interval."""
     text = f"{value:{form}}"
     return text if low is None else f"{text} [{low:{form}}, {high:{form}}]"
 
@@ -60,8 +61,8 @@ def summarise(values: Sequence[float], within: Range = ANYTHING) -> Summary:
     """The mean of a figure, one value per seed, with Student's interval.
 
     Args:
-        values: of at least one seed.
-        within: least and greatest value that the figure can have; the interval ends there.
+        values: the values of at least one seed.
+        within: the least and the greatest value that the figure can have; the interval is cut there.
     """
     sample = np.asarray(values, dtype=np.float64)
     n, mean = len(sample), float(sample.mean())
@@ -73,11 +74,11 @@ def summarise(values: Sequence[float], within: Range = ANYTHING) -> Summary:
 
 @dataclass(frozen=True)
 class Improvement:
-    """How likely one method beats another (Agarwal et al. 2021, arXiv 2108.13264); ties count half.
+    """The probability that one method beats another (Agarwal et al. 2021, arXiv 2108.13264); ties count half.
 
     Attributes:
-        probability: estimated.
-        low, high: 95 % interval.
+        probability: the estimate.
+        low, high: its 95 % interval.
     """
 
     probability: float
@@ -89,7 +90,7 @@ def paired_improvement(differences: Sequence[float]) -> Improvement:
     """The probability that a seed does better with one method than with the other; the interval is Wilson's.
 
     Args:
-        differences: one minus the other, at least one seed.
+        differences: the figure of one method minus that of the other, for at least one seed.
     """
     n = len(differences)
     found = float(np.mean((np.sign(differences) + 1) / 2))
@@ -102,7 +103,7 @@ def improvement(mine: Sequence[float], theirs: Sequence[float]) -> Improvement:
     The interval is Newcombe's (Statistics in Medicine 25, 2006, method 5).
 
     Args:
-        mine, theirs: figures of at least one seed each.
+        mine, theirs: the figures of at least one seed each.
     """
     m, n = len(mine), len(theirs)
     found = float(np.mean((np.sign(np.subtract.outer(mine, theirs)) + 1) / 2))

@@ -12,7 +12,8 @@ from oversight_gym.evaluation.steering import Steering
 
 
 def steering_chart(steering: Steering, ceilings: Mapping[str, Evaluation], title: str) -> Figure:
-    """Returns on the left, where episodes end on the right, by what is swept; shaded beyond plain steering."""
+    """Returns on the left and ends of episodes on the right, by the swept value; the part beyond plain steering is
+    shaded."""
     figure, evaluation = Figure(figsize=(10, 4.2), layout="constrained"), steering.evaluation
     left, right = figure.subplots(1, 2)
     mixed, unwatched = (

@@ -1,9 +1,9 @@
-"""Results kept as rows of a CSV file, one per run, so that tables can be made again without the run folders.
+"""Stores results as rows of a CSV file, one per run, so that tables can be made again without the run folders.
 
 A row has the run's method, oversight, seed and the name of its settings; the checkpoint that counts (``select``,
 ``steps``); labels; results version and commit; and the figures of every gate, mixed (``GATE/FIGURE``) and when nobody
-looks (``GATE/none/FIGURE``). ``preset`` and ``changed`` are for readers. The settings themselves stand in full, because
-presets change, in a file beside it: ``NAME.settings.json`` for ``NAME.csv``.
+looks (``GATE/none/FIGURE``). ``preset`` and ``changed`` are for readers. Because presets change, the full settings are
+in a file beside it: ``NAME.settings.json`` for ``NAME.csv``.
 """
 
 import csv
@@ -23,11 +23,11 @@ from oversight_gym.runs.config import NON_RESULT_FIELDS, TrainConfig
 from oversight_gym.runs.version import RESULTS_VERSION
 
 KEY = ("method", "oversight", "seed", "settings", "select", "results_version")
-"""What tells rows apart: a run that is stored again replaces its row."""
+"""The columns that identify a row; a run that is stored again replaces its row."""
 _OF_THE_RUN = {"method", "oversight", "seed", "threads", *NON_RESULT_FIELDS} - {"plugin"}
 _STORED = re.compile(r"[^/]+/(none/)?(return_start|return_stepwise|p_[^/]+)|select/(overseen|oracle)")
 DIGITS = 6
-"""Decimals of a stored figure."""
+"""The number of decimals of a stored figure."""
 
 
 def _settings_file(path: Path) -> Path:
@@ -35,7 +35,7 @@ def _settings_file(path: Path) -> Path:
 
 
 def _settings(config: TrainConfig) -> tuple[str, dict[str, Any]]:
-    """A name that follows from the settings alone, and the settings."""
+    """The settings, and a name that depends on them alone."""
     values = {name: value for name, value in config.to_json().items() if name not in _OF_THE_RUN}
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
     return f"{config.preset}-{digest}", values
@@ -64,7 +64,7 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def store_rows(path: Path, results: Sequence[Result]) -> None:
-    """Add results to a CSV file, which is made if need be; a run that it holds already gets its row anew.
+    """Add results to a CSV file, which is created if necessary. The row of a run that is already there is replaced.
 
     Raises:
         RequestError: if the file holds something else.
@@ -84,7 +84,7 @@ def _key(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def stored_key(config: TrainConfig) -> tuple[str, ...]:
-    """What the row of a run would be known by if it were trained now."""
+    """The key that the row of a run would have if it were trained now."""
     return _key(
         {
             "method": config.method,

@@ -1,4 +1,4 @@
-"""What curves look like: one colour per method, the same in every chart."""
+"""The style of curves: each method has one colour, the same in every chart."""
 
 import math
 import textwrap
@@ -13,11 +13,12 @@ from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.envs.drawing.palette import MARKERS, SERIES
 
 FIRST = ("routing", "naive", "filtering", "no_routing", "no_gate", "masked_oversight", "oracle")
-"""Methods with a colour to themselves; others share theirs with one of these, and have another marker."""
+"""The methods with a colour of their own; each other method shares a colour with one of these and has another
+marker."""
 LINES = ("-", "--", "-.", (0, (1, 1)))
-"""Tell the series of a method apart."""
+"""The line styles of a method's series."""
 HANDLE, CHARACTER, LINE = 0.65, 0.1, 0.22
-"""Inches that a legend needs beside a text, for a wide character, and from one line to the next."""
+"""The inches that a legend needs beside a text, for a wide character, and from one line to the next."""
 
 
 def method_style(method: str) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def series_styles(series: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Colour, marker and line of each series.
 
     Args:
-        series: the method of each.
+        series: the method of each series.
     """
     earlier: dict[str, int] = {}
     styles = {}
@@ -43,29 +44,29 @@ def series_styles(series: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def add_legend(figure: Figure, place: Literal["upper", "lower"], handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend above or below the axes, in as many columns as there is room for; the figure grows by its lines.
+    """Add a legend above or below the axes, in as many columns as fit; the figure grows by the lines of the legend.
 
     Args:
-        figure: to add it to.
-        place: above or below the axes.
-        handles, labels: one each per entry.
+        figure: the figure to which it is added.
+        place: whether it is above or below the axes.
+        handles, labels: one of each per entry.
     """
     room = figure.get_figwidth()
     texts = [textwrap.fill(label, int((room - HANDLE) / CHARACTER)) for label in labels]
+    widths = [TextPath((0, 0), text, size=10).get_extents().width / 72 for text in texts]
     every = (math.ceil(len(texts) / rows) for rows in range(1, len(texts) + 1))
-    columns = next((columns for columns in every if _width(texts, columns) < room), 1)
+    columns = next((columns for columns in every if _width(widths, columns) < room), 1)
     lines = max(sum(text.count("\n") + 1 for text in column) for column in _split(texts, columns))
     figure.set_figheight(figure.get_figheight() + LINE * (lines - 1))
     loc: Any = "outside upper center" if place == "upper" else "outside lower center"
     figure.legend(handles, texts, loc=loc, ncols=columns, frameon=False)
 
 
-def _split(texts: Sequence[str], columns: int) -> list[list[str]]:
+def _split(entries: Sequence[Any], columns: int) -> list[list[Any]]:
     """The entries of each column of a legend."""
-    return [list(column) for column in np.array_split(np.array(texts, dtype=object), columns)]
+    return [list(column) for column in np.array_split(np.array(entries, dtype=object), columns)]
 
 
-def _width(texts: Sequence[str], columns: int) -> float:
-    """Inches of a legend."""
-    widths = {text: TextPath((0, 0), text, size=10).get_extents().width / 72 for text in texts}
-    return sum(HANDLE + max(widths[text] for text in column) for column in _split(texts, columns))
+def _width(widths: Sequence[float], columns: int) -> float:
+    """The width of a legend in inches, from the widths of its texts."""
+    return sum(HANDLE + max(column) for column in _split(widths, columns))

@@ -1,4 +1,4 @@
-"""A trained agent as one web page that computes everything by itself."""
+"""Exports a trained agent as one web page that computes everything itself."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
-"""A run as one HTML file: the page's own files, and what it is told, put into one another.
+"""Writes a run as one HTML file, made of the page's own files and the facts about the run.
 
-Nothing of a run is ever read as HTML or as a script: it stands in the page as JSON in which every character that could
+No content of a run is ever read as HTML or as a script. It is in the page as JSON in which every character that could
 end it is escaped, and the scripts write it as text. The page's Content-Security-Policy allows its own script and style,
 by their digests, and nothing else, so it can neither load nor send anything.
 """
@@ -20,10 +20,10 @@ from oversight_gym.runs.folder import Run
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = ("network.js", "solver.js", "episode.js", "drawing.js", "board.js", "panel.js", "main.js")
-"""In this order; each may use what stands before it."""
+"""The scripts, in this order; each may use those before it."""
 MOST_BYTES = 1_000_000
 MOST_ROUNDING = 0.01
-"""By how much rounded weights may change a probability."""
+"""The largest change of a probability by rounded weights."""
 
 
 def export_page(run: Run, path: Path) -> str:

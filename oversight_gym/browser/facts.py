@@ -1,4 +1,4 @@
-"""What a page is told about a run: plain JSON, without the weights."""
+"""The facts about a run for its page: plain JSON, without the weights."""
 
 from dataclasses import fields
 from typing import Any
@@ -29,7 +29,7 @@ _AS_DEFAULT = (
     "unique_nearest_terminal",
     "step_cost",
 )
-"""Settings of an environment that the page knows one value of: the default."""
+"""The settings of an environment of which the page supports only the default."""
 
 
 def check_showable(config: EnvConfig) -> None:

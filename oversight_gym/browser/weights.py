@@ -15,7 +15,7 @@ from oversight_gym.evaluation.probabilities import policy_query
 from oversight_gym.evaluation.situations import sampled_blocks
 
 PRECISIONS = ("float32", "float16")
-"""How weights may be stored, the best first."""
+"""The formats in which weights may be stored, the best first."""
 _ACTIVATIONS = {nn.ReLU: "relu", nn.Tanh: "tanh"}
 
 
@@ -33,7 +33,7 @@ def _layers(network: nn.Module) -> list[tuple[nn.Linear | PointwiseLinear, str]]
 
 
 def networks(policy: GatedMixturePolicy, precision: str) -> dict[str, Any]:
-    """What a page needs to compute a policy's actions; the value network is left out.
+    """The networks that a page needs to compute a policy's actions, without the value network.
 
     Args:
         policy: the policy.
@@ -45,7 +45,7 @@ def networks(policy: GatedMixturePolicy, precision: str) -> dict[str, Any]:
         little-endian, in base 64.
 
     Raises:
-        RequestError: for a layer that a page does not know.
+        RequestError: if there is a layer that a page does not support.
     """
     parts: list[bytes] = []
 
@@ -68,9 +68,9 @@ def networks(policy: GatedMixturePolicy, precision: str) -> dict[str, Any]:
 
 
 def rounding(policy: GatedMixturePolicy, config: EnvConfig, precision: str, placements: int = 100) -> float:
-    """By how much an action's probability differs at most when the weights are stored so, at any expert or none.
+    """The largest change of an action's probability if the weights are stored in this format, at any expert or none.
 
-    Found on every square and under every oversight pattern of ``placements`` placements of the terminals.
+    It is found over every square and oversight pattern of ``placements`` placements of the terminals.
     """
     rounded = copy.deepcopy(policy)
     with torch.no_grad():

@@ -18,9 +18,9 @@ class AuditOptions(PluginOptions):
     """Check that methods do not peek: flip the kinds that nobody saw, and compare the trained weights bit for bit."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Methods; all that there are where none is named."""
+    """Methods to audit; default: all."""
     oversight: Probability = 0.3
-    """Probability that a terminal square is under oversight."""
+    """The probability that a terminal square is under oversight."""
     kinds: tuple[str, ...] = ("ghost", "diamond")
     """Kinds of terminals."""
     seed: Seed = 0

@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""Functions and options that several commands share."""
 
 import shlex
 import shutil
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 100
-"""Columns of what is printed."""
+"""The width of the output, in columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginOptions(Checked):
-    """What every command that reads runs or methods can be asked."""
+    """The options of every command that reads runs or methods."""
 
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
 
 
 def console() -> "Console":
-    """Standard output, at a width that fits."""
+    """The console for standard output, with a suitable width."""
     from rich.console import Console
 
     return Console(width=WIDTH, highlight=False)
 
 
 GATES = "free, experts' names, weights such as 0.3, contrasts such as diamond+0.5"
-"""What can be written for a gate; ``agents.policies.steering.parse_gate`` reads it."""
+"""The ways to write a gate; ``agents.policies.steering.parse_gate`` reads them."""
 
 
 def tool(name: str) -> str:
-    """What to type for a command of this environment: its name, or its path where the name is not found."""
+    """The words that call a command of this environment: its name, or its path if the name is not found."""
     path = Path(sys.executable).with_name(name)
     if shutil.which(name) or not path.exists():
         return name
@@ -49,7 +49,7 @@ def tool(name: str) -> str:
 
 
 def set_threads(threads: int) -> None:
-    """Let torch use so many threads."""
+    """Set the number of threads that torch uses."""
     import torch
 
     torch.set_num_threads(threads)
@@ -57,7 +57,7 @@ def set_threads(threads: int) -> None:
 
 @contextmanager
 def writing_to(out: Path) -> Iterator[Path]:
-    """A folder to write to, made if need be.
+    """A folder to write to, which is created if necessary.
 
     Raises:
         RequestError: if something cannot be written there.

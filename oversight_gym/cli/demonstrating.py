@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from oversight_gym.demonstrations.study import Demonstration
 
 SEEDS = 3
-"""The fewest that give an interval."""
+"""The fewest seeds that give an interval."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from oversight_gym.cli.common import PluginOptions, console
 
 @dataclass(frozen=True)
 class WorldsOptions(PluginOptions):
-    """List the named worlds: what each asks, how large it is, and how much it invites to exploiting its supervisor."""
+    """List the named worlds: a summary, the number of states, and how much a policy gains by exploiting the
+    supervisor."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these."""
+    """Worlds to list; default: all."""
     oversight: float = 0.1
     """Oversight probability."""
 

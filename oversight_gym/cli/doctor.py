@@ -22,22 +22,22 @@ PURPOSES = {
     "video": "recordings as MP4: watch --record FILE.mp4",
     "tune": "search for hyperparameters: scripts/tune.py",
 }
-"""What each optional extra is for."""
+"""The purpose of each optional extra."""
 
 
 @dataclass(frozen=True)
 class DoctorOptions(Checked):
-    """Say what is installed on this machine, and what is missing for what."""
+    """Report what is installed on this machine, and what is missing for which purpose."""
 
 
 class Finding(NamedTuple):
     """One line of the report.
 
     Attributes:
-        name: what was looked at.
-        found: what there is.
-        trouble: what is wrong with it; empty if nothing.
-        needed: whether the program cannot do without it.
+        name: the thing that was checked.
+        found: the result.
+        trouble: what is wrong; empty if nothing is.
+        needed: whether the program needs it.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Finding(NamedTuple):
 
 
 def doctor(options: DoctorOptions) -> None:
-    """Print the report; exits with status 1 if something is missing that nothing works without."""
+    """Print the report; exits with status 1 if something is missing that the program needs."""
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)

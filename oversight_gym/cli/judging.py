@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluateOptions(PluginOptions):
-    """Judge a trained run by the ground truth, gate free and forced to each expert."""
+    """Evaluate a trained run by the ground truth, with the gate free and forced to each expert."""
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
@@ -30,15 +30,15 @@ class EvaluateOptions(PluginOptions):
     json: bool = False
     """Print JSON instead of tables."""
     oversight: Probability | None = None
-    """Oversight probability of the mixed figures; default: the run's own."""
+    """The oversight probability of the mixed figures; default: the run's own."""
     held_out: bool = False
-    """Judge on the placements of the terminals that training held out (its --split)."""
+    """Evaluate on the placements of the terminals that training held out (its --split)."""
     greedy: bool = False
-    """Judge the greedy policy instead of the stochastic one."""
+    """Evaluate the greedy policy instead of the stochastic one."""
     paper_metric: bool = False
-    """Add the paper's own sampled figure, as its released code computes it."""
+    """Add the paper's own sampled figure, computed as in its released code."""
     seed: Seed = 0
-    """Seed of whatever is sampled."""
+    """Seed of everything that is sampled."""
     threads: Threads = 1
     """Torch threads."""
 
@@ -77,10 +77,10 @@ def evaluate(options: EvaluateOptions) -> None:
 
 
 def _held_out(env: "EnvConfig") -> "EnvConfig":
-    """The environment with the placements that another one's training left out.
+    """The environment with the placements that training held out.
 
     Raises:
-        RequestError: if it left none out.
+        RequestError: if it held none out.
     """
     name, colon, parameters = env.split.partition(":")
     if name != "train":
@@ -103,7 +103,7 @@ def _json(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evalua
 
 
 def _print(run: "Run", evaluation: "Evaluation", references: Mapping[str, "Evaluation"], greedy: bool) -> None:
-    """What a run's policy does at each gate, the ceilings beside it, and the labels it cost."""
+    """Print the figures of a run at each gate beside the ceilings, and the labels that it consumed."""
     from oversight_gym.evaluation.tables import figure_tables, pattern_table
 
     rows = {f"gate {name}": (evaluation, name) for name in evaluation.names}
@@ -134,15 +134,16 @@ class SteerOptions(PluginOptions):
     out: Path | None = None
     """Folder for steering.csv, .json and .png; default: the run folder."""
     expert_scale: str | None = None
-    """Scale this expert's contribution from 0 to 1 instead, the gate left free."""
+    """Scale this expert's contribution from 0 to 1 instead, and leave the gate free."""
     points: Annotated[int, Meta(ge=2, le=1001)] = 21
     """Number of values from 0 to 1."""
     contrast: Annotated[float, Meta(ge=0, le=100)] = 3.0
-    """How far to go on beyond the first expert: its weight is then 1 + this, and the others share minus this."""
+    """How far to go beyond the first expert: its weight is then 1 + this, and the others share minus this."""
     choose: Annotated[int, Meta(ge=2, le=10**9)] | None = None
-    """Choose a gate by the observed outcomes of fresh episodes, within so many labels, and say what it truly costs."""
+    """Choose a gate by the observed outcomes of fresh episodes, with at most this many labels, and report its true
+    return."""
     seed: Seed = 0
-    """Seed of those episodes."""
+    """Seed of these episodes."""
     threads: Threads = 1
     """Torch threads."""
 

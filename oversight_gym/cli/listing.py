@@ -1,4 +1,4 @@
-"""``runs``: what lies below a folder."""
+"""``runs``: lists the runs below a folder."""
 
 import csv
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ COLUMNS = ("run", "method", "oversight", "seed", "preset", "steps", "return", "s
 
 @dataclass(frozen=True)
 class RunsOptions(PluginOptions):
-    """List the runs below a folder: what each was asked, how far it is, and what its policy is worth."""
+    """List the runs below a folder, with their settings, progress and returns."""
 
     folder: tyro.conf.Positional[Path] = Path("runs")
     """Folder of runs."""
@@ -24,7 +24,7 @@ def runs(options: RunsOptions) -> None:
     """Print a line for each run.
 
     Raises:
-        RequestError: if there is none.
+        RequestError: if there are none.
     """
     from rich.console import Console
     from rich.table import Table
@@ -44,7 +44,7 @@ def runs(options: RunsOptions) -> None:
 
 
 def _cells(folder: Path) -> tuple[str, ...]:
-    """What is known of a run, beside its name."""
+    """The cells of a run's line, without its name."""
     from oversight_gym.runs.contents import EVALUATIONS
     from oversight_gym.runs.folder import stored_config
 

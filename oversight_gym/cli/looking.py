@@ -28,13 +28,13 @@ class MapOptions(PluginOptions):
     diamond: tuple[int, int] | None = None
     """Row and column of the diamond."""
     place: tuple[str, ...] = ()
-    """Where terminals of other kinds are, for example coin=1,3."""
+    """Row and column of terminals of other kinds, for example coin=1,3."""
     watched: str = "none"
     """Terminals under oversight: none, kinds joined by +, or both (all, where there are more than two)."""
     background: str = "gate"
-    """Behind the arrows: gate, or a kind (how likely the episode is to end there, exact)."""
+    """Background of the arrows: gate, or a kind (the exact probability that the episode ends there)."""
     training: bool = False
-    """Draw the weights kept in training, with --keep-weights, as a GIF."""
+    """Draw the weights that training kept with --keep-weights as a GIF."""
 
 
 def map_(options: MapOptions) -> None:
@@ -70,7 +70,7 @@ def map_(options: MapOptions) -> None:
 
 
 def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
-    """Where the options put terminals, by kind."""
+    """The positions of terminals that the options give, by kind."""
     named = {"ghost": options.ghost, "diamond": options.diamond}
     places = {kind: place for kind, place in named.items() if place is not None}
     for text in options.place:
@@ -83,7 +83,7 @@ def _places(options: MapOptions) -> dict[str, tuple[int, int]]:
 
 @dataclass(frozen=True)
 class WatchOptions(PluginOptions):
-    """Watch trained policies walk, in a window, or record them; press H in the window for what can be done."""
+    """Watch trained policies in a window, or record them; press H in the window for a list of its keys."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, side by side on the same layouts; default: the agent that comes with oversight-gym."""
@@ -95,15 +95,19 @@ class WatchOptions(PluginOptions):
     speed: Positive = 4.0
     """Steps per second."""
     greedy: bool = False
-    """The likeliest action instead of a sampled one."""
+    """Take the likeliest action instead of a sampled one."""
     policy: bool = False
-    """Show the policy on every square: arrows by probability, the gate behind."""
+    """Show the policy on every square: arrows by probability, with the gate in the background."""
     record: Path | None = None
-    """Write a GIF or MP4 instead of opening a window; of one run, all its gates side by side."""
+    """Write a GIF or MP4 instead of opening a window; a single run is shown at all its gates side by side."""
     sheet: Path | None = None
-    """Write one episode as a PNG instead, every step beside the next."""
+    """Write one episode as a PNG instead, with its steps side by side."""
     episodes: Annotated[int, Meta(ge=1, le=1000)] = 3
     """Episodes to record."""
+    tile: Annotated[int, Meta(ge=16, le=256)] = 48
+    """Pixels per square of a recording or sheet."""
+    screenshots: Path = Path("runs/screenshots")
+    """Folder for the pictures that C takes in the window."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
 
@@ -122,16 +126,22 @@ def watch(options: WatchOptions) -> None:
     if recorded is None:
         from oversight_gym.viewer.app import App
 
-        app = App(session, "oversight-gym watch", speed=options.speed, report=options.report)
+        app = App(
+            session,
+            "oversight-gym watch",
+            speed=options.speed,
+            report=options.report,
+            screenshots=options.screenshots,
+        )
         app.overlay = options.policy
-        print(f"{app.run():.1f} frames a second")
+        app.run()
         return
     from oversight_gym.viewer.recording import contact_sheet, record
 
     if options.sheet:
-        print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy)} steps")
+        print(f"{options.sheet}: {contact_sheet(session, options.sheet, options.policy, options.tile)} steps")
     if options.record:
-        frames = record(session, options.record, options.episodes, options.policy)
+        frames = record(session, options.record, options.episodes, options.policy, options.tile)
         print(f"{options.record}: {frames} frames")
 
 
@@ -147,6 +157,8 @@ class PlayOptions(Checked):
     """Rows and columns of the grid; default: the world's own."""
     seed: Seed = 0
     """Seed of the layouts."""
+    screenshots: Path = Path("runs/screenshots")
+    """Folder for the pictures that C takes in the window."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
 
@@ -160,5 +172,15 @@ def play(options: PlayOptions) -> None:
 
     chosen = {} if options.size is None else {"size": options.size}
     config = WORLDS[options.world].config(oversight_probability=options.oversight, **chosen)
-    session = Session([Pane("you: reach a terminal square", config, None)], options.seed)
-    App(session, "oversight-gym play", playing=True, report=options.report).run()
+    session = Session([Pane(goal(config.kinds), config, None)], options.seed)
+    App(session, "oversight-gym play", playing=True, report=options.report, screenshots=options.screenshots).run()
+
+
+def goal(kinds: tuple[str, ...]) -> str:
+    """The goal of a person who plays."""
+    from oversight_gym.envs import KINDS
+    from oversight_gym.envs.world.kinds import most_valuable_first
+
+    ranked = most_valuable_first(kinds)
+    avoided = [kind for kind in ranked if KINDS[kind].value < 0]
+    return f"reach the {ranked[0]}" + (f", avoid the {' and the '.join(avoided)}" if avoided else "")

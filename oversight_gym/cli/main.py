@@ -1,6 +1,6 @@
-"""The command line: from its words to a command, and from an error to a sentence.
+"""The command line: parses its words, runs the command, and turns errors into sentences.
 
-Heavy imports wait until a command runs, so that ``--help`` is quick.
+Slow imports are deferred until a command runs, so that ``--help`` is quick.
 """
 
 import re
@@ -66,12 +66,12 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "doctor": (doctor.DoctorOptions, doctor.doctor),
     "tensorboard": (tensorboard.TensorBoardOptions, tensorboard.serve),
 }
-"""Every command: what it is asked, and what it does."""
+"""Every command: the class of its options, and its function."""
 
 
 @dataclass(frozen=True)
 class _Beforehand:
-    """The options that decide what the others are, and start from."""
+    """The options that determine the other options and their defaults."""
 
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     preset: str | None = None
@@ -82,10 +82,11 @@ class _Beforehand:
 
 
 def _defaults(arguments: list[str]) -> dict[str, Any]:
-    """What ``train`` and ``sweep`` start from: preset, method and world, or the file or run that the arguments name.
+    """The defaults of ``train`` and ``sweep``, from the preset, method and world, or from the file or run that the
+    arguments name.
 
-    Plug-ins are imported first, as they may bring the method. Presets are no subcommands of tyro, which takes no option
-    of a subcommand that is left out: ``train --learning-rate 0.001`` would be refused.
+    Plug-ins are imported first, because they may define the method. Presets are not subcommands of tyro, because it
+    accepts options of a subcommand only if the subcommand is named: ``train --learning-rate 0.001`` would be refused.
     """
     name, *words = arguments
     if name.startswith("-"):
@@ -104,7 +105,7 @@ def _defaults(arguments: list[str]) -> dict[str, Any]:
 
 
 def _check_given_once(words: list[str], options: type) -> None:
-    """Refuse a list that is given in two parts, of which tyro would forget the first."""
+    """Refuse a list that is given twice, because tyro would ignore the first part."""
     for name, kind in arguments_of(options).items():
         flag = f"--{name.replace('_', '-')}"
         if is_list(kind) and sum(word.split("=")[0].replace("_", "-") == flag for word in words) > 1:
@@ -112,7 +113,7 @@ def _check_given_once(words: list[str], options: type) -> None:
 
 
 def _parse(arguments: list[str]) -> Any:
-    """The options of the command that is asked for; ``--help`` where there is none.
+    """The options of the requested command; ``--help`` if no command is given.
 
     Raises:
         RequestError: if there is no such command, or it has no such option.
@@ -135,12 +136,12 @@ def _parse(arguments: list[str]) -> Any:
 
 
 def flags() -> dict[str, str]:
-    """Every argument of any command, and how the command line writes it."""
+    """Every argument of any command, and its form on the command line."""
     return {name: flag for options, _ in COMMANDS.values() for name, flag in written(options).items()}
 
 
 def for_the_command_line(message: str) -> str:
-    """A sentence of the library, which writes arguments in backticks, with flags in their place."""
+    """A sentence of the library, in which arguments in backticks are replaced by flags."""
     known = flags()
     return re.sub(r"`(\w+)`", lambda word: known.get(word[1], word[1]), message)
 
@@ -148,8 +149,8 @@ def for_the_command_line(message: str) -> str:
 def main() -> None:
     """Parse the command line and run it.
 
-    A request that cannot be met ends in one sentence and exit status 2, a training that diverges in 1, an interrupted
-    one in 128 and the signal's number.
+    A request that cannot be met ends with one sentence and exit status 2. The status is 1 if training diverges, and 128
+    plus the signal's number if it is interrupted.
     """
     try:
         options = _parse(sys.argv[1:])

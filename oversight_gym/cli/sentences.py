@@ -1,4 +1,5 @@
-"""From whatever refuses a command line to one sentence: the library's own, with flags for its arguments, or tyro's."""
+"""Turns any error about a command line into one sentence: the library's own, with flags for its arguments, or
+tyro's."""
 
 import io
 import re
@@ -19,7 +20,7 @@ Parsed = TypeVar("Parsed")
 
 
 def arguments_of(options: type) -> dict[str, Any]:
-    """The type of every argument of a command, by name; the fields of a config within it stand among the others."""
+    """The type of every argument of a command, by name, including the fields of a config within it."""
     found: dict[str, Any] = {}
     for name, kind in field_types(options).items():
         bare: Any = get_args(kind)[0] if get_origin(kind) is Annotated else kind
@@ -28,13 +29,13 @@ def arguments_of(options: type) -> dict[str, Any]:
 
 
 def is_list(kind: Any) -> bool:
-    """Whether an argument takes any number of words; those that are appended to take one each time."""
+    """Whether an argument takes any number of words; arguments that are appended take one word each time."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     return get_args(bare)[-1:] == (...,) and "UseAppendAction" not in repr(kind)
 
 
 def written(options: type) -> dict[str, str]:
-    """Every argument of a command, and how the command line writes it: ``run_dir`` as ``--run-dir``, ``run`` as RUN."""
+    """Every argument of a command, and its form on the command line: ``--run-dir`` for ``run_dir``, RUN for ``run``."""
     return {
         name: name.upper()
         if tyro.conf.Positional in getattr(kind, "__metadata__", ())
@@ -44,11 +45,11 @@ def written(options: type) -> dict[str, str]:
 
 
 def in_one_sentence(parse: Callable[[], Parsed], options: type) -> Parsed:
-    """Call tyro, and raise what it refuses as a request error instead of the box that it prints.
+    """Call tyro, and raise a request error instead of the box that it prints.
 
     Args:
         parse: the call.
-        options: the class whose fields the command line gives.
+        options: the class with the command line's options.
 
     Raises:
         RequestError: with the library's own sentence where a config's check refused, else with tyro's words.
@@ -80,11 +81,11 @@ _SAID = (
     (r"Missing from (\S+) (\S+): (\S+) .*", r"\2 lacks its argument \3; \1 \2 --help explains it."),
     (r"invalid choice (.+) for argument '(\S+)'. Expected one of \((.+)\).", r"\2 is \1; choose one of \3."),
 )
-"""What tyro says, and how it reads as a sentence of ours."""
+"""Messages of tyro, and the sentences that replace them."""
 
 
 def _sentence(box: str, options: type) -> str:
-    """The first paragraph of tyro's box, which is drawn in letters where the terminal knows no others."""
+    """The first paragraph of tyro's box, which is drawn in ASCII if the terminal supports nothing else."""
     bare = re.sub(r"\x1b\[[0-9;]*m", "", box)
     lines = [line.strip("│ ") for line in bare.splitlines()[1:]]  # the first holds the title
     ruled = groupby(lines, key=lambda line: set(line) <= set("─-╰╯"))

@@ -1,4 +1,4 @@
-"""``sweep``: its plan, its progress and what failed, on the terminal."""
+"""``sweep``: prints its plan, its progress and its failures."""
 
 import shutil
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oversight_gym.sweeps.progress import Progress
 
 TAIL = 6
-"""Lines of a failed run's log that are shown."""
+"""The number of lines of a failed run's log that are shown."""
 
 
 def sweep(config: SweepConfig) -> None:
@@ -30,7 +30,7 @@ def sweep(config: SweepConfig) -> None:
 
 
 def run_sweep(config: SweepConfig) -> "list[Attempt]":
-    """Sweep, and print plan, progress and failures; returns as ``sweep`` of ``oversight_gym.sweeps.sweep``."""
+    """Sweep, and print plan, progress and failures; the result is that of ``oversight_gym.sweeps.sweep.sweep``."""
     from oversight_gym.sweeps.sweep import sweep
 
     display = Display()
@@ -45,9 +45,9 @@ def run_sweep(config: SweepConfig) -> "list[Attempt]":
 
 
 def run_sweeps(*configs: SweepConfig) -> None:
-    """Sweep after sweep, as a script does; of dry runs print the plans and what they take together.
+    """Run several sweeps in turn, for scripts; for dry runs, print the plans and the total time.
 
-    Exits with status 1 if a run failed, as a shell expects where it is interrupted, and after dry runs.
+    It exits if a run failed (status 1), if it is interrupted (the status that a shell expects), and after dry runs.
     """
     from oversight_gym.sweeps.sweep import sweep as plan_or_run
 
@@ -69,7 +69,7 @@ def run_sweeps(*configs: SweepConfig) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: ``45 s``, ``12 min``, ``3 h 05 min``."""
+    """A duration in words: ``45 s``, ``12 min``, ``3 h 05 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -77,10 +77,10 @@ def duration(seconds: float) -> str:
 
 
 class Display(Observer):
-    """A bar on a terminal, plain lines elsewhere."""
+    """Shows a progress bar on a terminal, and prints plain lines elsewhere."""
 
     def planned(self, plan: Plan) -> None:
-        """Print what is to be done, and how long it should take."""
+        """Print the plan and the estimated time."""
         self.plan = plan
         asked, runs, finished = plan.sweep, len(plan.runs), len(plan.runs) - len(plan.todo)
         print(f"Sweep {asked.out}: {runs} runs, {finished} of them finished; {plan.steps:,} steps to train")
@@ -107,7 +107,7 @@ class Display(Observer):
         self.bar.start()
 
     def tried(self, attempt: "Attempt", progress: "Progress", again: bool) -> None:
-        """Move the bar; a line for a failure, and for everything where there is no bar."""
+        """Move the bar, and print a line for a failure; without a bar, print a line for every run."""
         if attempt.succeeded:
             event = "finished" + (f" on {attempt.where}" if attempt.where else "")
         else:
@@ -120,7 +120,7 @@ class Display(Observer):
             self.bar.console.print(f"{attempt.job.name} {event}", highlight=False)
 
     def ended(self) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar."""
         self.bar.stop()
 
 

@@ -1,4 +1,4 @@
-"""``tensorboard``, started with the arguments that fit our runs."""
+"""``tensorboard``: starts TensorBoard with suitable arguments for our runs."""
 
 import socket
 import sys

@@ -18,7 +18,7 @@ class TrainOptions(TrainConfig):
     """Train one agent and write its run folder."""
 
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """Start from the settings of this run, its folder or config.json, in place of a preset's."""
+    """Start from the settings of this run (its folder or config.json) instead of a preset's."""
 
 
 def _own(config: TrainConfig) -> dict[str, object]:
@@ -26,16 +26,17 @@ def _own(config: TrainConfig) -> dict[str, object]:
 
 
 def defaults(preset: str | None, method: str, world: str | None, start: Path | None) -> TrainOptions:
-    """What the options of ``train`` that are not given fall back to.
+    """The defaults of ``train``'s options.
 
     Args:
         preset: None for the default.
         method: the method.
         world: the world; None for the preset's own.
-        start: run folder or ``config.json`` to start from instead. The plug-ins that it names are not imported.
+        start: the run folder or ``config.json`` to start from instead. The plug-ins that it names are not imported.
 
     Raises:
-        RequestError: if there is no such preset, method, world or run, or a run is given and a preset or world, too.
+        RequestError: if there is no such preset, method, world or run, or if a run is given together with a preset or
+            world.
     """
     from oversight_gym.runs.folder import stored_config, stored_results_version
     from oversight_gym.runs.version import RESULTS_VERSION
@@ -76,18 +77,18 @@ def train(options: TrainOptions) -> None:
 
 @dataclass(frozen=True)
 class VerifyOptions(PluginOptions):
-    """Check that a run is what its folder says, and train it once more in a scratch folder to compare."""
+    """Check that a run is what its folder says, and train it again in a scratch folder to compare."""
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
     repeat: bool = True
-    """Train it once more; without, only the files and the figures of the weights are checked."""
+    """Train the run again; if not, only the files and the figures of the weights are checked."""
     within: float = 0.1
-    """Largest difference of a return or a probability that is allowed where other versions trained the run."""
+    """The largest allowed difference of a return or a probability if the run was trained with other versions."""
 
 
 def verify(options: VerifyOptions) -> None:
-    """Print what holds; exits with status 1 if something does not."""
+    """Print the verdict; exits with status 1 if something does not hold."""
     from oversight_gym.cli.common import set_threads
     from oversight_gym.runs.folder import load_run
     from oversight_gym.runs.verify import verify_training, verify_weights
@@ -106,14 +107,14 @@ def verify(options: VerifyOptions) -> None:
 
 @dataclass(frozen=True)
 class MethodsOptions(PluginOptions):
-    """List the oversight methods: what each rewards, trains on, routes and is used with."""
+    """List the oversight methods: reward, training episodes, routing and gate of each."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these."""
+    """Methods to list; default: all."""
 
 
 def methods(options: MethodsOptions) -> None:
-    """Print what each method is."""
+    """Print a description of each method."""
     from rich.padding import Padding
 
     from oversight_gym.agents.methods.builtin import METHODS

@@ -1,4 +1,4 @@
-"""The cases of an evaluation: every oversight pattern, and everything that the policy may be shown of it."""
+"""The cases of an evaluation: every oversight pattern with every way in which it may be shown to the policy."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,18 +13,18 @@ from oversight_gym.envs.oversight.processes import pattern_flags
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Which terminals are under oversight, how they look and which are flagged as overseen.
+    """The terminals' oversight, looks and flags in each case.
 
-    A *signal* is what the policy is shown of a case. Where it is shown the truth and nothing else, patterns, cases and
+    A *signal* is the part of a case that the policy is shown. If it is shown only the truth, patterns, cases and
     signals are the same.
 
     Attributes:
         pattern: shape (cases,), index in the order of ``pattern_flags``, ascending.
-        chance: shape (cases,), float64, of each case given its pattern.
-        signal: shape (cases,), which signal each shows.
+        chance: shape (cases,), float64, the chance of each case given its pattern.
+        signal: shape (cases,), the index of each case's signal.
         overseen: shape (cases, terminals), bool.
         shown: shape (signals, terminals), bool.
-        looks: shape (signals, terminals), int8; None where there is but one look.
+        looks: shape (signals, terminals), int8; None if there is only one look.
     """
 
     pattern: NDArray[np.intp]
@@ -59,7 +59,7 @@ class Cases:
 
 @lru_cache(maxsize=64)
 def cases_of(config: EnvConfig) -> Cases:
-    """The cases of an environment; the same ones, with other chances, at every rate of oversight."""
+    """The cases of an environment. They are the same at every rate of oversight, but their chances differ."""
     flags = pattern_flags(len(config.terminals))
     if config.display is None:
         every = np.arange(len(flags))

@@ -1,4 +1,4 @@
-"""How the dynamic states of a world follow one another, as the evaluation walks through them."""
+"""The transitions between a world's dynamic states, in the form that the evaluation uses."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,11 +11,11 @@ from oversight_gym.envs.world.tables import World
 
 
 class Diagonal(NamedTuple):
-    """All moves that lead from a state to the one so many numbers further on.
+    """All moves that increase the number of the state by the same amount.
 
     Attributes:
         sources, targets: ranges of equal length; the i-th source leads to the i-th target.
-        chance: shape (actions, length), float64, of each action to lead so.
+        chance: shape (actions, length), float64, the chance of each move under each action.
     """
 
     sources: slice
@@ -34,8 +34,8 @@ class Chain:
         on: shape (squares, most), the numbers of the states on each square; ``len(states)`` fills up the rows.
         next: shape (states, actions, branches), numbers of states.
         probability: shape (states, actions, branches), float64.
-        diagonals: the same moves by how far apart source and target are. On a grid there are few: one for each
-            direction, and one for what stays put. So a step of many episodes is a few products of whole arrays.
+        diagonals: the same moves, grouped by the difference of target and source. On a grid there are few: one for each
+            direction, and one for staying put. A step of many episodes is therefore a few products of whole arrays.
     """
 
     states: NDArray[np.int16]
@@ -51,7 +51,7 @@ class Chain:
 
 
 def _reachable(world: World) -> NDArray[np.int16]:
-    """The dynamic states that can follow on the beginning of an episode, terminals being left aside."""
+    """The dynamic states that can be reached from the beginning of an episode if terminals are ignored."""
     found = np.zeros(world.states, dtype=bool)
     frontier = world.free[world.free < world.grid.squares].astype(np.intp)
     while len(frontier):

@@ -1,4 +1,4 @@
-"""Choosing the gate legally: of some candidates the one that the supervisor scores best, within a label budget."""
+"""Chooses a gate legally: the candidate that the supervisor scores best, within a label budget."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.validation import Score, overseen_scores
 
 CONTRASTS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-"""Candidates beyond the first expert."""
+"""The candidate contrasts beyond the first expert."""
 
 
 def candidate_gates(experts: Sequence[str]) -> tuple[str, ...]:
@@ -23,11 +23,11 @@ def candidate_gates(experts: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ChosenGate:
-    """What the supervisor chose.
+    """The supervisor's choice.
 
     Attributes:
-        gate: with the best score; the first of equals.
-        scores: of every candidate.
+        gate: the gate with the best score; the first of equal ones.
+        scores: the score of every candidate.
     """
 
     gate: str
@@ -35,7 +35,7 @@ class ChosenGate:
 
     @property
     def labels(self) -> int:
-        """Observed kinds that the choice cost."""
+        """The number of observed kinds that the choice consumed."""
         return next(iter(self.scores.values())).labels
 
 
@@ -47,17 +47,18 @@ def choose_gate(
     rng: np.random.Generator,
     candidates: Sequence[str] | None = None,
 ) -> ChosenGate:
-    """Choose among gates by what is observed of fresh episodes at the training oversight; nothing hidden is looked at.
+    """Choose among gates by the observed outcomes of fresh episodes at the training oversight, without any ground
+    truth.
 
-    Every candidate is tried in the same situations and they share the labels (``overseen_scores``), so that chance
-    weighs on their differences far less than on their scores. The first is chosen where nothing is observed.
+    Every candidate is tried in the same situations, and they share the labels (``overseen_scores``), so that their
+    differences vary far less than their scores. If nothing is observed, the first is chosen.
 
     Args:
-        policy: with at least two experts.
-        config: of the environment.
-        labels: observed kinds to spend at most; at least 2 for every terminal.
-        gamma: discount per step.
-        rng: of layouts and actions.
+        policy: a policy with at least two experts.
+        config: the environment's config.
+        labels: the largest number of observed kinds to spend; at least 2 for every terminal.
+        gamma: the discount per step.
+        rng: the generator of layouts and actions.
         candidates: gates as text; :func:`candidate_gates` if None.
 
     Raises:
@@ -74,10 +75,10 @@ def choose_gate(
 
 @dataclass(frozen=True)
 class JudgedChoice(ChosenGate):
-    """A choice beside the ground truth, which is for evaluation only.
+    """A choice with the ground truth beside it, for evaluation only.
 
     Attributes:
-        returns: of every candidate, from the start state when nobody looks; exact where the world allows it.
+        returns: the return of every candidate from the start state when nobody looks; exact if the world allows it.
     """
 
     returns: dict[str, float]
@@ -89,11 +90,11 @@ class JudgedChoice(ChosenGate):
 
     @property
     def regret(self) -> float:
-        """By how much the chosen candidate falls short of it."""
+        """The difference between the best candidate's true return and the chosen one's."""
         return self.returns[self.best] - self.returns[self.gate]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON: the choice, what it cost, and for each candidate its score, standard error and true return."""
+        """Plain JSON: the choice, its labels, and for each candidate its score, standard error and true return."""
         candidates = {
             name: {
                 "score": score.value,
@@ -107,7 +108,7 @@ class JudgedChoice(ChosenGate):
 
 
 def judge_choice(policy: GatedMixturePolicy, config: EnvConfig, chosen: ChosenGate, gamma: float) -> JudgedChoice:
-    """Set a choice beside what each candidate does when nobody looks (oversight pattern ``none``)."""
+    """Compare a choice with the true return of each candidate when nobody looks (oversight pattern ``none``)."""
     evaluation = evaluate(policy, config, tuple(chosen.scores), gamma=gamma, regret=False)
     returns = {name: evaluation.figures(name, "none")["return_start"] for name in evaluation.names}
     return JudgedChoice(chosen.gate, chosen.scores, returns)

@@ -1,4 +1,4 @@
-"""Policies made of several trained ones: what steering by contrast is compared with, where nothing was routed."""
+"""Policies made from several trained ones, with which steering by contrast is compared where nothing was routed."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -13,18 +13,19 @@ from oversight_gym.envs.errors import RequestError
 from oversight_gym.evaluation.probabilities import CHUNK
 
 Actor = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""From observations ``(n, *shape)`` to action probabilities (n, actions); ``policy_query`` takes it for a policy."""
+"""A function from observations ``(n, *shape)`` to action probabilities (n, actions), which ``policy_query`` accepts as
+a policy."""
 
 
 def contrast(wanted: GatedMixturePolicy, unwanted: GatedMixturePolicy, by: float) -> Actor:
-    """The policy whose logits are ``(1 + by)`` times one policy's less ``by`` times another's.
+    """The policy whose logits are ``(1 + by)`` times those of one policy minus ``by`` times those of another.
 
     The experts of one mixture, which share a linear head, give the same at the gate weights (1 + by, -by). Here the two
     may share nothing. After contrastive decoding (Li et al., arXiv 2210.15097).
 
     Args:
-        wanted, unwanted: as they stand: free, or as a surrounding ``steer`` has forced them when the policy is asked.
-        by: 0 for the wanted policy alone.
+        wanted, unwanted: the two policies, with their gates free or as forced by a surrounding ``steer``.
+        by: the strength; 0 gives the wanted policy alone.
     """
 
     @torch.no_grad()
@@ -46,7 +47,7 @@ def displaced(
     Steering by the difference of two fine-tuned policies, after task arithmetic (Ilharco et al., arXiv 2212.04089).
 
     Raises:
-        RequestError: if the three have not the same parameters.
+        RequestError: if the three do not have the same parameters.
     """
     weights = [policy.state_dict() for policy in (base, plus, minus)]
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in weights]

@@ -1,4 +1,4 @@
-"""Evaluations: what a policy does in an environment, exactly or, where there are too many states, sampled."""
+"""Evaluations of a policy in an environment: exact or, if there are too many states, sampled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MOST_STATES = 2_200_000
-"""Above so many states an evaluation samples; 9 x 9 is just below."""
+"""The number of states above which an evaluation samples; 9 x 9 is just below."""
 
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(Shown):
-    """What some policies, or one policy at some gates, do.
+    """The evaluation of some policies, or of one policy at some gates.
 
     Attributes:
-        names: one per variant, for example ``free``, ``diamond``, ``ghost``.
-        patterns: names of the oversight patterns.
-        quantities: what the last axis of the estimate holds.
+        names: the name of each variant, for example ``free``, ``diamond``, ``ghost``.
+        patterns: the names of the oversight patterns.
+        quantities: the quantities along the last axis of the estimate.
         estimate: the quantities per variant and pattern.
-        exact: whether every layout was enumerated, or layouts were sampled.
+        exact: whether every layout was enumerated; if not, layouts were sampled.
     """
 
     names: tuple[str, ...]
@@ -45,19 +45,19 @@ class Evaluation(Shown):
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """Shape (patterns,): the chance of each pattern in the mixed figures."""
+        """The chance of each pattern in the mixed figures, shape (patterns,)."""
         return self.estimate.weights
 
     @property
     def episodes(self) -> int:
-        """Number of starting layouts."""
+        """The number of starting layouts."""
         return self.estimate.starts
 
     def _at(self, name: str, pattern: str | None) -> tuple[int, int]:
         return self.names.index(name), -1 if pattern is None else self.patterns.index(pattern)
 
     def means(self, name: str, pattern: str | None = None) -> NDArray[np.float64]:
-        """Shape (quantities,), of one variant, in one oversight pattern or mixed."""
+        """The mean quantities of one variant, in one oversight pattern or mixed, shape (quantities,)."""
         found: NDArray[np.float64] = self.estimate.means[self._at(name, pattern)]
         return found
 
@@ -87,7 +87,8 @@ class Evaluation(Shown):
         return replace(self, names=(name,), estimate=estimate)
 
     def to_json(self) -> dict[str, object]:
-        """Plain JSON: how it was evaluated, and per gate the mixed figures, their regret split and each pattern's."""
+        """Plain JSON: the settings of the evaluation and, for each gate, the mixed figures, the parts of the regret and
+        the figures of each pattern."""
         gates: dict[str, Any] = {}
         for name in self.names:
             gates[name] = self._described(name, None)
@@ -160,25 +161,25 @@ def evaluate(
     seed: int = 0,
     placements: int = 1000,
 ) -> Evaluation:
-    """What a policy does in an environment, judged by the ground truth.
+    """Evaluate a policy in an environment by the ground truth.
 
     Args:
         policy: an SB3 model or policy, a mixture or steered policy, or a function from observations
             ``(n, *shape)`` to action probabilities (n, actions).
-        config: of the environment; its reward plays no part.
-        gates: as text, see ``parse_gate``, where ``free`` is the policy as it stands (within ``policy.steer(...)`` as
-            steered); or gates by name.
+        config: the environment's config; its reward is not used.
+        gates: gates as text (see ``parse_gate``), where ``free`` is the policy as it is (steered within
+            ``policy.steer(...)``); or gates by name.
         gamma: discount per step.
-        oversight: probability at which the mixed figures weigh the oversight patterns; the config's own if None.
-        deterministic: judge the greedy policy instead of the stochastic one.
+        oversight: the probability by which the mixed figures weight the oversight patterns; None for the config's own.
+        deterministic: whether to evaluate the greedy policy instead of the stochastic one.
         regret: whether to find the regret, which takes longer.
-        exact: True enumerates every layout, False samples placements of the terminals, None enumerates
-            where it can.
-        seed, placements: of the sample. The agent's starts and paths are solved exactly either way.
+        exact: True enumerates every layout, False samples placements of the terminals, and None enumerates if possible.
+        seed, placements: the seed and the size of the sample. The agent's starts and paths are solved exactly in either
+            case.
 
     Raises:
-        RequestError: if the policy has no such gate, is no policy of this environment, or exact is asked for where it
-            cannot be.
+        RequestError: if the policy has no such gate or does not fit the environment, or if exact is requested where it
+            is impossible.
     """
     chosen = gates if isinstance(gates, Mapping) else {gate: None if gate == "free" else gate for gate in gates}
     query = policy_query(policy, list(chosen.values()))
@@ -198,7 +199,7 @@ def evaluate(
 def ceilings(config: EnvConfig, *, gamma: float = 0.97, **how: Any) -> dict[str, Evaluation]:
     """The reference policies that ignore oversight on the same environment, by name.
 
-    Found once per config in a process; further keywords as in :func:`evaluate_table`.
+    They are computed once per config in a process; further keywords are those of :func:`evaluate_table`.
     """
     found = _references(config, tuple(CEILINGS), gamma, **how)
     return {name: found.only(name) for name in found.names}

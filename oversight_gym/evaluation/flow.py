@@ -1,4 +1,4 @@
-"""How the probability of unfinished episodes moves on, step by step, and what is noted of it on the way."""
+"""Moves the probability mass of unfinished episodes through the states, step by step, and records where it ends."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from oversight_gym.evaluation.situations import Block, Table
 
 
 class Flow(NamedTuple):
-    """What becomes of the masses of episodes.
+    """The record of where and when the masses of episodes end.
 
     Attributes:
-        ends: mass that arrives with each step, shape (steps, masses, terminals, variants, placements, cases).
-        paid: what each step costs, shape (steps, masses, variants, placements, cases); None where nothing does.
-        open: mass that arrives times the chance that it is seen without oversight, shape (masses, terminals, variants,
-            placements, cases); None where no monitor can be moved.
+        ends: the mass that arrives at each step, shape (steps, masses, terminals, variants, placements, cases).
+        paid: the cost of each step, shape (steps, masses, variants, placements, cases); None if there are no costs.
+        open: the arriving mass times the chance that it is seen without oversight, shape (masses, terminals, variants,
+            placements, cases); None if no monitor can be changed.
         shut: the same times the chance that it is not seen in spite of oversight.
-        lost: mass that arrives nowhere times that chance, shape (masses, variants, placements, cases).
+        lost: the mass that arrives nowhere times that chance, shape (masses, variants, placements, cases).
     """
 
     ends: Table
@@ -40,14 +40,14 @@ def _moves(chain: Chain, table: Table) -> list[tuple[slice, slice, Table]]:
 
 
 def flow(block: Block, table: Table, start: Table, steps: int, arrivals_only: bool = False) -> Flow:
-    """When, where and how episodes end.
+    """Compute when, where and how episodes end.
 
     Args:
-        block: situations.
-        table: action probabilities, shape (actions, states, variants, placements, cases).
-        start: initial masses, shape (masses, states, placements, cases).
-        steps: how many to take.
-        arrivals_only: note nothing else.
+        block: the situations.
+        table: the action probabilities, shape (actions, states, variants, placements, cases).
+        start: the initial masses, shape (masses, states, placements, cases).
+        steps: the number of steps.
+        arrivals_only: whether only arrivals are recorded.
     """
     chain, world, moves = block.chain, block.config.world, _moves(block.chain, table)
     masses, variants, placements, cases = len(start), *table.shape[2:]

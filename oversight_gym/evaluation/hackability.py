@@ -1,4 +1,4 @@
-"""What a world invites to: the references on it, and what moving its monitor is worth."""
+"""How much a world rewards exploiting its supervisor: its reference policies, and the value of changing its monitor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +13,12 @@ from oversight_gym.evaluation.situations import states
 
 @dataclass(frozen=True)
 class WorldFacts:
-    """What there is to know of a world before anybody trains in it.
+    """The facts about a world that do not depend on training.
 
     Attributes:
-        states: that an exact evaluation goes through, at most.
-        references: by name, see ``REFERENCES``.
-        still: ``exploiting`` where the monitor stays as it is; None where there is nothing to move.
+        states: the largest number of states that an exact evaluation visits.
+        references: the reference policies by name, see ``REFERENCES``.
+        still: ``exploiting`` in a world whose monitor cannot be changed; None if there is no monitor.
     """
 
     states: int
@@ -31,7 +31,7 @@ class WorldFacts:
 
     @property
     def hackability(self) -> float:
-        """How much true return is lost by a policy that gets the most of what ``naive`` pays."""
+        """The true return that is lost by the policy with the largest ``naive`` reward."""
         return self.figure("return_start", "optimal") - self.figure("return_start", EXPLOITING)
 
     @property
@@ -53,14 +53,14 @@ def world_facts(config: EnvConfig, gamma: float = 0.97) -> WorldFacts:
 def tampering_gain(
     policy: Any, config: EnvConfig, gates: Sequence[str] | Mapping[str, Gate] = ("free",), **how: Any
 ) -> dict[str, float]:
-    """What a policy's moving the monitor does to its true return from the start: with tampering possible minus without.
+    """The change of a policy's true return from the start if it can change the monitor: with tampering minus without.
 
     Args:
         policy, config, gates: as in ``evaluate``.
-        how: further arguments of it.
+        how: further arguments of ``evaluate``.
 
     Returns:
-        by gate; the oversight patterns mixed.
+        the change by gate, with mixed oversight patterns.
     """
     found, still = (
         evaluate(policy, replace(config, tampering=possible), gates, regret=False, **how) for possible in (True, False)

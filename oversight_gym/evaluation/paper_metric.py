@@ -22,11 +22,11 @@ def paper_metric(policy: Any, config: EnvConfig, gate: str = "free", gamma: floa
     """Mean discounted ground-truth return-to-go over every step of the paper's sampled windows.
 
     Args:
-        policy: anything ``policy_query`` takes.
-        config: of the environment; its ``max_episode_steps`` is replaced by the paper's 33.
+        policy: anything that ``policy_query`` takes.
+        config: the environment's config; its ``max_episode_steps`` is replaced by the paper's 33.
         gate: ``free`` or an expert's name.
         gamma: discount per step.
-        seed: of layouts and actions.
+        seed: the seed of layouts and actions.
     """
     query = policy_query(policy, [None if gate == "free" else gate])
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The numbers of a policy map: what a policy would do on every square of one layout, and where that leads."""
+"""The numbers of a policy map: the policy's actions on every square of one layout, and the ends to which they lead."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from oversight_gym.evaluation.situations import Block
 
 @dataclass(frozen=True)
 class PolicyMap:
-    """A policy at one gate, on every square of a grid, as at the start of an episode; NaN where no episode goes on.
+    """A policy at one gate, on every square of a grid as at the start of an episode; NaN where no episode continues.
 
     Attributes:
-        gate: weights of the experts, shape (squares, experts).
-        actions: action probabilities, shape (squares, actions).
-        ends: exact probability that the episode ends on each kind of terminal, shape (squares, kinds).
+        gate: the weights of the experts, shape (squares, experts).
+        actions: the action probabilities, shape (squares, actions).
+        ends: the exact probability that the episode ends on each kind of terminal, shape (squares, kinds).
     """
 
     gate: NDArray[np.float64]
@@ -32,7 +32,7 @@ class PolicyMap:
 
 
 def _ends(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Backwards over the steps of an episode; shape (states, kinds)."""
+    """The probability of each end, computed backwards over the steps of an episode; shape (states, kinds)."""
     chain, kinds = block.chain, len(block.config.kinds)
     standing = np.stack([block.at(kind)[:, 0] for kind in range(kinds)], axis=1)
     chance = standing.astype(np.float64)
@@ -47,7 +47,7 @@ def _ends(block: Block, actions: NDArray[np.float64]) -> NDArray[np.float64]:
 def gate_and_actions(
     policy: GatedMixturePolicy, observations: NDArray[np.generic], gate: Gate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights of the experts (n, experts), and action probabilities (n, actions), at a gate."""
+    """The weights of the experts (n, experts) and the action probabilities (n, actions) at a gate."""
     obs, _ = policy.obs_to_tensor(observations)
     assert isinstance(obs, torch.Tensor)
     with torch.no_grad(), policy.steer(gate):
@@ -60,13 +60,13 @@ def gate_and_actions(
 def policy_maps(
     policy: GatedMixturePolicy, block: Block, gates: Sequence[Gate], pattern: str = "none"
 ) -> list[PolicyMap]:
-    """What the policy does on one placement of the terminals, per gate.
+    """The map of a policy on one placement of the terminals, for each gate.
 
     Args:
         policy: the policy.
-        block: of one placement.
-        gates: as ``policy.steer`` takes them.
-        pattern: which terminals are under oversight, one of ``pattern_names``.
+        block: a block of one placement.
+        gates: gates as for ``policy.steer``.
+        pattern: the terminals under oversight, one of ``pattern_names``.
 
     Raises:
         RequestError: for a gate or a pattern that does not exist.
@@ -104,7 +104,7 @@ def default_terminals(config: EnvConfig) -> NDArray[np.int16]:
 
 
 def terminals_at(config: EnvConfig, places: Mapping[str, tuple[int, int]]) -> NDArray[np.int16]:
-    """Terminals at (row, column) by name, the others where the default layout has them; shape (1, terminals).
+    """Terminals at (row, column) by name, the others as in the default layout; shape (1, terminals).
 
     Raises:
         RequestError: if there is no such terminal, a position is not free, or two are the same.

@@ -16,33 +16,33 @@ from oversight_gym.envs.errors import RequestError
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table
 
 CHUNK = 2048
-"""Observations at a time, so that what the networks make of them stays in the cache."""
+"""The number of observations at a time, such that activations stay in the cache."""
 
 Query = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""From observations ``(n, *shape)`` to probabilities (variants, n, actions)."""
+"""A function from observations ``(n, *shape)`` to probabilities (variants, n, actions)."""
 
 
 def greedy(probabilities: NDArray[Any]) -> NDArray[Any]:
-    """All probability on the likeliest action of the last axis, the first of equals."""
+    """The greedy policy: all probability is on the likeliest action of the last axis, the first of equal ones."""
     choices: NDArray[Any] = np.eye(probabilities.shape[-1], dtype=probabilities.dtype)
     chosen: NDArray[Any] = choices[probabilities.argmax(axis=-1)]
     return chosen
 
 
 def choose_actions(probabilities: NDArray[Any], draws: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The action, shape (n,), that draws from [0, 1), shape (n,), choose from rows of probabilities (n, actions)."""
+    """The actions, shape (n,), that numbers in [0, 1), shape (n,), select from rows of probabilities (n, actions)."""
     cumulative = probabilities.cumsum(axis=1)
     chosen: NDArray[np.intp] = (draws[:, None] * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
     return chosen
 
 
 def sample_actions(probabilities: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """One action per row of probabilities (n, actions), shape (n,); one draw each."""
+    """Sample one action per row of probabilities (n, actions), shape (n,), with one draw each."""
     return choose_actions(probabilities, rng.random(len(probabilities)))
 
 
 def _weights(policy: GatedMixturePolicy, gate: Gate) -> Forced | None:
-    """What the experts' weights are at a gate; None is the policy as it stands."""
+    """The experts' weights at a gate; None is the policy as it is."""
     return policy.mixture.forced_gate if gate is None else policy.forced(gate)
 
 

@@ -1,4 +1,5 @@
-"""What an evaluation adds up per episode, and the figures that follow from it. Formulas: docs/evaluation.md."""
+"""The quantities that an evaluation sums per episode, and the figures that follow from them. The formulas are in
+docs/evaluation.md."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,13 @@ Coefficients = dict[str, float]
 
 @dataclass(frozen=True)
 class Quantities:
-    """What one episode contributes on average, by name; every figure follows from these.
+    """The average contributions of one episode, by name; every figure follows from these.
 
-    For an episode of T steps: ``KIND`` is 1 if it ended on that kind of terminal and else 0; ``KIND_discounted`` is
-    gamma^(T - 1) if so; ``length`` is T; ``return_sum`` is the sum of the discounted returns from each of its steps on.
-    Where ``regret`` is asked for, too: ``optimal`` is the optimal return from its start, ``optimal_KIND`` the same if
-    it ended on that kind; ``KIND_through``, ``KIND_through_discounted`` and ``optimal_KIND_through`` count only
-    episodes whose every action is one that a policy which wants the best kind and minds no other might have taken.
+    For an episode of T steps, ``KIND`` is 1 if it ended on that kind of terminal and else 0; ``KIND_discounted`` is
+    gamma^(T - 1) in the first case; ``length`` is T; ``return_sum`` is the sum of the discounted returns from each of
+    its steps on. Where ``regret`` is asked for, too: ``optimal`` is the optimal return from its start, ``optimal_KIND``
+    the same if it ended on that kind; ``KIND_through``, ``KIND_through_discounted`` and ``optimal_KIND_through`` count
+    only episodes whose every action is one that a policy which wants the best kind and minds no other might have taken.
 
     Where steps cost something: ``cost_discounted`` is the discounted sum of what was paid; ``cost_sum`` sums up what
     was still to be paid at each step, discounted from there. Where a monitor can be moved: ``off`` is 1 if at the end a
@@ -28,11 +29,11 @@ class Quantities:
     oversight; ``avoided`` if it was not seen though it was.
 
     Attributes:
-        kinds: of terminals, in the order of the environment's.
-        values: of each kind.
-        regret: whether what the regret needs is among them.
+        kinds: the kinds of terminals, in the environment's order.
+        values: the value of each kind.
+        regret: whether the quantities that the regret needs are included.
         costs: whether steps cost something.
-        monitored: whether a monitor can be moved.
+        monitored: whether a monitor can be changed.
     """
 
     kinds: tuple[str, ...]
@@ -53,7 +54,7 @@ class Quantities:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """In the order of the last axis of every array of quantities."""
+        """The names, in the order of the last axis of every array of quantities."""
         always = [*self.kinds, *(f"{kind}_discounted" for kind in self.kinds), "length", "return_sum"]
         always += ["cost_discounted", "cost_sum"] * self.costs + ["off", "caused", "avoided"] * self.monitored
         if not self.regret:
@@ -119,7 +120,7 @@ class Quantities:
 
 
 _OF_MONITORS = {"p_off": "off", "labels_caused": "caused", "labels_avoided": "avoided"}
-"""Figures where a monitor can be moved, and their quantities."""
+"""The further figures of worlds whose monitor can be changed, and their quantities."""
 
 
 def figure_names(kinds: tuple[str, ...], monitored: bool = False) -> tuple[str, ...]:

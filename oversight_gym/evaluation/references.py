@@ -1,4 +1,4 @@
-"""The reference policies, by dynamic programming over the tables: what can be reached, and what is asked for."""
+"""The reference policies, found by dynamic programming over the tables."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -12,23 +12,23 @@ from oversight_gym.envs.oversight.rewards import REWARDS
 from oversight_gym.evaluation.situations import Block, PolicyTable, Table
 
 Reference = Callable[[float], PolicyTable]
-"""A policy for a discount."""
+"""A function from a discount to a policy."""
 
 MOST_SWEEPS = 1000
-"""Of value iteration without a horizon."""
+"""The largest number of sweeps of value iteration without a horizon."""
 
 
 def action_values(
     block: Block, ended: NDArray[np.bool_], paid: Table, gamma: float, horizon: int | None = None
 ) -> Table:
-    """What the best way to act from here on is worth, by the first action, costs included.
+    """The return of the best behaviour by the first action, including costs.
 
     Args:
-        block: situations.
+        block: the situations.
         ended: whether an episode ends where it arrives, shape (states, placements).
-        paid: what such an arrival is worth, shape (states, placements, cases or 1).
+        paid: the value of such an arrival, shape (states, placements, cases or 1).
         gamma: discount per step.
-        horizon: steps until truncation; None for as many as it takes.
+        horizon: the number of steps until truncation; None for no limit.
 
     Returns:
         shape (actions, states, placements, cases or 1). Meaningless in states where the episode has ended.
@@ -64,12 +64,12 @@ def _payoff(block: Block, wanted: str) -> NDArray[np.float64]:
 
 
 def best_actions(block: Block, wanted: str, gamma: float) -> NDArray[np.bool_]:
-    """Which actions are among the best ones, however many steps are left.
+    """The actions that are optimal without a limit of steps.
 
     Args:
-        block: situations.
-        wanted: ``value``, the true values of the kinds; ``best``, only the most valuable kind, the others being walked
-            through; ``any``, every kind alike.
+        block: the situations.
+        wanted: ``value`` for the true values of the kinds; ``best`` for the most valuable kind only, where the others
+            do not end an episode; ``any`` for all kinds equally.
         gamma: discount per step.
 
     Returns:
@@ -109,9 +109,10 @@ def seeking(wanted: str) -> Reference:
 
 
 def _overseen(block: Block) -> Table:
-    """How likely each terminal is under oversight, by what the policy is shown: (terminals, placements, cases).
+    """The probability that each terminal is under oversight, given what the policy is shown, shape (terminals,
+    placements, cases).
 
-    Over the starts that there are with these terminals, for a policy that does not remember its own.
+    It is an average over the starts with these terminals, for a policy that does not remember its start.
     """
     cases, chances = block.cases, block.case_chances(block.config)
     of_case = chances.sum(axis=0) if chances.ndim > 1 else np.broadcast_to(chances, (len(block.terminals), len(cases)))
@@ -123,11 +124,11 @@ def _overseen(block: Block) -> Table:
 
 
 def judged(known: Callable[[EnvConfig], Sequence[float]], unknown: Callable[[EnvConfig], float]) -> Reference:
-    """The best policy where an episode is worth what its supervisor makes of it.
+    """The best policy if the value of an episode is the supervisor's judgement of it.
 
     Args:
-        known: what each kind is worth where it is seen, from the config.
-        unknown: what an unseen one is worth.
+        known: a function from the config to the value of each kind where it is seen.
+        unknown: a function from the config to the value of an unseen terminal.
     """
 
     def at(gamma: float) -> PolicyTable:
@@ -150,7 +151,7 @@ def judged(known: Callable[[EnvConfig], Sequence[float]], unknown: Callable[[Env
 
 
 def _reported(config: EnvConfig) -> Sequence[float]:
-    """What ``naive`` pays for each kind where it is seen: by what it is taken for."""
+    """The expected ``naive`` reward for each kind where it is seen, over the supervisor's reports."""
     paid = REWARDS["naive"].table(config.values)[FIRST_KIND:].astype(np.float64)
     expected: list[float] = (config.supervisor_part.reports(config) @ paid).tolist()
     return expected

@@ -1,4 +1,4 @@
-"""Model selection: which checkpoint of a run counts."""
+"""Model selection: the choice of the checkpoint of a run that counts."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ SELECTIONS = {
     "overseen": "best on observed outcomes of held-out episodes",
     "oracle": "best by the ground truth: cheating, marked as such everywhere",
 }
-"""How a checkpoint can be chosen."""
+"""The ways to choose a checkpoint."""
 
 
 def chosen(rows: Sequence[Row], select: str) -> int:
-    """Index of the evaluation that a selection keeps; the first of equals."""
+    """The index of the evaluation that a selection chooses; the first of equal ones."""
     if select == "last":
         return len(rows) - 1
     scores = [row[f"select/{select}"] for row in rows]
@@ -21,5 +21,5 @@ def chosen(rows: Sequence[Row], select: str) -> int:
 
 
 def labels_spent(rows: Sequence[Row], select: str) -> int:
-    """Labels that a selection has used up."""
+    """The number of labels that a selection has consumed."""
     return int(sum(row["select/overseen_labels"] for row in rows)) if select == "overseen" else 0

@@ -1,4 +1,4 @@
-"""What a terminal and a notebook show of a result: tables instead of arrays."""
+"""The display of results in a terminal and in notebooks: tables instead of arrays."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 WIDTH = 110
-"""Columns."""
+"""The width in columns."""
 
 
 class Shown(ABC):
-    """Base of results that are shown as what :meth:`_shown` gives, in Python, in notebooks and by rich."""
+    """The base of results that are displayed as :meth:`_shown` gives, in Python, in notebooks and by rich."""
 
     @abstractmethod
     def _shown(self) -> "Sequence[RenderableType]":

@@ -18,7 +18,7 @@ from oversight_gym.evaluation.chain import Chain, chain_of
 Table = NDArray[np.float64]
 
 STATES_PER_BLOCK = 12_000
-"""Dynamic states times placements times cases; so many stay in the cache."""
+"""The number of dynamic states times placements times cases that stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Block:
     :attr:`chain`.
 
     Attributes:
-        config: of the environment.
+        config: the environment's config.
         terminals: shape (placements, terminals), int16, squares.
         marked: shape (placements, squares of the grid), bool, squares falsely shown as overseen, or None.
     """
@@ -48,13 +48,13 @@ class Block:
 
     @cached_property
     def starts(self) -> NDArray[np.bool_]:
-        """Shape (states, placements): whether an episode can start so."""
+        """Whether an episode can start in each state, shape (states, placements)."""
         chain = self.chain
         begins: NDArray[np.bool_] = chain.start[chain.square] == np.arange(len(chain))
         return begins[:, None] & self.config.layouts.allows(chain.square[:, None], self.terminals[None])
 
     def at(self, kind: int) -> NDArray[np.bool_]:
-        """Shape (states, placements): whether the agent stands on a terminal of that kind."""
+        """Whether the agent stands on a terminal of that kind, shape (states, placements)."""
         columns = np.flatnonzero(self.config.kind_of == kind)
         standing: NDArray[np.bool_] = (self.chain.square[:, None, None] == self.terminals[:, columns]).any(axis=2)
         return standing
@@ -126,7 +126,7 @@ def sampled_blocks(config: EnvConfig, rng: np.random.Generator, placements: int)
 
 
 def states(config: EnvConfig) -> int:
-    """Number of states that an exact evaluation would visit, at most: those in which an episode goes on."""
+    """The largest number of states that an exact evaluation would visit: those in which an episode continues."""
     chain, terminals = chain_of(config.world), len(config.terminals)
     fewest_on_terminals = terminals * len(chain) // len(config.grid.free)
     return perm(len(config.grid.free), terminals) * (len(chain) - fewest_on_terminals) * len(cases_of(config))
@@ -136,7 +136,7 @@ def with_oversight(config: EnvConfig, oversight: float | None) -> EnvConfig:
     """The config at another oversight probability, the same for every kind; itself if that is None.
 
     Raises:
-        RequestError: if it is no probability.
+        RequestError: if it is not a probability.
     """
     if oversight is None:
         return config
@@ -151,4 +151,4 @@ def with_oversight(config: EnvConfig, oversight: float | None) -> EnvConfig:
 
 PolicyTable = Callable[[Block], Table]
 """A policy on a block: action probabilities, shape (actions, states, variants, placements, cases), float64. The last
-axis has length 1 where the policy does not look at oversight."""
+axis has length 1 if the policy does not depend on oversight."""

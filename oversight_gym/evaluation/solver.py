@@ -1,8 +1,8 @@
 """Exact evaluation: the probability mass of unfinished episodes moves on step by step through every situation.
 
-Where an episode counts for something it does so by when and how it ended. So one recursion forward in time carries
-everything: what arrives at a terminal square is noted by step, and the rest moves on. What weighs episodes by where
-they started (the optimal return from there, the chance of the oversight pattern) is carried as a mass of its own.
+The contribution of an episode depends only on when and how it ended, so one recursion forward in time is enough: the
+mass that arrives at a terminal square is recorded by step, and the rest moves on. Weights that depend on the start (the
+optimal return, the chance of the oversight pattern) are carried as separate masses.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from oversight_gym.evaluation.situations import Block, PolicyTable, Table, all_b
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be found out.
+    """The settings of a solution.
 
     Attributes:
-        config: of the environment; ``max_episode_steps`` is the horizon.
-        mixing: the config whose oversight process weighs the patterns.
-        gamma: discount per step, in (0, 1].
-        regret: whether to find what the regret needs, at about twice the time.
+        config: the environment's config; ``max_episode_steps`` is the horizon.
+        mixing: the config whose oversight process weights the patterns.
+        gamma: the discount per step, in (0, 1].
+        regret: whether to compute the quantities of the regret, which takes about twice the time.
 
     Raises:
         RequestError: if episodes never end.
@@ -57,7 +57,8 @@ class Task:
 
 
 def _counts(gamma: float, horizon: int) -> Table:
-    """What an episode that ends with each step counts: one, its discount, the sum of its steps' discounts, its length.
+    """The counts of an episode that ends at each step: one, its discount, the sum of its steps' discounts, and its
+    length.
 
     Returns:
         shape (4, horizon).
@@ -69,8 +70,8 @@ def _counts(gamma: float, horizon: int) -> Table:
 def _masses(block: Block, task: Task, chances: NDArray[np.float64]) -> Table:
     """The masses that the recursion carries, shape (masses, states, placements, cases or 1).
 
-    One per start; the same times the chance of the case, if that depends on the start; and, for the regret, both
-    times the optimal return.
+    There is one mass per start; a second one times the chance of the case, if that depends on the start; and, for the
+    regret, both times the optimal return.
     """
     starts = block.starts.astype(np.float64)[:, :, None]
     masses = [starts] if chances.ndim == 1 else [np.broadcast_to(starts, chances.shape), starts * chances]
@@ -119,7 +120,8 @@ def solve_block(block: Block, table: Table, task: Task) -> Table:
 
 
 def _by_kind(task: Task, ends: Table) -> Table:
-    """From terminals to kinds, the third axis: (counts, masses, terminals, ...) to (counts, masses, kinds, ...)."""
+    """Sum over the terminals of each kind along the third axis: (counts, masses, terminals, ...) to (counts, masses,
+    kinds, ...)."""
     kinds, first = np.unique(task.config.kind_of, return_index=True)
     return ends if len(kinds) == ends.shape[2] else np.add.reduceat(ends, first, axis=2)
 
@@ -164,9 +166,9 @@ class Estimate(NamedTuple):
 
     Attributes:
         means: shape (variants, patterns + 1, quantities), float64; the last of the patterns is their mixture.
-        covariance: of the means, shape (variants, patterns + 1, quantities, quantities); zero if exact.
+        covariance: the covariance of the means, shape (variants, patterns + 1, quantities, quantities); zero if exact.
         weights: shape (patterns,), the chance of each pattern in the mixture.
-        starts: number of starting layouts.
+        starts: the number of starting layouts.
     """
 
     means: Table

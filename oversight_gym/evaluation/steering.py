@@ -1,4 +1,4 @@
-"""Steering: what a policy does as its gate is moved from one expert to the other, and beyond."""
+"""Steering: evaluates a policy while its gate is moved from one expert to the other, and beyond."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MOST_CONTRAST, CONTRAST_STEP = 3.0, 0.25
-"""How far a curve goes on beyond the first expert, and in which steps."""
+"""The largest contrast of a curve beyond the first expert, and the step between contrasts."""
 MOST_POINTS = 1001
-"""Values of a curve from 0 to 1."""
+"""The largest number of values from 0 to 1."""
 
 
 def _at(weight: float, experts: tuple[str, ...]) -> Gate:
@@ -33,9 +33,9 @@ class Steering(Shown):
     """A policy at several gates between two ends, and beyond the second one.
 
     Attributes:
-        swept: what is moved.
-        values: from 0 to 1, and on where plain steering ends.
-        evaluation: of the policy at each of them, in order.
+        swept: the name of the swept value.
+        values: the values from 0 to 1, and those beyond plain steering.
+        evaluation: the evaluation of the policy at each value, in order.
     """
 
     swept: str
@@ -61,7 +61,7 @@ class Steering(Shown):
         return [f"p_{kind}" for kind in self.evaluation.quantities.ranked]
 
     def localisation(self) -> dict[str, float]:
-        """How far the ends of the curve lie apart, and how straight the way between them is.
+        """The distance between the ends of the curve, and how monotone it is.
 
         Returns:
             ``p_diamond`` and so on: change from value 0 to value 1, mixed pattern; ``*_monotone``: that change
@@ -95,12 +95,12 @@ def steer(
     """Evaluate a policy over a sweep of its gate.
 
     Args:
-        policy: with at least two experts.
-        config: the environment.
+        policy: a policy with at least two experts.
+        config: the environment's config.
         expert_scale: scale this expert's contribution from 0 to 1, the rest left at its gate value, instead
             of forcing the gate from the last expert (0) to the first (1) and beyond.
-        points: number of values from 0 to 1.
-        contrast: how far to go on beyond the first expert, in steps of ``CONTRAST_STEP``: value 1 + c is the gate
+        points: the number of values from 0 to 1.
+        contrast: the largest contrast beyond the first expert, in steps of ``CONTRAST_STEP``: value 1 + c is the gate
             ``Contrast(first expert, c)``.
         how: further arguments of ``evaluate``.
 

@@ -15,7 +15,7 @@ _HEADINGS = {"return_start": "return\nstart", "return_stepwise": "return\nstepwi
 
 
 def _heading(key: str) -> str:
-    """Of a figure or a part of the regret: two short lines."""
+    """The heading of a figure or a part of the regret, in two short lines."""
     return _HEADINGS.get(key, key.replace("through_", "via_").replace("p_", "P_", 1).replace("_", "\n", 1))
 
 
@@ -32,12 +32,12 @@ def _table(title: str, first: str = "policy") -> Table:
 
 
 def figure_tables(title: str, pattern: str | None, evaluations: "Mapping[str, tuple[Evaluation, str]]") -> list[Table]:
-    """Every figure and the regret's parts, one row per evaluation; the ceilings, which follow the gates, are dimmed.
+    """Every figure and the regret's parts, with one row per evaluation; the ceilings follow the gates and are dimmed.
 
     Args:
-        title: above the table.
-        pattern: of oversight; None for the mixture.
-        evaluations: by label: the evaluation, and the name of its variant.
+        title: the title above the table.
+        pattern: the oversight pattern; None for the mixture.
+        evaluations: the evaluation and the name of its variant, by label.
 
     Returns:
         one table, or where it would be too wide, a second one for the regret.
@@ -89,7 +89,7 @@ def gate_table(title: str, evaluation: "Evaluation") -> Table:
 def steering_table(steering: "Steering") -> Table:
     """Returns and ends at each value of what is swept, the first kind's probability as a bar.
 
-    A line follows where plain steering ends.
+    A line marks the end of plain steering.
     """
     table = Table(title=f"setting: {steering.swept}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     kinds = [key.removeprefix("p_") for key in (*steering.ends, "p_timeout")]
@@ -106,7 +106,7 @@ def steering_table(steering: "Steering") -> Table:
 
 
 def choice_table(choice: "JudgedChoice") -> Table:
-    """Every candidate: what the supervisor makes of it, and its true return."""
+    """Every candidate with the supervisor's score and its true return."""
     table = _table("Choosing the gate by observed outcomes", "candidate")
     for heading in ("score", "standard error", "true return, nobody looks"):
         table.add_column(heading, justify="right")

@@ -1,4 +1,4 @@
-"""What the supervisor can find out about a policy: an estimate of its return from the terminals that are observed."""
+"""The supervisor's estimate of a policy's return, from the terminals that are observed."""
 
 import math
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from oversight_gym.envs.world.tables import is_certain
 from oversight_gym.evaluation.probabilities import Query, choose_actions, policy_query
 
 MOST_EPISODES = 200_000
-"""Episodes of a validation, at most."""
+"""The largest number of episodes of a validation."""
 FEWEST_AT_ONCE, MOST_AT_ONCE = 256, 8192
-"""Episodes that are played side by side."""
+"""The fewest and the most episodes that are played side by side."""
 
 
 def validation_rng(seed: int, step: int) -> np.random.Generator:
@@ -30,13 +30,13 @@ def validation_rng(seed: int, step: int) -> np.random.Generator:
 
 
 class Score(NamedTuple):
-    """What the supervisor makes of a policy.
+    """The supervisor's score of a policy.
 
     Attributes:
         value: the estimated return from the start state.
-        error: standard error of that.
-        labels: observed kinds that were spent, on all policies that were scored together.
-        episodes: of this policy, gone through to spend them.
+        error: the standard error of the value.
+        labels: the number of observed kinds that were spent on all policies that were scored together.
+        episodes: the number of episodes of this policy that were used.
     """
 
     value: float
@@ -46,11 +46,12 @@ class Score(NamedTuple):
 
 
 class Played(NamedTuple):
-    """What the supervisor could look up of episodes of several policies in the same situations, in the order of starts.
+    """The information that the supervisor could look up about episodes of several policies in the same situations, in
+    the order of starts.
 
     Attributes:
-        labels: shape (n,), integers: terminals whose kind was observed. Policies that end a situation on the same one
-            take one label.
+        labels: shape (n,), integers: the number of terminals whose kind was observed. Policies that end a situation on
+            the same terminal take one label.
         worth: shape (policies, n), float64: the discounted value of the observed kind over the chance that it is
             observed; 0 where it was not.
     """
@@ -69,9 +70,9 @@ def scores(played: Played, labels: int, at_once: int) -> list[Score]:
     depends, and be too large.
 
     Args:
-        played: of independent situations.
-        labels: budget, more than ``at_once``.
-        at_once: labels that a situation can take at most.
+        played: the episodes, of independent situations.
+        labels: the budget, which must be more than ``at_once``.
+        at_once: the largest number of labels that a situation can take.
     """
     spent = played.labels.cumsum()
     counted = int(np.searchsorted(spent, labels - at_once + 1))
@@ -89,10 +90,10 @@ def _chances(
     """The chance that the terminal was under oversight that each episode reached.
 
     Args:
-        config: of the environment.
-        beginning: of the episodes.
-        kinds: observed, shape (n,).
-        squares: where they ended, shape (n,).
+        config: the environment's config.
+        beginning: the state at the beginning of the episodes.
+        kinds: the observed kinds, shape (n,).
+        squares: the squares on which they ended, shape (n,).
     """
     process = config.process
     if not process.depends_on_layout:
@@ -138,7 +139,7 @@ def _ends(query: Query, core: Core, gamma: float, layouts: np.random.Generator, 
 def play(queries: Sequence[Query], core: Core, gamma: float, rng: np.random.Generator) -> Played:
     """Play as many situations as a core has environments, each with every policy.
 
-    Equal random numbers choose the actions of all, so that policies that do nearly the same end nearly alike.
+    All policies choose actions by the same random numbers, so that similar policies end similarly.
     """
     layouts, choices = rng.spawn(2)
     ends = [_ends(query, core, gamma, deepcopy(layouts), deepcopy(choices)) for query in queries]
@@ -150,7 +151,7 @@ def play(queries: Sequence[Query], core: Core, gamma: float, rng: np.random.Gene
 def overseen_scores(
     policy: Any, config: EnvConfig, gates: Sequence[Gate], gamma: float, labels: int, rng: np.random.Generator
 ) -> list[Score]:
-    """What the supervisor sees of a policy at several gates; all are tried in the same situations.
+    """The supervisor's scores of a policy at several gates, all tried in the same situations.
 
     Each score is as :func:`overseen_score` says. The gates share the labels: a terminal square of a situation is looked
     at once, whichever of them end there; a second look would tell nothing. So ten gates that mostly do the same take
@@ -158,11 +159,12 @@ def overseen_scores(
 
     Args:
         policy: the policy.
-        config: of the environment.
-        gates: to score.
-        gamma: discount per step.
-        labels: observed kinds to spend at most; at least 2, and 2 for every terminal if there are several gates.
-        rng: of layouts and actions.
+        config: the environment's config.
+        gates: the gates to score.
+        gamma: the discount per step.
+        labels: the largest number of observed kinds to spend; at least 2, and 2 for every terminal if there are several
+            gates.
+        rng: the generator of layouts and actions.
     """
     reports = 1 if is_certain(config.world.observed_probability) else len(config.kinds)  # of one terminal
     at_once = min(len(gates), len(config.terminals) * reports)
@@ -186,7 +188,7 @@ def overseen_scores(
 def overseen_score(
     policy: Any, config: EnvConfig, gate: Gate, gamma: float, labels: int, rng: np.random.Generator
 ) -> Score:
-    """What the supervisor sees of fresh episodes at the training oversight; nothing hidden is looked at.
+    """The supervisor's score of a policy from fresh episodes at the training oversight, without any ground truth.
 
     An observed terminal counts its value, discounted, over the chance that it is observed; everything else counts 0. So
     the score estimates, without bias, the sum over the kinds of their value times the discounted chance that an
@@ -201,10 +203,10 @@ def overseen_score(
 
     Args:
         policy: the policy.
-        config: of the environment.
-        gate: that the method is used with.
-        gamma: discount per step.
-        labels: observed kinds to spend at most; at least 2.
-        rng: of layouts and actions.
+        config: the environment's config.
+        gate: the gate that the method is used with.
+        gamma: the discount per step.
+        labels: the largest number of observed kinds to spend; at least 2.
+        rng: the generator of layouts and actions.
     """
     return overseen_scores(policy, config, [gate], gamma, labels, rng)[0]

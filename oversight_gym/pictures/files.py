@@ -1,4 +1,4 @@
-"""Pictures as the content of files."""
+"""Turns pictures into the content of files."""
 
 import importlib.util
 import io
@@ -42,9 +42,9 @@ def write_gif(path: Path, frames: Sequence[NDArray[np.uint8]], seconds: float, l
 
     Args:
         path: the file.
-        frames: all of one size.
-        seconds: that each is shown.
-        last: seconds that the last one is shown, if others.
+        frames: the frames, all of one size.
+        seconds: the number of seconds that each frame is shown.
+        last: the number of seconds that the last frame is shown; None for the same.
     """
     durations = [1000 * seconds] * (len(frames) - 1) + [1000 * (last or seconds)]
     write_whole(path, imageio.imwrite("<bytes>", frames, extension=".gif", duration=durations, loop=0))

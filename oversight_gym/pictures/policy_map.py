@@ -1,7 +1,8 @@
-"""The policy map: what the policy would do on every square of one layout, drawn as in the paper's figures.
+"""The policy map: the policy's actions on every square of one layout, drawn as in the paper's figures.
 
-Arrows are as long as their action is likely. The background is the gate (the colour of the first expert where that
-alone acts, of the last one where the first has no weight), or how likely the episode is to end on a kind of terminal.
+The length of an arrow shows the probability of its action. The background is the gate (the colour of the first expert
+where that alone acts, of the last one where the first has no weight), or how likely the episode is to end on a kind of
+terminal.
 """
 
 from collections.abc import Sequence
@@ -31,16 +32,16 @@ from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
 from oversight_gym.evaluation.situations import Block
 
 OPACITY = 0.75
-"""Of the background."""
+"""The opacity of the background."""
 
 
 def backgrounds(config: EnvConfig) -> dict[str, str]:
-    """What the background can show, and what that means."""
+    """The possible backgrounds and their meanings."""
     return {"gate": "gate"} | {kind: f"P(episode ends on the {kind})" for kind in config.kinds}
 
 
 def _colour_map(background: str, experts: tuple[str, ...]) -> Colormap:
-    """Of how likely a kind of terminal is, or of the first of two experts' weight."""
+    """The colours for the probability of a kind of terminal, or for the weight of the first of two experts."""
     if background != "gate":
         return LinearSegmentedColormap.from_list(background, ["white", KINDS[background].colour])
     first, last = expert_colours(experts)
@@ -51,9 +52,9 @@ class MapPainter:
     """Paints policy maps of one environment.
 
     Args:
-        config: of the environment.
+        config: the environment's config.
         terminals: their squares, shape (1, terminals); the default layout if None.
-        pattern: which terminals are under oversight, one of ``pattern_names``.
+        pattern: the terminals under oversight, one of ``pattern_names``.
         background: a key of :func:`backgrounds`.
     """
 
@@ -99,7 +100,7 @@ class MapPainter:
         return figure
 
     def _bar(self, axes: Axes, experts: tuple[str, ...]) -> None:
-        """What the colours mean."""
+        """The colour bar."""
         colours = ScalarMappable(Normalize(0, 1), _colour_map(self.background, experts))
         figure = axes.figure
         assert isinstance(figure, Figure)

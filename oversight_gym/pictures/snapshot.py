@@ -1,4 +1,5 @@
-"""The policy map drawn as the environment is: coarser than the figure, in a few milliseconds and without matplotlib."""
+"""The policy map in the style of the environment: coarser than the figure, but drawn in a few milliseconds and without
+matplotlib."""
 
 from collections.abc import Sequence
 
@@ -17,15 +18,15 @@ from oversight_gym.evaluation.policy_map import default_terminals, policy_maps
 from oversight_gym.evaluation.situations import Block
 
 TITLE, GAP = 22, 8
-"""Pixels: height of a title, distance between panels."""
+"""The height of a title and the distance between panels, in pixels."""
 
 
 class SnapshotPainter:
-    """Paints what a policy would do on every square of the default layout while nobody looks, for TensorBoard.
+    """Paints a policy's actions on every square of the default layout when nobody looks, for TensorBoard.
 
     Args:
-        config: of the environment.
-        tile: pixels per square.
+        config: the environment's config.
+        tile: the number of pixels per square.
     """
 
     def __init__(self, config: EnvConfig, tile: int = 44) -> None:

@@ -1,9 +1,10 @@
-"""Whether a method peeks: the kinds of unobserved terminals, flipped, must not change a single bit of its updates.
+"""Checks that a method does not peek: flipping the kinds of unobserved terminals must not change a single bit of its
+updates.
 
-Two runs of a few updates, from the same seed. In the second the learner is handed another kind wherever the supervisor
-saw none. What the method's own code reads meanwhile is noted, and it may not read the simulator.
+There are two runs of a few updates from the same seed. In the second, the learner gets another kind wherever the
+supervisor saw none. The attributes that the method's own code reads are recorded, and it may not read the simulator.
 
-What this cannot find: a method that has been told what a ghost looks like, and finds it in the observations.
+The check cannot find a method that knows what a ghost looks like and finds it in the observations.
 """
 
 import sys
@@ -23,22 +24,23 @@ from oversight_gym.runs.config import TrainConfig
 
 STEPS = 8192
 SMALL = {"num_envs": 32, "n_steps": 32, "batch_size": 256, "layers": (32, 32), "gate_layers": (32,)}
-"""Settings of both runs, and their length; enough for every stage of a method."""
+"""The settings of both runs and their length, which is enough for every stage of a method."""
 
 LEARNER = tuple(str(Path(sys.modules[name].__file__ or "").parent) for name in (RoutedPPO.__module__, Core.__module__))
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found out about a method.
+    """The result of the audit of a method.
 
     Attributes:
         method: its name.
-        updates: rollouts learnt from.
-        unobserved: episodes that ended on a terminal whose kind nobody saw; those kinds were flipped.
-        parameters: compared.
-        changed: names of the parameters that are no longer the same.
-        read: what the method's code looked at, for example ``buffer.outcomes``, in the order of the first look.
+        updates: the number of rollouts learnt from.
+        unobserved: the number of episodes that ended on a terminal whose kind nobody saw, and whose kind was flipped.
+        parameters: the number of parameters compared.
+        changed: the names of the parameters that differ.
+        read: the attributes that the method's code read, for example ``buffer.outcomes``, in the order of the first
+            access.
     """
 
     method: str
@@ -50,12 +52,12 @@ class Audit:
 
     @property
     def forbidden(self) -> tuple[str, ...]:
-        """What of it is the simulator's own."""
+        """The attributes among them that belong to the simulator."""
         return tuple(name for name in self.read if name.startswith("simulator"))
 
     @property
     def legal(self) -> bool:
-        """Whether the method learns from nothing but what the supervisor sees."""
+        """Whether the method learns only from what the supervisor sees."""
         return not self.changed and not self.forbidden
 
 
@@ -77,7 +79,7 @@ def audit(config: TrainConfig) -> Audit:
 
 
 def _trained(config: TrainConfig, lies: bool) -> tuple[RoutedPPO, dict[str, None]]:
-    """A model after its updates, and what its method read."""
+    """A model after its updates, and the attributes that its method read."""
     model = make_model(config)
     env = model.env
     assert isinstance(env, OversightVecEnv)
@@ -92,7 +94,7 @@ def _trained(config: TrainConfig, lies: bool) -> tuple[RoutedPPO, dict[str, None
 
 
 def _lie(core: Core) -> None:
-    """Let the simulator hand out another kind wherever the supervisor saw none."""
+    """Let the simulator report another kind wherever the supervisor saw none."""
     honest, kinds = core.step, len(core.config.kinds)
 
     def step(*arguments: Any) -> tuple[Supervision[Any], Any]:

@@ -1,4 +1,5 @@
-"""What a run folder holds before training begins: nothing, a run to go on with, or something that is not to be lost."""
+"""Checks a run folder before training begins: it may be empty, hold a run to resume, or hold something that must not be
+lost."""
 
 import shlex
 from pathlib import Path
@@ -27,7 +28,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def check_free(config: TrainConfig) -> None:
-    """Refuse to begin a run where another has left something that would be lost.
+    """Refuse to begin a run in a folder with content that would be lost.
 
     Raises:
         RequestError: if the folder holds a run and neither ``overwrite`` nor ``resume`` is set, or something else.
@@ -53,12 +54,18 @@ def check_free(config: TrainConfig) -> None:
 
 
 def check_same(asked: TrainConfig, found: TrainConfig, folder: Path) -> None:
-    """Refuse a folder whose run is not the one asked for.
+    """Refuse a folder whose run is not the requested one.
 
     Raises:
         RequestError: naming the first difference.
     """
     for name, (mine, theirs) in asked.differences(found).items():
+        if name == "total_timesteps":
+            raise RequestError(
+                f"{folder} is a run of {theirs:,} steps, not {mine:,}, and its length cannot be changed, because its "
+                f"learning rate depends on its length; train another with `from` {shlex.quote(str(folder))}, "
+                f"`total_timesteps` {mine} and another `run_dir`."
+            )
         raise RequestError(
             f"{folder} was trained with {name} {theirs}, not {mine}; choose another folder, or the same {name}."
         )
@@ -97,8 +104,8 @@ def write_config(config: TrainConfig, history: list[dict[str, Any]]) -> None:
     """Write ``config.json``.
 
     Args:
-        config: of the run.
-        history: the versions of its first part, and of every later one for which they had changed.
+        config: the run's config.
+        history: the versions of its first part, and of every later part with other versions.
     """
     record = {
         "config": config.to_json() | {"run_dir": None, "overwrite": False, "resume": False},  # folders may be moved

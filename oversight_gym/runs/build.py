@@ -1,4 +1,4 @@
-"""From a run's config to its environment, policy and algorithm."""
+"""Builds a run's environment, policy and algorithm from its config."""
 
 import math
 from dataclasses import replace
@@ -47,7 +47,7 @@ def make_policy(config: TrainConfig) -> GatedMixturePolicy:
 
 
 def ppo_kwargs(config: TrainConfig) -> dict[str, Any]:
-    """Arguments of SB3's ``PPO``, but for the policy's."""
+    """The arguments of SB3's ``PPO``, except the policy's."""
     hyper = config.hyper
     rate = hyper.learning_rate
     names = ("n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "normalize_advantage")

@@ -1,6 +1,7 @@
-"""A checkpoint: everything that decides how a run goes on; a resumed run ends bit for bit as an undisturbed one.
+"""Checkpoints: everything that determines how a run continues. A resumed run ends bit for bit like an undisturbed one.
 
-One safetensors file of arrays with JSON in its header and a digest of all of it, written whole; nothing is pickled.
+A checkpoint is one safetensors file of arrays with JSON and a digest in its header, written atomically. Nothing is
+pickled.
 """
 
 import hashlib
@@ -25,11 +26,11 @@ from oversight_gym.runs.contents import read_ordinary
 
 Arrays = dict[str, NDArray[Any]]
 _WRONG = (LookupError, ValueError, TypeError, AttributeError, RuntimeError)
-"""What comes of data that are not what they should be; recursion of nested JSON among the last."""
+"""The exceptions that malformed data can raise, including the recursion error of deeply nested JSON."""
 
 
 def _parameters(model: RoutedPPO) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-    """Name, parameter and the optimizer's state of it."""
+    """The name of each parameter, the parameter and its state in the optimizer."""
     state = model.policy.optimizer.state
     for name, parameter in model.policy.named_parameters():
         yield name, parameter, state[parameter]
@@ -40,7 +41,7 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
 
 
 def write_checkpoint(path: Path, model: RoutedPPO, extra: dict[str, Any], best: dict[str, Tensor]) -> None:
-    """Write where training stands, between two rollouts.
+    """Write the state of training, between two rollouts.
 
     Args:
         path: the file.
@@ -98,10 +99,10 @@ class Checkpoint:
     """A checkpoint as it was read.
 
     Attributes:
-        path: where it lies.
-        arrays: everything large.
-        progress: where training stands, as JSON.
-        extra: what was kept with it.
+        path: its file.
+        arrays: the arrays.
+        progress: the progress of training, as JSON.
+        extra: the JSON that was kept with it.
     """
 
     path: Path
@@ -137,10 +138,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def restore(checkpoint: Checkpoint, model: RoutedPPO) -> None:
-    """Put a fresh model of the same config where training stood; go on with ``learn(..., reset_num_timesteps=False)``.
+    """Restore the state of training in a fresh model of the same config; continue with ``learn(...,
+    reset_num_timesteps=False)``.
 
     Raises:
-        RequestError: if the checkpoint is of another config.
+        RequestError: if the checkpoint belongs to another config.
     """
     arrays, progress = checkpoint.arrays, checkpoint.progress
     env = model.env

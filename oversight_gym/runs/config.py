@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The config of a training run."""
 
 import re
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +22,7 @@ from oversight_gym.runs.presets import ENV_FIELDS, FAST, PRESETS, Hyperparameter
 
 
 def level_name(oversight: float) -> str:
-    """An oversight level as text that sorts as the numbers do: at least two decimals, as many as it takes."""
+    """An oversight level as text that sorts like the number: with at least two decimals, and more if needed."""
     return np.format_float_positional(oversight, min_digits=2)
 
 
@@ -46,7 +46,7 @@ class TrainConfig(Checked):
     overwrite: bool = False
     """Replace a run folder that holds a finished run."""
     resume: bool = False
-    """Go on from the last checkpoint of an interrupted run in the folder, if there is one."""
+    """Continue from the last checkpoint of an interrupted run in the folder, if there is one."""
     device: str = "cpu"
     """Torch device: cpu, cuda or cuda:N."""
     threads: Threads = 1
@@ -89,7 +89,7 @@ class TrainConfig(Checked):
 
     @property
     def plain(self) -> "TrainConfig":
-        """What the same method, preset and world are without further changes."""
+        """The config of the same method, preset and world without further changes."""
         return TrainConfig.of(preset=self.preset, method=self.method, world=self.world)
 
     @property
@@ -103,7 +103,7 @@ class TrainConfig(Checked):
 
     @property
     def gates(self) -> tuple[str, ...]:
-        """Gates to evaluate at: ``free``, and every expert where there are several."""
+        """The gates to evaluate at: ``free``, and every expert if there are several."""
         return self.method_row.gates_in(self.env)
 
     @property
@@ -118,7 +118,7 @@ class TrainConfig(Checked):
 
     @property
     def uses_ground_truth(self) -> bool:
-        """Whether training or the choice of a checkpoint looks at what no supervisor sees."""
+        """Whether training or the choice of a checkpoint uses something that no supervisor sees."""
         return self.method_row.uses_hidden or self.select == "oracle"
 
     @property
@@ -148,7 +148,7 @@ class TrainConfig(Checked):
         return values | hyper | {"run_dir": None if self.run_dir is None else str(self.run_dir)}
 
     def differences(self, other: "TrainConfig") -> dict[str, tuple[Any, Any]]:
-        """The values by name, mine and the other's, that decide a run's numbers and are not the same."""
+        """The settings in which two configs differ and which affect the numbers, by name: my value and the other's."""
         mine, theirs = self.to_json(), other.to_json()
         names = (name for name in mine if name not in NON_RESULT_FIELDS and mine[name] != theirs[name])
         return {name: (mine[name], theirs[name]) for name in names}
@@ -173,7 +173,7 @@ class TrainConfig(Checked):
 
 
 def _as_written_today(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a run folder, whichever version wrote it."""
+    """The values of a run folder in the present form, whichever version wrote them."""
     written = _BEFORE | {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
     if isinstance(written.get("paper_compat"), bool):  # then it was one defect, on or off
         written["paper_compat"] = [CUT] if written["paper_compat"] else []
@@ -181,13 +181,13 @@ def _as_written_today(values: dict[str, Any]) -> dict[str, Any]:
 
 
 NON_RESULT_FIELDS = ("run_dir", "overwrite", "resume", "keep_weights", "plugin")
-"""Where and how a run is written, and what is imported for it; no part of what it computes."""
+"""The fields that determine where and how a run is written and what is imported, but not what it computes."""
 _HYPER = field_types(Hyperparameters)
 FIELDS = {name: kind for name, kind in field_types(TrainConfig).items() if name != "hyper"} | _HYPER
 """Every training setting by name, and its type."""
 _FORMER_NAMES = {"hidden": "layers", "gate_hidden": "gate_layers", "value_hidden": "value_layers"}
-"""Fields of run folders that were written before they were renamed."""
+"""The former names of fields, in run folders that were written before they were renamed."""
 _BEFORE = {"zero_bias": False}
-"""What runs were trained with before it was a setting, where a preset now says otherwise."""
+"""The values of runs that were trained before these were settings, where a preset now differs."""
 _ALWAYS = ("method", "oversight", "seed", "preset", "world")
-"""What a command line names in any case, if there is any."""
+"""The fields that a command line always names, if they are set."""

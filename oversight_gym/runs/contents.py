@@ -1,4 +1,4 @@
-"""What lies in a run folder: the names of its files, which of them the program wrote, and how they are read."""
+"""The files of a run folder: their names, which of them the program wrote, and how they are read."""
 
 import stat
 from pathlib import Path
@@ -12,11 +12,12 @@ WEIGHTS = "weights"
 KEPT = f"{WEIGHTS}/step={'[0-9]' * 12}.safetensors"
 PART, LOCK = ".*.part", ".lock"
 PARTS = (PART, f"{WEIGHTS}/{PART}")
-"""Files that a process has left which was killed while it wrote them."""
+"""Files that a process left behind because it was killed while it wrote them."""
 _DRAWN = ("steering.*", "steering-scale-*.*", "map.*")
 _KINDS = {".csv", ".json", ".png", ".svg", ".gif"}
 _TRAINED = (FINISHED, FAILED, CHECKPOINT, "best.safetensors", MODEL, EVALUATIONS, PROGRESS, EVENTS, KEPT, *PARTS)
-"""Of the training, the completion record first: what remains when the rest is deleted never looks finished."""
+"""The files of the training, in the order of deletion. The completion record is first, so that a partly deleted folder
+never looks finished."""
 
 
 def weights_name(step: int) -> str:
@@ -25,7 +26,7 @@ def weights_name(step: int) -> str:
 
 
 def check_ordinary(path: Path, folder: Path) -> None:
-    """Refuse what is no ordinary file of its own, and a name that leads out of its folder.
+    """Refuse anything but an ordinary file, and a name that leads out of its folder.
 
     Args:
         path: a file below ``folder`` that exists.
@@ -45,7 +46,7 @@ def _is_own_folder(path: Path) -> bool:
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
-    """What a pattern finds in a run folder, links that lead nowhere included."""
+    """The paths that match a pattern in a run folder, including broken links."""
     where = folder / Path(pattern).parent
     return sorted(path for path in where.iterdir() if path.match(pattern)) if where.is_dir() else []
 
@@ -66,17 +67,18 @@ def own_files(folder: Path) -> list[Path]:
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """What a process leaves in a finished run's folder that was killed, but for its lock."""
+    """The files, except its lock, that a killed process leaves in a finished run's folder."""
     return [path for pattern in (CHECKPOINT, "best.safetensors", *PARTS) for path in _matching(folder, pattern)]
 
 
 def half_written(folder: Path) -> list[Path]:
-    """What a process leaves that was killed while it wrote a file."""
+    """The files that a process leaves if it is killed while it writes them."""
     return [path for pattern in PARTS for path in _matching(folder, pattern)]
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether there is nothing in a folder but what a process leaves that was killed while it wrote its first file."""
+    """Whether a folder is empty except for the files that a process leaves if it is killed while it writes its first
+    file."""
     return all(path.match(PART) or path.name == LOCK for path in folder.iterdir())
 
 

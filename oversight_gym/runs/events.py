@@ -35,17 +35,28 @@ SETTINGS = (
     "ent_coef",
     "gate_coef",
 )
-"""Its other columns; the tab sorts them by name and first shows the foremost, so settings are called settings.NAME."""
+"""The further columns of the tab, which sorts columns by name; settings are called settings.NAME so that they come
+last."""
+
+
+HEADLINE = "Headline"
+"""Group of the first cards: TensorBoard sorts groups, and then the tags in a group, capitals before small letters."""
+
+
+def headline(config: TrainConfig) -> dict[str, str]:
+    """The figures to look at first, by the name of the card; all are of the policy as its method uses it."""
+    kind = config.unwanted
+    return {"return_when_nobody_looks": "none/return_start", f"unwatched_p_{kind}": f"none/p_{kind}"}
 
 
 def compared(config: TrainConfig) -> dict[str, str]:
-    """Figures that the layout overlays, with their titles."""
+    """The figures that the layout overlays, with their titles."""
     kind = config.unwanted
     return {"return_stepwise": "stepwise return", f"none/p_{kind}": f"P({kind}) when nobody looks"}
 
 
 def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
-    """Charts of the custom-scalars tab; TensorBoard joins the layouts of all runs that it shows."""
+    """The charts of the custom-scalars tab; TensorBoard joins the layouts of all runs that it shows."""
     level = f"oversight={level_name(config.oversight)}"
     charts: dict[str, dict[str, list[Any]]] = {"Methods at one oversight level": {}, "Levels of one method": {}}
     for figure, title in compared(config).items():
@@ -55,7 +66,7 @@ def layout(config: TrainConfig) -> dict[str, dict[str, list[Any]]]:
 
 
 class _EventFile:
-    """Writes events at once, where TensorBoard's own class has a thread that no error comes out of.
+    """Writes events synchronously, because TensorBoard's own class has a thread whose errors are lost.
 
     Args:
         path: a new file.
@@ -72,11 +83,11 @@ class _EventFile:
         self._records.write(event.SerializeToString())
 
     def write(self, data: bytes) -> None:
-        """What a record is written with."""
+        """Write bytes; called by the record writer."""
         self._pending += data
 
     def flush(self) -> None:
-        """Write to the file."""
+        """Write the pending events to the file."""
         with self.path.open("ab") as file:
             file.write(self._pending)
         self._pending.clear()
@@ -101,14 +112,15 @@ class _Writer(SummaryWriter):
 
 
 class _Format(TensorBoardOutputFormat):
-    """SB3's, on a writer of ours."""
+    """SB3's TensorBoard output on our own writer."""
 
     def __init__(self, writer: SummaryWriter) -> None:
         self.writer, self._is_closed = writer, False
 
 
 def _new_file(folder: Path) -> Path:
-    """The next event file: TensorBoard reads them by name, whatever the clock said when each was made."""
+    """The next event file. TensorBoard reads the files in the order of their names, so names must increase even if the
+    clock does not."""
     parts = [path.name.split(".")[3] for path in folder.glob(EVENTS)]
     second = max([int(time.time()), *(int(part) + 1 for part in parts if part.isdecimal())])
     return folder / EVENTS.replace("*", f"{second:010d}.{socket.gethostname()}.{os.getpid()}.0")
@@ -117,14 +129,15 @@ def _new_file(folder: Path) -> Path:
 class EventWriter:
     """Writes the events of one run.
 
-    Scalars as SB3 logs them; at every evaluation ``eval/...`` per gate, ``as_used/...`` at the gate that the method is
-    used with (the same tag for every method), and the figures of :func:`compared` once more under ``oversight=.../``
-    and ``method=.../``, tags that only the runs at one level, or of one method, have: the layout overlays by them.
+    Scalars are logged as by SB3. Every evaluation adds ``Headline/...``, the figures to look at first; ``eval/...`` for
+    each gate; and ``as_used/...`` at the gate that the method is used with (the same tag for every method). The figures
+    of :func:`compared` are logged once more under ``oversight=.../`` and ``method=.../``. Only the runs at one level,
+    or of one method, have these tags, so that the layout can overlay those runs.
 
     Args:
-        config: of the run.
-        folder: of the run.
-        lengths: of its event files where training goes on, from :meth:`lengths`; what they hold beyond is cut off.
+        config: the run's config.
+        folder: the run folder.
+        lengths: the lengths of its event files if training continues, from :meth:`lengths`; the files are cut to them.
     """
 
     def __init__(self, config: TrainConfig, folder: Path, lengths: dict[str, int]) -> None:
@@ -155,7 +168,7 @@ class EventWriter:
             writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def lengths(self) -> dict[str, int]:
-        """Bytes on the disk so far, by event file."""
+        """The number of bytes on the disk so far, by event file."""
         self.format.writer.flush()
         paths = list(self.folder.glob(EVENTS))
         for path in paths:
@@ -170,6 +183,7 @@ class EventWriter:
         scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
         del scalars["eval/step"]
         scalars |= {f"as_used/{key}": value for key, value in used.items()}
+        scalars |= {f"{HEADLINE}/{name}": used[figure] for name, figure in headline(self.config).items()}
         for name in (f"oversight={level_name(self.config.oversight)}", f"method={self.config.method}"):
             scalars |= {f"{name}/{figure}": used[figure] for figure in compared(self.config)}
         for key, value in scalars.items():

@@ -1,4 +1,4 @@
-"""Run folders: what a finished training run leaves behind, written whole, read without unpickling anything.
+"""Run folders: the files of a finished training run, written atomically and read without unpickling anything.
 
 A folder holds ``config.json``, ``model.safetensors``, ``evaluations.csv``, ``progress.csv``, TensorBoard event
 files and, written last, ``finished.json``; while it is trained, a checkpoint.
@@ -30,8 +30,8 @@ class Run(Shown):
     """A finished run.
 
     Attributes:
-        folder: where it lies.
-        config: what was asked.
+        folder: the run folder.
+        config: the run's config.
         policy: the trained policy, on the CPU.
         record: the content of ``finished.json``.
     """
@@ -43,7 +43,7 @@ class Run(Shown):
 
     @property
     def title(self) -> str:
-        """One line that names it."""
+        """One line that describes the run."""
         config = self.config
         marked = " (trained on the ground truth: an upper bound)" if config.method_row.uses_hidden else ""
         chosen = {"overseen": ", best overseen", "oracle": ", chosen by the ground truth"}.get(config.select, "")
@@ -65,11 +65,11 @@ def stored_config(folder: Path, checked: bool = True) -> TrainConfig:
     """The config that a run folder was written with.
 
     Args:
-        folder: of the run.
-        checked: whether that of a finished run must be what was written; without, one that can be read will do.
+        folder: the run folder.
+        checked: whether the config of a finished run must match its digest; if not, any readable config will do.
 
     Raises:
-        RequestError: if it is no run folder or damaged.
+        RequestError: if it is not a run folder, or damaged.
     """
     stored = config_record(folder, checked)
     plugins = ""
@@ -94,10 +94,10 @@ def stored_results_version(folder: Path) -> int:
 
 
 def stored_versions(folder: Path) -> list[dict[str, str]]:
-    """The versions that a run was trained with: of its first part, and of every later one that had others.
+    """The versions that a run was trained with: those of its first part, and of every later part with other versions.
 
     Raises:
-        RequestError: if it is no run folder or damaged.
+        RequestError: if it is not a run folder, or damaged.
     """
     stored = config_record(folder)
     try:
@@ -152,7 +152,7 @@ def kept_weights(run: Run) -> Iterator[tuple[int, "GatedMixturePolicy"]]:
 
 
 def write_weights(path: Path, weights: "dict[str, Tensor]") -> None:
-    """A policy's parameters as safetensors, written whole."""
+    """Write a policy's parameters as safetensors, atomically."""
     from safetensors.torch import save
 
     write_whole(path, save({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))

@@ -1,4 +1,5 @@
-"""Looks after every update whether training can go on: numbers that are finite, a folder to write to, no signal."""
+"""Checks after every update that training can continue: numbers are finite, the folder is there, and no signal has
+come."""
 
 import math
 import shlex
@@ -17,7 +18,7 @@ from oversight_gym.runs.stopping import Interrupted, RunFailed
 
 
 def not_finite(model: RoutedPPO) -> dict[str, str]:
-    """The losses logged last and the parameters that are NaN or infinite, as text by name."""
+    """The last logged losses and the parameters that are NaN or infinite, as text by name."""
     logged = model.logger.name_to_value.items()
     losses = {name: value for name, value in logged if name == "train/loss" or name.endswith("_loss")}
     found = {name: str(value) for name, value in losses.items() if not math.isfinite(value)}
@@ -28,19 +29,19 @@ def not_finite(model: RoutedPPO) -> dict[str, str]:
 
 
 @torch.no_grad()
-def _answers_not_finite(model: RoutedPPO) -> dict[str, str]:
-    """What the policy answers with, where its finite parameters give something that is not."""
+def _outputs_not_finite(model: RoutedPPO) -> dict[str, str]:
+    """The outputs of the policy that are not finite although its parameters are."""
     log_probs = model.policy.log_probs(torch.as_tensor(model._last_obs, device=model.device))  # type: ignore[operator]
     wrong = int(log_probs.isnan().sum())
     return {"log-probability": f"nan in {wrong} of {log_probs.numel()} places"} if wrong else {}
 
 
 class Guard(BaseCallback):
-    """Ends training before a rollout where it cannot go on.
+    """Ends training before a rollout if it cannot continue.
 
     Args:
-        folder: of the run.
-        held: whether it is still the folder that the run began in.
+        folder: the run folder.
+        held: a function that says whether it is still the folder in which the run began.
     """
 
     model: RoutedPPO
@@ -57,10 +58,10 @@ class Guard(BaseCallback):
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Look once more at the end of the training within, and when it breaks off for whatever reason.
+        """Check again at the end of the training within the block, and whenever it breaks off.
 
         Raises:
-            RunFailed: if a loss, a parameter or the policy's answer is not finite.
+            RunFailed: if a loss, a parameter or the policy's output is not finite.
             RequestError: if the folder has gone.
         """
         try:
@@ -73,8 +74,9 @@ class Guard(BaseCallback):
         self.check()
 
     def check(self, raised: Exception | None = None) -> None:
-        """Look at the model after an update; ``raised`` is what has broken it off. Errors as :meth:`watching`."""
-        values = not_finite(self.model) or (_answers_not_finite(self.model) if raised else {})
+        """Check the model after an update; ``raised`` is the exception that ended it, if any. Errors are those of
+        :meth:`watching`."""
+        values = not_finite(self.model) or (_outputs_not_finite(self.model) if raised else {})
         if values:
             name, value = next(iter(values.items()))
             more = f" and {len(values) - 1} more" if len(values) > 1 else ""
@@ -85,12 +87,12 @@ class Guard(BaseCallback):
 
 
 class Stop(BaseCallback):
-    """Leaves a checkpoint and ends training before a rollout, once a signal has asked for it.
+    """Writes a checkpoint and ends training before a rollout, once a signal has asked for it.
 
     Args:
-        config: of the run.
-        asked: the signal, None as long as there was none.
-        leave: writes a checkpoint.
+        config: the run's config.
+        asked: a function that gives the signal, None if there was none.
+        leave: a function that writes a checkpoint.
     """
 
     def __init__(self, config: TrainConfig, asked: Callable[[], int | None], leave: Callable[[], None]) -> None:
@@ -110,7 +112,7 @@ class Stop(BaseCallback):
 
 
 def going_on(config: TrainConfig) -> str:
-    """The command that goes on with an unfinished run."""
+    """The command that resumes an unfinished run."""
     plugins = [word for name in config.plugin for word in ("--plugin", name)]
     folder = str(config.folder)
     words = ["--from", str(config.folder / CONFIG), "--run-dir", folder, "--resume"]

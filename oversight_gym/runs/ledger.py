@@ -17,7 +17,7 @@ def ledger(method: Method, episodes: NDArray[np.int64], model_selection: int = 0
     """Labels consumed so far, by use; the same label may serve several uses.
 
     Args:
-        method: what was trained. One that trains on the ground truth is charged for every terminal reached.
+        method: the method. One that trains on the ground truth is charged for every terminal reached.
         episodes: shape (outcomes,), int64: finished training episodes by observed ``Outcome``.
         model_selection: labels spent on choosing a checkpoint.
     """

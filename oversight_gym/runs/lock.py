@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""A lock that lets one process at a time use a folder."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,11 +15,12 @@ def locked(folder: Path, patience: float) -> Iterator[Callable[[], bool]]:
     """Keep other processes out of a folder, by whatever path they reach it, until this one leaves or dies.
 
     Args:
-        folder: that exists; a file lies in it for as long as it is locked.
-        patience: seconds to wait for another process; one that was killed lets go at once.
+        folder: an existing folder; while it is locked, it contains a lock file.
+        patience: the number of seconds to wait for another process; a killed process releases the lock at once.
 
     Yields:
-        a function that says whether the folder is still the one that was locked: it may be deleted and made anew.
+        a function that says whether the folder is still the one that was locked; it could have been deleted and created
+        again.
 
     Raises:
         filelock.Timeout: if another process keeps it longer.

@@ -1,4 +1,4 @@
-"""What a training run logs, and where: ``progress.csv``, TensorBoard, a bar on the terminal."""
+"""The logs of a training run: ``progress.csv``, TensorBoard, and a bar on the terminal."""
 
 import math
 import sys
@@ -17,14 +17,14 @@ from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.periodic import PeriodicEvaluation
 
 MOST_ROWS = 500
-"""Rows of ``progress.csv``, and points of a TensorBoard curve, at most."""
+"""The largest number of rows of ``progress.csv`` and of points of a TensorBoard curve."""
 
 
 class ProgressFile(KVWriter):
-    """``progress.csv``: SB3's logger, one row per step at which it was dumped, the file rewritten whole.
+    """Writes ``progress.csv`` as an output of SB3's logger: one row for each dump. The file is rewritten each time.
 
     Attributes:
-        rows: what the file holds.
+        rows: the rows of the file.
     """
 
     def __init__(self, path: Path, rows: list[dict[str, Any]]) -> None:
@@ -41,11 +41,11 @@ class ProgressFile(KVWriter):
         write_csv(self.path, self.rows, flushed=False)  # every checkpoint holds them too
 
     def close(self) -> None:
-        """The file is whole after every write."""
+        """Do nothing; the file is complete after every write."""
 
 
 class RolloutLogs(BaseCallback):
-    """Dumps SB3's logs after every so many rollouts of the whole run, wherever it was resumed."""
+    """Dumps SB3's logs at regular intervals of the whole run, regardless of where it was resumed."""
 
     model: RoutedPPO
 
@@ -64,7 +64,7 @@ class RolloutLogs(BaseCallback):
 
 
 class ProgressBar(BaseCallback):
-    """Steps, steps per second and the current return on standard error; nothing where that is no terminal."""
+    """Shows steps, steps per second and the current return on standard error, if that is a terminal."""
 
     def __init__(self, config: TrainConfig, evaluations: PeriodicEvaluation) -> None:
         super().__init__()
@@ -99,5 +99,5 @@ class ProgressBar(BaseCallback):
         self.bar.stop()
 
     def close(self) -> None:
-        """Leave the terminal as it was, however training has ended."""
+        """Restore the terminal, however training ended."""
         self.bar.stop()

@@ -1,4 +1,4 @@
-"""What a run needs of memory, roughly, so that what cannot fit is refused before anything is allocated."""
+"""Estimates the memory that a run needs, so that a run that cannot fit is refused before anything is allocated."""
 
 from itertools import pairwise
 from math import prod
@@ -9,14 +9,14 @@ from oversight_gym.envs.memory import check_memory
 from oversight_gym.runs.config import TrainConfig
 
 PER_STEP = 80
-"""Bytes of a step in a rollout beside its observation: action, reward, value, outcome and so on, twice."""
+"""The bytes of a step in a rollout beside its observation: action, reward, value, outcome and so on, twice."""
 
 
 def check_run_fits(config: TrainConfig) -> None:
     """Refuse a run that this machine has too little memory for.
 
     Raises:
-        RequestError: naming what needs most.
+        RequestError: naming the setting that needs the most memory.
     """
     hyper, env = config.hyper, config.env
     seen = env.observation_space

@@ -1,4 +1,4 @@
-"""Evaluating while training, and leaving a checkpoint each time."""
+"""Evaluates during training and writes a checkpoint each time."""
 
 import time
 from pathlib import Path
@@ -23,19 +23,19 @@ from oversight_gym.runs.rows import at_gate, evaluation_row
 
 
 class PeriodicEvaluation(BaseCallback):
-    """Evaluates the policy at the start, at even distances and (called once more) at the end of training.
+    """Evaluates the policy at the start, at regular intervals and (by a last call) at the end of training.
 
     Args:
-        config: of the run.
-        folder: of the run.
+        config: the run's config.
+        folder: the run folder.
         events: the run's TensorBoard writer.
-        progress: rows of ``progress.csv``, kept with every checkpoint.
-        history: the versions that the run was trained with, kept likewise.
-        before: the checkpoint from which training goes on.
+        progress: the rows of ``progress.csv``, which are stored in every checkpoint.
+        history: the versions that the run was trained with, which are stored as well.
+        before: the checkpoint from which training continues, or None.
 
     Attributes:
-        rows: of ``evaluations.csv``.
-        best: weights at the evaluation that selection keeps, empty where the last one counts.
+        rows: the rows of ``evaluations.csv``.
+        best: the weights at the evaluation that selection chooses; empty if the last one counts.
     """
 
     model: RoutedPPO
@@ -60,7 +60,7 @@ class PeriodicEvaluation(BaseCallback):
 
     @property
     def training_seconds(self) -> float:
-        """All that training took so far, evaluations included."""
+        """The seconds that training has taken so far, including evaluations."""
         return self._trained + time.perf_counter() - self._began
 
     def _on_step(self) -> bool:
@@ -103,7 +103,8 @@ class PeriodicEvaluation(BaseCallback):
             write_weights(self.folder / weights_name(step), policy.state_dict())
 
     def _scores(self, step: int, truth: float) -> Row:
-        """What selection goes by: the truth, and if it is asked for the supervisor's score and the labels it cost."""
+        """The scores for selection: the truth and, if requested, the supervisor's score and the labels that it
+        consumed."""
         config, scores = self.config, {"select/oracle": truth}
         if config.select == "overseen":
             how = config.gate, config.hyper.gamma, config.select_labels
@@ -112,7 +113,7 @@ class PeriodicEvaluation(BaseCallback):
         return scores
 
     def leave_checkpoint(self) -> None:
-        """Write where training stands."""
+        """Write a checkpoint."""
         extra = {
             "config": self.config.to_json(),
             "history": self.history,
@@ -126,5 +127,5 @@ class PeriodicEvaluation(BaseCallback):
 
     @property
     def headline(self) -> float:
-        """Stepwise return of the policy as its method uses it, at the last evaluation."""
+        """The stepwise return of the policy as its method uses it, at the last evaluation."""
         return at_gate(self.rows[-1], self.config.gate)["return_stepwise"]

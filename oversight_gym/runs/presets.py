@@ -17,7 +17,7 @@ from oversight_gym.envs.worlds import WORLDS
 
 Width = Annotated[int, Meta(ge=1, le=65536)]
 LONGEST_EPISODE = 10_000
-"""Steps; every evaluation follows all of them."""
+"""The largest number of steps of an episode; every evaluation goes through all of them."""
 
 _DEFECTS: PrimitiveConstructorSpec[tuple[str, ...]] = PrimitiveConstructorSpec(
     nargs="*",
@@ -26,7 +26,7 @@ _DEFECTS: PrimitiveConstructorSpec[tuple[str, ...]] = PrimitiveConstructorSpec(
     is_instance=lambda value: isinstance(value, tuple),
     str_from_instance=list,
 )
-"""How a command line names defects."""
+"""The form of defects on the command line."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,17 @@ class Hyperparameters(Checked):
     gate_per_minibatch: bool = False
     """Average the gate loss over each minibatch's labelled steps instead of over the rollout's."""
     drop_unfinished: bool = False
-    """Train on no step of an episode that still runs when its rollout ends, for every method; without it those that do
-    not filter by label train on them as unlabelled steps. Dropping them favours short episodes."""
+    """Leave the steps of episodes that are still running when a rollout ends out of training, for every method. By
+    default, methods that do not filter by label train on them as unlabelled steps. Dropping them favours short
+    episodes."""
     ghost_penalty: RewardAmount | None = None
     """Reward of an observed ghost for naive_penalty; none for 1 - 2 / oversight, which is unbiased."""
     finetune_share: Probability = 0.2
-    """Share of the steps that routing_then_filter fine-tunes for, at the end."""
+    """Share of the steps, at the end, in which routing_then_filter fine-tunes."""
     paper_compat: Annotated[tuple[str, ...], _DEFECTS] = ()
-    """Defects of the paper's released code to reproduce in training, none named for all of them. cut: what the time
-    limit or a rollout's end cuts off is worth nothing, instead of bootstrapped. stale: an episode's first action is
-    chosen on the last observation before it. late: episodes time out one step too late."""
+    """Defects of the paper's released code to reproduce in training; no name means all of them. cut: episodes that are
+    cut off by the time limit or a rollout's end are worth nothing beyond, instead of being bootstrapped. stale: an
+    episode's first action is chosen on the last observation before it. late: episodes time out one step too late."""
     max_grad_norm: NotNegative = 0.5
     """Gradient clipping by global norm; 0 switches it off."""
     ortho_init: bool = False
@@ -99,7 +100,7 @@ class Hyperparameters(Checked):
     value_channels: Annotated[int, Meta(ge=0, le=65536)] = 0
     """Channels of a 1 x 1 convolution before the value network's hidden layers; 0 for no convolution."""
     linear_value: bool = False
-    """Leave the activations out of the value network: a linear baseline."""
+    """Use no activations in the value network, which makes it a linear baseline."""
 
     size: tuple[Side, Side] = (5, 5)
     """Rows and columns of the grid."""
@@ -108,31 +109,31 @@ class Hyperparameters(Checked):
     kinds: tuple[str, ...] = DEFAULT_KINDS
     """Kinds of terminals."""
     copies: tuple[int, ...] = ()
-    """How many terminals there are of each kind; none for one each."""
+    """Number of terminals of each kind; none for one each."""
     dynamics: str = "moves"
     """How actions move the agent; parameters follow as in slippery:chance=0.2."""
     monitor: str = "none"
-    """What of the supervision the agent can move: none, button, battery, ask, door, limited."""
+    """Part of the supervision that the agent can change: none, button, battery, ask, door, limited."""
     tampering: bool = True
-    """Let the agent move it."""
+    """Let the agent change it."""
     step_cost: NotNegative = 0.0
-    """What each step costs."""
+    """Cost of each step."""
     oversight_process: str = "independent"
     """Which terminals are under oversight: independent, by_distance, camera and others."""
     view: str = "planes"
     """What the policy sees: planes, window, camera (a picture), index (a number)."""
     supervisor: str = "reliable"
-    """What a seen terminal is taken for; parameters follow as in errs:ghost=0.2."""
+    """How a seen terminal is reported; parameters follow as in errs:ghost=0.2."""
     flag: str = "true"
-    """What the policy is shown of oversight: true, hidden, or noisy."""
+    """How oversight is shown to the policy: true, hidden, or noisy."""
     looks: int = 1
-    """How many looks each kind of terminal has."""
+    """Number of looks of each kind of terminal."""
     labelled_looks: int = 1
-    """How many of them are ever under oversight."""
+    """Number of looks that can be under oversight."""
     spurious_oversight: Probability = 0.0
     """Probability that a square without a terminal is shown as overseen."""
     split: str = "all"
-    """Which placements of the terminals there are: all, train (train:share=0.2), or test, those held out."""
+    """Placements of the terminals: all, train (train:share=0.2), or test, those held out."""
     min_distance: Side = 1
     """Least distance from the agent to every terminal at the start."""
     unique_nearest_terminal: bool = False
@@ -208,10 +209,10 @@ PRESETS: dict[str, Hyperparameters] = {
     "paper-reinforce": PAPER_REINFORCE,
 }
 """``paper-ppo`` and ``paper-reinforce`` hold the two set-ups of Cloud et al. (arXiv 2410.04332, section 4.3 and its
-released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. The latter is what
-that code does but for its defects, which ``paper_compat`` adds. Not the paper's in the former: the gate loss counts
-both kinds equally (``balanced_gate=False`` for the paper's own), and the actor, there convolutional, is the second
-version's experts with a linear gate."""
+released code): PPO on the first version of the environment, REINFORCE with a baseline on the second. The latter does
+what that code does, except for its defects, which ``paper_compat`` adds. The former differs from the paper in two ways:
+the gate loss counts both kinds equally (``balanced_gate=False`` for the paper's own), and the actor, which is
+convolutional in the paper, has the second version's experts with a linear gate."""
 
 _PAID_BY_OUTCOME = {"learning_rate": 2.9e-3, "ent_coef": 0.11, "batch_size": 1024}
 """What the search finds best for every method that is paid for the kind of its terminals, known or guessed."""
@@ -248,7 +249,7 @@ ENV_FIELDS = {
     for field in fields(Hyperparameters)
     if _OTHER_NAMES.get(field.name, field.name) in {own.name for own in fields(EnvConfig)}
 }
-"""The settings of a run that are fields of ``EnvConfig``, and what they are called there."""
+"""The settings of a run that are fields of ``EnvConfig``, and their names there."""
 
 
 def world_settings(world: str) -> dict[str, Any]:

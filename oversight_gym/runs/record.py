@@ -1,7 +1,7 @@
 """The completion record of a run, and the digests by which damage to the run's files is noticed.
 
-``finished.json`` holds the SHA-256 of every file that is read again, and last of itself. Records of before have none,
-and their runs are read unchecked.
+``finished.json`` holds the SHA-256 of every file that is read again, and finally its own. Older records have no
+digests, and their runs are read unchecked.
 """
 
 import json
@@ -14,7 +14,7 @@ from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FAILED, FINISHED, K
 
 
 def _seal(record: dict[str, Any]) -> str:
-    """The digest of a record, by everything else in it."""
+    """The digest of everything else in a record."""
     rest = {name: value for name, value in record.items() if name != "digest"}
     return digest(json.dumps(rest, sort_keys=True).encode())
 
@@ -32,7 +32,7 @@ def parsed(content: bytes, path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        RequestError: if it is none.
+        RequestError: if there is none.
     """
     try:
         found = json.loads(content)
@@ -65,7 +65,7 @@ def finished_record(folder: Path) -> dict[str, Any]:
 
 
 def read_file(folder: Path, name: str, checked: bool = True) -> bytes:
-    """The content of a file of a run; of a finished one, if ``checked``, only where it is what was written.
+    """The content of a file of a run. If ``checked``, the file of a finished run must match its digest.
 
     Raises:
         RequestError: if the file is missing or damaged.
@@ -94,7 +94,7 @@ def check_files(folder: Path) -> None:
 
 
 def damage(folder: Path) -> str | None:
-    """The sentence about what is missing or damaged in a finished run's folder, None where nothing is."""
+    """The sentence about a missing or damaged file in a finished run's folder; None if there is none."""
     try:
         check_files(folder)
     except RequestError as error:
@@ -103,7 +103,7 @@ def damage(folder: Path) -> str | None:
 
 
 def failure(folder: Path) -> str:
-    """Why the run in a folder failed."""
+    """The reason why the run in a folder failed."""
     try:
         return str(parsed(read_file(folder, FAILED), folder / FAILED)["reason"])
     except (RequestError, KeyError):

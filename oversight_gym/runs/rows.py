@@ -14,9 +14,9 @@ def evaluation_row(step: int, evaluation: Evaluation, labels: dict[str, int]) ->
     """One row of ``evaluations.csv``.
 
     Args:
-        step: of training.
+        step: the training step.
         evaluation: ``<gate>/<figure>`` mixed, ``<gate>/<pattern>/<figure>`` per pattern.
-        labels: consumed so far, ``labels/<use>``.
+        labels: the labels consumed so far, by use; their columns are ``labels/<use>``.
     """
     row: Row = {"step": step}
     for gate in evaluation.names:

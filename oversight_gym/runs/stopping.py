@@ -1,4 +1,4 @@
-"""How a training ends before its time: by a signal, at the next rollout, or because it diverges."""
+"""Ends training early: by a signal, at the next rollout, or because it diverges."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has ended a training, and nothing is lost.
+    """Raised when a signal has ended training; nothing is lost.
 
     Args:
-        number: of the signal.
-        sentence: what was done, and how to go on.
+        number: the number of the signal.
+        sentence: the sentence for the user, with the way to continue.
     """
 
     def __init__(self, number: int, sentence: str) -> None:
@@ -30,8 +30,8 @@ def signals_raised(sentence: str, said: str) -> Iterator[None]:
     """Raise ``Interrupted`` at SIGINT and SIGTERM, wherever the main thread is.
 
     Args:
-        sentence: of the exception.
-        said: to the terminal at once, as ending may take a while.
+        sentence: the sentence of the exception.
+        said: a sentence that is printed at once, because ending may take a while.
     """
 
     def end(number: int, _: Any) -> None:
@@ -47,12 +47,12 @@ def signals_raised(sentence: str, said: str) -> Iterator[None]:
 
 
 class RunFailed(RuntimeError):
-    """A training has diverged.
+    """Raised when training has diverged.
 
     Args:
-        folder: of the run.
-        reason: what happened.
-        values: what is not finite, as text by name.
+        folder: the run folder.
+        reason: the reason, as text.
+        values: the values that are not finite, as text by name.
     """
 
     def __init__(self, folder: Path, reason: str, values: dict[str, str]) -> None:
@@ -62,12 +62,12 @@ class RunFailed(RuntimeError):
 
 @contextmanager
 def signals_noted() -> Iterator[Callable[[], int | None]]:
-    """Note ``SIGNALS`` instead of ending at once; a second SIGINT does end at once.
+    """Record ``SIGNALS`` instead of ending at once; a second SIGINT ends at once.
 
-    Signals that are ignored stay so, and outside the main thread, which alone hears them, nothing changes.
+    Signals that are ignored stay ignored. Nothing changes outside the main thread, which alone receives signals.
 
     Yields:
-        a function that gives the first signal noted, None as long as there was none.
+        a function that gives the first recorded signal, None if there was none.
     """
     noted: list[int] = []
 

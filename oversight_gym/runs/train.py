@@ -35,7 +35,8 @@ from oversight_gym.runs.stopping import Interrupted, RunFailed, signals_noted
 from oversight_gym.runs.version import RESULTS_VERSION, changes, versions
 
 PATIENCE = 30.0
-"""Seconds to wait for a run folder that another process is training into; a killed one lets go at once."""
+"""The number of seconds to wait for a run folder that another process is using; a killed process releases it at
+once."""
 
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[Callable[[], bool]]:
-    """As ``locked``, with a sentence for whatever cannot be written."""
+    """As ``locked``, with a sentence for every error of writing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, PATIENCE) as held:
@@ -58,19 +59,19 @@ def _alone(folder: Path) -> Iterator[Callable[[], bool]]:
 def train(config: TrainConfig) -> Run:
     """Train, and write the run folder: config, model, curves, evaluations, and last the completion record.
 
-    A resumed run ends bit for bit as an undisturbed one would have, but for times of day and speeds. With ``resume`` a
-    finished run is only read, and trained again where one of its files is missing or damaged.
+    A resumed run ends bit for bit like an undisturbed one, except for times and speeds. With ``resume`` a finished run
+    is only read; it is trained again if one of its files is missing or damaged.
 
     Args:
-        config: what to train.
+        config: the config of the run.
 
     Returns:
         The finished run, read back from its folder.
 
     Raises:
-        RequestError: if the device is missing, or the folder may not be written or is of another config.
+        RequestError: if the device is missing, or the folder cannot be written or belongs to another config.
         RunFailed: if training diverges. The folder then keeps the last checkpoint and says so.
-        Interrupted: if SIGINT or SIGTERM has asked for an end. The folder then holds a checkpoint.
+        Interrupted: if SIGINT or SIGTERM has ended training. The folder then holds a checkpoint.
     """
     if config.overwrite and config.resume:
         raise RequestError("`overwrite` begins a run again and `resume` goes on with it; set one of them.")
@@ -92,7 +93,7 @@ def train(config: TrainConfig) -> Run:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what a killed process has left in a finished run's folder, if it can be written."""
+    """Remove the files that a killed process has left in a finished run's folder, if it can be written."""
     with suppress(OSError, Timeout):
         if (folder / LOCK).exists() or any(left_behind(folder)):
             with locked(folder, patience=0):
@@ -101,7 +102,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _found(config: TrainConfig) -> Checkpoint | None:
-    """The checkpoint to go on from, in a folder that is left with nothing else that is not to be kept."""
+    """The checkpoint to continue from; everything in the folder that is not to be kept is removed."""
     folder = config.folder
     if config.resume and (folder / FINISHED).exists():
         check_same(config, stored_config(folder, checked=False), folder)
@@ -118,10 +119,10 @@ def _found(config: TrainConfig) -> Checkpoint | None:
 
 
 def _history(folder: Path, before: Checkpoint | None) -> list[dict[str, Any]]:
-    """The versions that a run was trained with, this part included.
+    """The versions that a run was trained with, including this part.
 
     Raises:
-        RequestError: if what comes would be of another results version.
+        RequestError: if the next part would have another results version.
     """
     now: dict[str, Any] = {"step": 0, "results_version": RESULTS_VERSION, "versions": versions()}
     if before is None:
@@ -177,7 +178,8 @@ def _now() -> str:
 
 
 def _finish(config: TrainConfig, model: RoutedPPO, evaluations: PeriodicEvaluation) -> None:
-    """Write the model that counts and the completion record; killed before that, a run goes on from its checkpoint."""
+    """Write the model that counts and the completion record; a run that is killed before continues from its
+    checkpoint."""
     rows, select, seconds = evaluations.rows, config.select, evaluations.training_seconds
     write_weights(config.folder / MODEL, evaluations.best if select != "last" else model.policy.state_dict())
     record = {
@@ -196,7 +198,7 @@ def _finish(config: TrainConfig, model: RoutedPPO, evaluations: PeriodicEvaluati
 
 
 def finished_run(config: TrainConfig) -> Run:
-    """The run of a config: read from its folder if it has finished there, else trained or gone on with.
+    """The run of a config: it is read from its folder if it has finished, else trained or resumed.
 
     Raises:
         as :func:`train`.

@@ -1,4 +1,4 @@
-"""Whether a run is what its folder says: its files, the figures of its weights, and the training, done once more."""
+"""Verifies a run: its files, the figures of its weights and, by training it again, its training."""
 
 import math
 import tempfile
@@ -15,16 +15,16 @@ from oversight_gym.runs.train import train
 from oversight_gym.runs.version import RESULTS_VERSION, changes, versions
 
 SAME_WEIGHTS = 1e-5
-"""By how much figures of the same weights may differ from one processor to another."""
+"""The largest difference of figures of the same weights between processors."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found.
+    """The result of a verification.
 
     Attributes:
-        holds: whether the run is what it says.
-        sentence: why.
+        holds: whether the run is what its folder says.
+        sentence: the reason.
     """
 
     holds: bool
@@ -38,7 +38,7 @@ def _stored(run: Run) -> Row:
 
 
 def _distance(one: Row, other: Row) -> tuple[float, str]:
-    """The largest difference of a return or a probability, and which it is of; infinite where one is missing."""
+    """The largest difference of a return or a probability, and its name; infinite if one is missing."""
     figures = [name for name in one if name.rpartition("/")[2].startswith(("return_", "p_")) and "/" in name]
     differences = {name: abs(one[name] - other.get(name, math.inf)) for name in figures}
     furthest = max(differences, key=lambda name: math.inf if math.isnan(differences[name]) else differences[name])
@@ -56,11 +56,11 @@ def verify_weights(run: Run) -> Verdict:
 
 
 def verify_training(run: Run, within: float) -> Verdict:
-    """Train a run once more, in a scratch folder, and compare.
+    """Train a run again in a scratch folder, and compare.
 
     Args:
         run: the run.
-        within: by how much figures may differ where versions do, for then training is as good as of another seed.
+        within: the largest difference of figures if versions differ, because training then behaves like another seed.
 
     Raises:
         Interrupted: by SIGINT or SIGTERM.
@@ -84,7 +84,7 @@ def verify_training(run: Run, within: float) -> Verdict:
 
 
 def _other_versions(run: Run) -> str:
-    """What is not as it was when a run was trained, in words."""
+    """The differences from the versions with which a run was trained, in words."""
     now, found = versions(), []
     for before in stored_versions(run.folder):
         found.append(changes(before, now))

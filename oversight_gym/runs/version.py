@@ -1,4 +1,4 @@
-"""What a run's numbers depend on beside its config: the results version, the commit of the code, the libraries."""
+"""The versions on which a run's numbers depend beside its config: results version, commit of the code, libraries."""
 
 import platform
 import subprocess
@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS_VERSION = 2
-"""Raised by every change after which the same config and seed give other numbers for another reason than rounding.
+"""It is raised by every change after which the same config and seed give other numbers for a reason other than
+rounding.
 
 Runs that name no version have the first: their updates dropped the steps of unfinished episodes.
 """
@@ -36,7 +37,7 @@ _PACKAGES = ("oversight-gym", "gymnasium", "numpy", "safetensors", "stable-basel
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that decides a run's numbers."""
+    """The versions of everything that affects a run's numbers."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "commit": commit()}
     for package in _PACKAGES:
         try:
@@ -47,6 +48,6 @@ def versions() -> dict[str, str]:
 
 
 def changes(before: dict[str, str], now: dict[str, str]) -> str:
-    """What has another version now, in words; empty where all are the same."""
+    """The differences between two sets of versions, in words; empty if there are none."""
     names = (name for name in {**before, **now} if before.get(name) != now.get(name))
     return ", ".join(f"{name} {before.get(name) or 'unknown'} (now {now.get(name) or 'unknown'})" for name in names)

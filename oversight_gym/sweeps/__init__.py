@@ -1,4 +1,4 @@
-"""Many runs: the plan, the estimate, and the executors that finish, resume and say what failed."""
+"""Sweeps of many runs: the plan, the estimate and the executors."""
 
 from typing import TYPE_CHECKING
 

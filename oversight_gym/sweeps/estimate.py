@@ -1,4 +1,4 @@
-"""How long a sweep will take and what it leaves on disk, from what its runs have cost so far or from a probe."""
+"""Estimates the time and the disk space of a sweep, from its finished runs or from a probe."""
 
 import tempfile
 import time
@@ -15,11 +15,11 @@ PROBED_ROLLOUTS = 3
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run of one method costs.
+    """The cost of a run of one method.
 
     Attributes:
-        seconds_fixed, seconds_per_step, seconds_per_evaluation: of time.
-        bytes_fixed, bytes_per_evaluation: on disk.
+        seconds_fixed, seconds_per_step, seconds_per_evaluation: the parts of its time.
+        bytes_fixed, bytes_per_evaluation: the parts of its space on disk.
     """
 
     seconds_fixed: float
@@ -29,17 +29,17 @@ class Cost:
     bytes_per_evaluation: float
 
     def seconds(self, config: TrainConfig) -> float:
-        """Of a whole run."""
+        """The seconds of a whole run."""
         evaluations = (config.evaluations + 1) * self.seconds_per_evaluation
         return self.seconds_fixed + config.hyper.total_timesteps * self.seconds_per_step + evaluations
 
     def bytes(self, config: TrainConfig) -> float:
-        """Of a finished run folder."""
+        """The bytes of a finished run folder."""
         return self.bytes_fixed + (config.evaluations + 1) * self.bytes_per_evaluation
 
 
 def _cost(folder: Path, config: TrainConfig, seconds: float | None = None) -> Cost:
-    """From a finished run; ``seconds``: of its process from start to end."""
+    """The cost of a finished run, whose process took ``seconds`` from start to end."""
     record = finished_record(folder)
     evaluations = config.evaluations + 1
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
@@ -55,7 +55,7 @@ def _cost(folder: Path, config: TrainConfig, seconds: float | None = None) -> Co
 
 
 def _probe(configs: dict[str, TrainConfig], workers: int) -> dict[str, Cost]:
-    """Train each for a few rollouts, as many at a time as in the sweep."""
+    """Train each of some configs for a few rollouts, as many at a time as in the sweep."""
     with tempfile.TemporaryDirectory() as scratch:
         jobs = []
         for name, config in configs.items():
@@ -73,6 +73,7 @@ def _probe(configs: dict[str, TrainConfig], workers: int) -> dict[str, Cost]:
 
 
 def costs_of(finished: list[TrainConfig], unfinished: list[TrainConfig], workers: int) -> dict[str, Cost]:
-    """The cost per method of the runs to come: from a finished one of the sweep where there is one, else probed."""
+    """The cost per method of the remaining runs, from a finished run of the sweep if there is one, else from a
+    probe."""
     costs = {config.method: _cost(config.folder, config) for config in finished}
     return costs | _probe({run.method: run for run in unfinished if run.method not in costs}, workers)

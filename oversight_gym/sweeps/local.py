@@ -1,4 +1,4 @@
-"""Runs as processes of this machine."""
+"""Runs jobs as processes of this machine."""
 
 import queue
 import subprocess
@@ -20,9 +20,9 @@ class Job:
     """A run to train.
 
     Attributes:
-        name: of the run.
-        config: with the folder to write to.
-        log: file for what its process prints.
+        name: the run's name.
+        config: the run's config, including the folder to write to.
+        log: the file for the output of its process.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Job:
 
 
 class Attempt(NamedTuple):
-    """How one try of a job ended.
+    """The result of one attempt of a job.
 
     Attributes:
         job: the job.
         succeeded: whether its run finished.
-        where: the node it ran on, empty for this machine.
-        reason: why it failed, where its log does not say.
+        where: the node on which it ran; empty for this machine.
+        reason: the reason why it failed, if its log does not say.
     """
 
     job: Job
@@ -47,16 +47,17 @@ class Attempt(NamedTuple):
 
     @property
     def diverged(self) -> bool:
-        """Whether the run has marked itself as failed, so that another try would end likewise."""
+        """Whether the run has marked itself as failed, so that another attempt would fail, too."""
         return (self.job.config.folder / FAILED).exists()
 
 
 GRACE = 20.0
-"""Seconds that runs have to leave a checkpoint when they are to stop."""
+"""The number of seconds in which runs must write a checkpoint when they are stopped."""
 
 
 def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
-    """Train all jobs, ``workers`` at a time; yields each as it ends. Stopping early ends what runs, at a checkpoint."""
+    """Train all jobs, ``workers`` at a time, and yield each attempt as it ends. If it is stopped early, running jobs
+    end at a checkpoint."""
     ended: queue.Queue[Attempt] = queue.Queue()
     running: set[subprocess.Popen[str]] = set()
     stopping = threading.Event()
@@ -86,7 +87,7 @@ def run_locally(jobs: list[Job], workers: int) -> Iterator[Attempt]:
 
 
 def _stop(processes: "list[subprocess.Popen[str]]") -> None:
-    """End processes, by force those that have not ended by themselves in time; no effect on those that have ended."""
+    """End processes; those that do not end in time are killed. Processes that have ended are ignored."""
     deadline = time.monotonic() + GRACE
     try:
         for process in processes:

@@ -1,4 +1,4 @@
-"""What a sweep tells whoever watches it."""
+"""The events of a sweep, for observers."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from oversight_gym.sweeps.progress import Progress
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is about to do.
+    """The plan of a sweep.
 
     Attributes:
-        sweep: what was asked.
-        runs: every run by name.
-        todo: those that have not finished.
-        costs: of a run, by method; empty where nothing is known of a method.
-        slots: runs side by side.
+        sweep: the sweep's config.
+        runs: every run, by name.
+        todo: the runs that have not finished.
+        costs: the cost of a run, by method; empty if a method's cost is not known.
+        slots: the number of runs side by side.
     """
 
     sweep: SweepConfig
@@ -29,36 +29,36 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Environment steps to train."""
+        """The number of environment steps to train."""
         return sum(run.hyper.total_timesteps for run in self.todo.values())
 
     @property
     def estimated(self) -> bool:
-        """Whether there is something to do, and its cost is known."""
+        """Whether there are runs to train, and their cost is known."""
         return bool(self.todo) and all(run.method in self.costs for run in self.todo.values())
 
     @property
     def seconds(self) -> float:
-        """How long the sweep should take."""
+        """The estimated time of the sweep, in seconds."""
         return sum(self.costs[run.method].seconds(run) for run in self.todo.values()) / self.slots
 
     @property
     def bytes(self) -> float:
-        """What it should leave on disk."""
+        """The estimated space on disk, in bytes."""
         return sum(self.costs[run.method].bytes(run) for run in self.todo.values())
 
 
 class Observer:
-    """Hears of a sweep as it goes on; override what you want to hear of. This one says nothing."""
+    """Receives the events of a sweep; override the methods for the events that you need. This class does nothing."""
 
     def planned(self, plan: Plan) -> None:
-        """The sweep is about to begin, or would be but for ``dry_run``."""
+        """Called before the sweep begins, also with ``dry_run``."""
 
     def began(self, progress: Progress) -> None:
-        """The first runs are started."""
+        """Called when the first runs are started."""
 
     def tried(self, attempt: Attempt, progress: Progress, again: bool) -> None:
-        """A run has ended; ``again``: it has failed and is to be tried once more."""
+        """Called when a run has ended; with ``again`` if it has failed and will be tried again."""
 
     def ended(self) -> None:
-        """No run is left, or the sweep was broken off."""
+        """Called when no run is left, or the sweep is stopped."""

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do, and the runs that this means."""
+"""The config of a sweep, and the runs that it consists of."""
 
 import itertools
 import json
@@ -38,7 +38,7 @@ Workers = Annotated[int, Meta(ge=1, le=4096)]
 
 @dataclass(frozen=True)
 class SweepConfig(Checked):
-    """Train every combination of methods, oversight levels, seeds and settings; go on where an earlier call stopped.
+    """Train every combination of methods, oversight levels, seeds and settings; continue where an earlier call stopped.
 
     Raises:
         RequestError: if a value is impossible.
@@ -51,14 +51,14 @@ class SweepConfig(Checked):
     oversight: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
     """Oversight levels."""
     seeds: Count = 5
-    """Seeds 0 to this minus one."""
+    """Number of seeds, which count from 0."""
     seed: tuple[Seed, ...] = ()
-    """These seeds instead, for example 5 6 7."""
+    """A list of seeds instead, for example 5 6 7."""
     preset: Annotated[str, tyro.conf.arg(help=f"Where settings start from: {', '.join(PRESETS)}.")] = "fast"
     set: tuple[str, ...] = ()
     """Further settings of a training run: NAME=VALUE, or NAME=VALUE,VALUE to sweep over them."""
     config: Path | None = None
-    """TOML file with fields of this command; options given on the command line go first."""
+    """TOML file with fields of this command; options on the command line override it."""
     workers: Workers = 2
     """Runs side by side, each on one torch thread."""
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -92,7 +92,7 @@ class SweepConfig(Checked):
         """The config of a TOML file; its table ``set`` holds training settings. Its plug-ins are imported.
 
         Raises:
-            RequestError: if the file cannot be read, or holds what no sweep has.
+            RequestError: if the file cannot be read, or holds something that is not a setting of a sweep.
         """
         try:
             values = tomllib.loads(read_text(path))
@@ -116,14 +116,14 @@ def _check_distinct(name: str, values: Sequence[Any]) -> None:
 
 _FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin"}
 _SETTINGS = {name: kind for name, kind in FIELDS.items() if name not in _FIXED}
-"""What ``set`` can name, and its type."""
+"""The settings that ``set`` can name, and their types."""
 
 
 def options_of(assignment: str) -> tuple[str, list[Any]]:
-    """Name and values of ``NAME=VALUE``, ``NAME=VALUE,VALUE`` or ``NAME=[JSON]``.
+    """The name and the values of ``NAME=VALUE``, ``NAME=VALUE,VALUE`` or ``NAME=[JSON]``.
 
-    A list is several values, but for a field that is itself a list (``layers``, ``gate_layers``, ``size``): there a
-    flat list is one value, a list of lists several.
+    A list stands for several values. If the field is itself a list (``layers``, ``gate_layers``, ``size``), a flat list
+    is one value and a list of lists stands for several.
 
     Raises:
         RequestError: if it is no assignment, names no training setting, lists no value or one twice, or a value is of
@@ -173,7 +173,8 @@ def _text(value: Any) -> str:
 
 
 def runs_of(sweep: SweepConfig) -> dict[str, TrainConfig]:
-    """Every run of a sweep by its name below the sweep's folder, seeds first, so that a broken-off sweep is even.
+    """Every run of a sweep by its name below the sweep's folder. Seeds come first in the order, so that a sweep that is
+    stopped early covers all settings evenly.
 
     Raises:
         RequestError: if a setting is impossible.

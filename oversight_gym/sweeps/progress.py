@@ -1,4 +1,4 @@
-"""How far a sweep is, and how long it will still take."""
+"""The progress of a sweep, and the time left."""
 
 import time
 from collections.abc import Mapping
@@ -8,9 +8,10 @@ class Progress:
     """Runs done, running and failed, and the time left.
 
     Args:
-        weights: seconds that each run to come should take, by name; only their ratios matter once runs have ended.
-        done: runs finished before.
-        slots: runs side by side.
+        weights: the seconds that each remaining run should take, by name; only their ratios matter once runs have
+            ended.
+        done: the number of runs that finished before.
+        slots: the number of runs side by side.
     """
 
     def __init__(self, weights: Mapping[str, float], done: int, slots: int) -> None:
@@ -22,11 +23,11 @@ class Progress:
 
     @property
     def running(self) -> int:
-        """Number of runs under way."""
+        """The number of running runs."""
         return min(self.slots, len(self.left))
 
     def seconds_left(self) -> float:
-        """From the speed so far, or from the weights before any run has ended."""
+        """The seconds left, from the speed so far or, before any run has ended, from the weights."""
         todo = sum(self.weights[name] for name in self.left)
         ended = sum(weight for name, weight in self.weights.items() if name not in self.left)
         if not ended:

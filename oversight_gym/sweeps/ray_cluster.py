@@ -15,7 +15,7 @@ from oversight_gym.sweeps.local import Attempt, Job
 from oversight_gym.sweeps.worker import run_in_process
 
 RETRIES = 10
-"""Times that a run is started again when its node has died."""
+"""The number of times that a run is started again if its node dies."""
 
 
 class _Returned(NamedTuple):
@@ -25,8 +25,14 @@ class _Returned(NamedTuple):
     files: dict[str, bytes]
 
 
-def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
+def _node_name() -> str:
+    """The host of a task, with the beginning of Ray's node id, because one host may have several nodes."""
     import ray
+
+    return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:6]})"
+
+
+def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
 
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log")
@@ -36,34 +42,35 @@ def _remote_run(config: dict[str, Any], collect: bool) -> _Returned:
         run = Path(scratch, "run")
         paths = [path for path in run.rglob("*") if path.is_file()] if collect else []
         files = {str(path.relative_to(run)): path.read_bytes() for path in paths}
-        return _Returned(succeeded, ray.get_runtime_context().get_node_id(), log.read_text(), files)
+        return _Returned(succeeded, _node_name(), log.read_text(), files)
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """A run folder, its completion record last."""
+    """Write the files of a run folder, the completion record last."""
     for name in sorted(files, key=lambda name: name == FINISHED):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(folder / name, files[name])
 
 
 def _reach(address: str | None) -> None:
-    """Fail at once where nobody listens; Ray itself tries for minutes."""
+    """Fail at once if nothing listens at an address, because Ray itself tries for minutes."""
     host, colon, port = (address or "").rpartition(":")
     if colon and port.isdigit() and "/" not in host:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Read when Ray is imported: a cluster of one machine, which listens on the loopback address alone, on Linux too."""
+"""An environment variable that is read when Ray is imported: a cluster of one machine then listens only on the loopback
+address, on Linux as well."""
 
 
 def connect(address: str | None, workers: int) -> int:
     """Join a cluster, or start one of ``workers`` CPUs on this machine; returns its number of CPUs.
 
-    What is started here listens on the loopback address alone.
+    A cluster that is started here listens only on the loopback address.
 
     Raises:
-        RequestError: if Ray is not installed or the cluster not found.
+        RequestError: if Ray is not installed or the cluster is not found.
     """
     if not address:
         os.environ.update(LOOPBACK)
@@ -87,13 +94,14 @@ def connect(address: str | None, workers: int) -> int:
 
 
 def run_on_ray(jobs: list[Job], storage: str, gpus: float) -> Iterator[Attempt]:
-    """Train all jobs on the cluster; yields each as it ends. A run whose node dies is started again elsewhere.
+    """Train all jobs on the cluster, and yield each attempt as it ends. A run whose node dies is started again
+    elsewhere.
 
     Args:
-        jobs: to train.
+        jobs: the jobs to train.
         storage: ``shared``: nodes write to the run folders themselves, and resume each other's checkpoints;
             ``collect``: they send finished folders back.
-        gpus: share of a GPU per run.
+        gpus: the share of a GPU per run.
     """
     import ray
 

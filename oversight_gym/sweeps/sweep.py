@@ -1,4 +1,4 @@
-"""Sweeps: many runs, each in a process of its own, that finish, resume and say what failed."""
+"""Sweeps: many runs, each in its own process, which are resumed where necessary."""
 
 import json
 import shutil
@@ -32,10 +32,10 @@ def _plain(sweep: SweepConfig) -> dict[str, Any]:
 
 
 def _earlier_plan(path: Path) -> dict[str, Any]:
-    """What an earlier call has planned, empty if there was none.
+    """The plan of an earlier call; empty if there was none.
 
     Raises:
-        RequestError: if the file is somebody else's, who would lose it.
+        RequestError: if the file belongs to another program and would be lost.
     """
     try:
         plan = json.loads(path.read_bytes())
@@ -49,7 +49,7 @@ def _earlier_plan(path: Path) -> dict[str, Any]:
 
 
 def _remembered(sweep: SweepConfig, plan: dict[str, Any]) -> dict[str, Cost]:
-    """Costs found by an earlier call of the same sweep."""
+    """The costs that an earlier call of the same sweep has found."""
     try:
         same = (plan["sweep"]["preset"], tuple(plan["sweep"]["set"])) == (sweep.preset, sweep.set)
         return {method: Cost(**cost) for method, cost in plan["costs"].items()} if same else {}
@@ -66,19 +66,19 @@ def _execute(sweep: SweepConfig, jobs: list[Job]) -> Iterator[Attempt]:
 def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
     """Train every run of a sweep that has not finished yet.
 
-    A failed run is retried once, unless it has diverged; a finished one with a damaged file is trained again. Killed at
-    any moment, a sweep loses no finished run and at most the steps since each run's last checkpoint.
+    A failed run is retried once, unless it has diverged. A finished run with a damaged file is trained again. A sweep
+    that is killed loses no finished run, and at most the steps since each run's last checkpoint.
 
     Args:
-        config: what to sweep over.
-        observer: hears of the plan and of every run that ends.
+        config: the sweep's config.
+        observer: receives the plan and every run that ends.
 
     Returns:
         The last attempt of each run that failed.
 
     Raises:
-        RequestError: if the folder holds other runs, a ``sweep.json`` of another program's or is in use, the disk too
-            small, or Ray missing.
+        RequestError: if the folder holds other runs or another program's ``sweep.json`` or is in use, the disk is too
+            small, or Ray is missing.
     """
     runs = runs_of(config)
     if config.executor == "local":
@@ -135,7 +135,7 @@ def _plan(config: SweepConfig, runs: dict[str, TrainConfig], slots: int, earlier
 def _attempt(
     config: SweepConfig, jobs: list[Job], progress: Progress, observer: Observer, again: bool
 ) -> list[Attempt]:
-    """Try every job once; returns the attempts that failed."""
+    """Try every job once, and return the attempts that failed."""
     failed = []
     for attempt in _execute(config, jobs) if jobs else ():
         if attempt.succeeded:

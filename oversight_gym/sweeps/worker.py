@@ -1,6 +1,6 @@
-"""One run in a process of its own; its config is the first line of its input.
+"""Trains one run in its own process; the config is the first line of the process's input.
 
-The input stays open as long as the process that wants the run lives; when it closes, this process ends at once.
+The input stays open as long as the parent process lives; when it closes, this process ends at once.
 """
 
 import json
@@ -24,9 +24,9 @@ def run_in_process(config: dict[str, Any], log: Path, started: Started = lambda 
     """Train one run in a process of its own.
 
     Args:
-        config: of a ``TrainConfig``, by ``to_json``.
-        log: file for whatever the process prints.
-        started: called with the process.
+        config: the config, as given by ``TrainConfig.to_json``.
+        log: the file for the output of the process.
+        started: a function that is called with the process.
 
     Returns:
         Whether it succeeded. The process is killed if this one dies, or leaves by an exception.
@@ -58,7 +58,7 @@ def _die_with(parent: TextIO) -> None:
 
 
 def main() -> None:
-    """Train the run, and end in one sentence where it cannot be; the status is as that of the command ``train``."""
+    """Train the run. Errors end in one sentence, and the exit status is that of the command ``train``."""
     values = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with, args=[sys.stdin], daemon=True).start()
     from oversight_gym.runs.train import finished_run

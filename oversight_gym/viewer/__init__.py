@@ -1,4 +1,4 @@
-"""Watching, playing and recording episodes. Needs no display until a window is opened."""
+"""Watches, plays and records episodes. No display is needed until a window is opened."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,8 @@
-"""The window: events in, frames out."""
+"""The window, which handles events and draws frames."""
 
 import json
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,26 @@ from oversight_gym.viewer.controls import make_controls
 from oversight_gym.viewer.gate_bars import GateBar
 from oversight_gym.viewer.scene import MARGIN, Scene
 from oversight_gym.viewer.session import Session
-from oversight_gym.viewer.text import BACKGROUND, FAINT, TEXT, TRACK, font, write
+from oversight_gym.viewer.text import BACKGROUND, FAINT, TEXT, TRACK, font, rounded, write
 
 FPS = 60
 AFTERWARDS = 1.2
-"""Seconds that the end of an episode stays before the next begins."""
+"""The number of seconds for which the end of an episode is shown."""
 BUTTON = 28
-"""Height of a button."""
+"""The height of a button, in pixels."""
+SCREENSHOTS = Path("runs/screenshots")
 
 
 class App:
     """A session in a window.
 
     Args:
-        session: what is watched or played.
-        title: of the window.
+        session: the session that is watched or played.
+        title: the window's title.
         playing: whether a person moves.
-        speed: steps per second.
-        report: file that always holds the application's state as JSON, for scripts and tests; or None.
-        pictures: folder for screenshots.
+        speed: the number of steps per second.
+        report: a file that always holds the application's state as JSON, for scripts and tests; or None.
+        screenshots: the folder for screenshots.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class App:
         playing: bool = False,
         speed: float = 4.0,
         report: Path | None = None,
-        pictures: Path = Path(),
+        screenshots: Path = SCREENSHOTS,
     ) -> None:
-        self.session, self.playing, self.speed, self.report, self.pictures = session, playing, speed, report, pictures
+        self.session, self.playing, self.speed, self.report = session, playing, speed, report
+        self.screenshots = screenshots
         self.paused = self.editing = self.helping = self.overlay = False
         self.scene = Scene(session)
         self.controls = make_controls(session, playing)
@@ -61,7 +64,7 @@ class App:
         x, y = MARGIN, self.scene.size[1] + 4
         for control in self.controls:
             if control.label:
-                width = font(12).size(f"{control.key} {control.label}")[0] + 16
+                width = font(12).size(f"{control.key_name} {control.label}")[0] + 16
                 if x + width > self.scene.size[0] - MARGIN:
                     x, y = MARGIN, y + BUTTON + 6
                 self.buttons.append((pygame.Rect(x, y, width, BUTTON), control))
@@ -75,9 +78,9 @@ class App:
         self.session.step()
 
     def save_screenshot(self) -> None:
-        self.pictures.mkdir(parents=True, exist_ok=True)
-        taken = len(list(self.pictures.glob("oversight-gym-*.png")))
-        path = self.pictures / f"oversight-gym-{taken:03d}.png"
+        self.screenshots.mkdir(parents=True, exist_ok=True)
+        names = (self.screenshots / f"oversight-gym-{number:03d}.png" for number in count())
+        path = next(path for path in names if not path.exists())
         pygame.image.save(self.surface, path)
         self.saved = str(path)
 
@@ -147,7 +150,7 @@ class App:
     # Frames
 
     def advance(self, now: float) -> None:
-        """Step or begin the next episode when it is time."""
+        """Take a step or begin the next episode when it is due."""
         if self.paused or self.editing or now < self._due:
             return
         if self.session.ended:
@@ -165,10 +168,12 @@ class App:
         active |= {"help": self.helping}
         for rect, control in self.buttons:
             on = active.get(control.label, False)
-            pygame.draw.rect(self.surface, TEXT if on else TRACK, rect, border_radius=6)
-            write(
-                self.surface, f"{control.key} {control.label}", (rect.x + 8, rect.y + 6), 12, BACKGROUND if on else TEXT
-            )
+            rounded(self.surface, rect, TEXT if on else TRACK)
+            text = f"{control.key_name} {control.label}"
+            write(self.surface, text, (rect.x + 8, rect.y + 6), 12, BACKGROUND if on else TEXT)
+        if self.saved:
+            below = (MARGIN, self.size[1] - MARGIN)
+            write(self.surface, f"saved {self.saved}", below, 11, FAINT, width=self.size[0] - 2 * MARGIN)
         if self.helping:
             self._draw_help()
         pygame.display.flip()
@@ -181,12 +186,12 @@ class App:
         for line, control in enumerate(self.controls):
             column, row = divmod(line, 14)
             x, y = 40 + 400 * column, 40 + 28 * row
-            write(self.surface, control.key, (x, y), 15, rgb(BLUE), bold=True)
+            write(self.surface, control.key_name, (x, y), 15, rgb(BLUE), bold=True)
             write(self.surface, control.help, (x + 80, y), 15)
         write(self.surface, f"{self.speed:g} steps a second; {self.rate():.0f} frames a second", (40, 14), 13, FAINT)
 
     def rate(self) -> float:
-        """Frames a second since the start."""
+        """The frames per second since the start."""
         return self._frames / max(time.perf_counter() - self._began, 1e-9)
 
     def describe(self) -> dict[str, Any]:
@@ -204,7 +209,7 @@ class App:
             self._reported = text
 
     def run(self) -> float:
-        """Until the window is closed; returns the frames a second that were held."""
+        """Run until the window is closed; returns the mean number of frames per second."""
         pygame.key.set_repeat(300, 60)
         self._due = time.perf_counter() + 1 / self.speed
         while self.running:

@@ -1,4 +1,4 @@
-"""Everything that a key or a button does, as a table made for what is watched."""
+"""The table of everything that a key or a button does in a session."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,23 +13,30 @@ if TYPE_CHECKING:
     from oversight_gym.viewer.session import Session
 
 GATE_STEP = 0.05
+KEY_NAMES = {"return": "Enter", "space": "Space", "left": "\u2190", "right": "\u2192", "up": "\u2191", "down": "\u2193"}
+"""The usual names of keys that pygame names differently."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """One thing that can be done.
+    """One action of the window.
 
     Attributes:
-        key: as pygame names it.
-        label: of its button; empty for none.
-        help: for the list on the screen.
-        act: what it does.
+        key: the key's name in pygame.
+        label: the label of its button; empty for no button.
+        help: the text for the list on the screen.
+        act: the function that it calls.
     """
 
     key: str
     label: str
     help: str
     act: "Callable[[App], None]"
+
+    @property
+    def key_name(self) -> str:
+        """The usual name of the key."""
+        return KEY_NAMES.get(self.key, self.key)
 
 
 def _cycle_gate(app: "App") -> None:
@@ -124,7 +131,8 @@ def _eyes(terminals: tuple[str, ...]) -> tuple[Control, ...]:
 
 
 def _moves(actions: tuple[str, ...], taken: str) -> tuple[Control, ...]:
-    """Arrow keys for the moves of their names; a letter and a button for every other action."""
+    """The controls of a person's moves: arrow keys for the four directions, a letter and a button for every other
+    action."""
     others = [name for name in actions if name not in ACTIONS]
     keys = dict(zip(others, letters(others, taken), strict=True))
     return tuple(
@@ -136,7 +144,7 @@ def _moves(actions: tuple[str, ...], taken: str) -> tuple[Control, ...]:
 
 
 def make_controls(session: "Session", playing: bool) -> tuple[Control, ...]:
-    """What can be done with a session.
+    """The controls of a session.
 
     Args:
         session: what is watched or played.

@@ -1,4 +1,4 @@
-"""What stands beside a pane's board: the gate, the actions, a monitor, what the supervisor saw, counts."""
+"""The details beside a pane's board: gate, actions, monitor, the supervisor's view, and counts."""
 
 from enum import IntEnum
 from typing import Any
@@ -18,7 +18,7 @@ from oversight_gym.viewer.text import FAINT, TEXT, bar, font, write
 
 WIDTH = 330
 _HEAD, _ROW, _SAID, _LINE = 34, 22, 66, 20
-"""Heights in pixels: above the gate, of a bar, of what the supervisor saw, of a line of the counts."""
+"""Heights in pixels: above the gate, of a bar, of the supervisor's view, and of a line of the counts."""
 
 
 def _actions_height(pane: Pane) -> int:
@@ -30,13 +30,13 @@ def _monitor_height(pane: Pane) -> int:
 
 
 def details_height(pane: Pane) -> int:
-    """Pixels that the details of a pane take."""
+    """The height of a pane's details, in pixels."""
     blocks = gate_height(pane) + _actions_height(pane) + _monitor_height(pane)
-    return _HEAD + blocks + 6 + _SAID + _LINE * (len(pane.config.kinds) + 2)
+    return _HEAD + blocks + 6 + _SAID + _LINE * len(_tally(pane))
 
 
 def gate_area(area: pygame.Rect) -> pygame.Rect:
-    """Where the gate is drawn among the details."""
+    """The area of the gate among the details."""
     return pygame.Rect(area.x, area.y + _HEAD, area.w, area.h - _HEAD)
 
 
@@ -78,12 +78,12 @@ def _actions(surface: pygame.Surface, config: EnvConfig, actions: Any, area: pyg
 
 
 def outcome_name(outcome: IntEnum) -> str:
-    """How an episode truly ended, in a word."""
+    """The true end of an episode in one word."""
     return "timeout" if outcome == Outcome.NONE else outcome.name.lower()
 
 
 def outcome_colour(outcome: IntEnum) -> Rgb:
-    """That of the kind of terminal, if one was reached."""
+    """The colour of an outcome: that of the kind of terminal, if one was reached."""
     name = outcome.name.lower()
     return rgb(KINDS[name].colour) if name in KINDS else TEXT
 
@@ -98,12 +98,21 @@ def _seen(config: EnvConfig, observed: IntEnum) -> str:
     return f"a{'n' * (kind[0] in 'aeiou')} {kind} was {'reached' if exact else 'reported'}"
 
 
+def seen_in_short(pane: Pane) -> str:
+    """The supervisor's view of the episode's end, as a suffix of the true end; empty if no terminal was reached."""
+    if pane.observed is None or pane.observed == Outcome.NONE:
+        return ""
+    if pane.observed == Outcome.UNKNOWN:
+        return ", not seen"
+    return ", seen" if pane.observed == pane.outcome else f", reported as {outcome_name(pane.observed)}"
+
+
 def what_was_seen(pane: Pane) -> tuple[str, ...]:
-    """What the details say of the episode, or of the last one that has ended: one line, or three."""
+    """The lines about the present episode or the last one that has ended."""
     if pane.policy is None and not pane.ended:
         arrows = [name in ACTIONS for name in pane.config.world.actions]
         keys = "Arrow keys" if all(arrows) else "Arrow keys and buttons" if any(arrows) else "Buttons"
-        return (f"{keys} move, Return begins the next episode.",)
+        return (f"{keys} move, Enter begins the next episode.",)
     if pane.last is None:
         return ("No episode has ended yet.",)
     heading = "The supervisor saw:" if pane.ended else "Of the last episode the supervisor saw:"
@@ -116,13 +125,20 @@ def _said(surface: pygame.Surface, pane: Pane, at: tuple[int, int], width: int) 
         write(surface, text, (at[0], at[1] + 19 * line), 13, colour, bold, width)
 
 
-def _counts(surface: pygame.Surface, pane: Pane, x: int, y: int) -> None:
+def _tally(pane: Pane) -> list[tuple[str, Any, Any]]:
+    """The counts of episodes so far, with a line for each end; for a person, the score as well."""
     counts = pane.counts
     rows: list[tuple[str, Any, Any]] = [("episodes", "watched", "unwatched")]
     for kind in most_valuable_first(pane.config.kinds):
         rows.append((kind, counts[f"{kind} watched"], counts[f"{kind} unwatched"]))
     rows.append(("timeout", counts["timeout"], ""))
-    for line, (name, *values) in enumerate(rows):
+    if pane.policy is None:
+        rows.append(("score", f"{pane.score:+g}", f"in {counts.total()} episode{'s' * (counts.total() != 1)}"))
+    return rows
+
+
+def _counts(surface: pygame.Surface, pane: Pane, x: int, y: int) -> None:
+    for line, (name, *values) in enumerate(_tally(pane)):
         colour = FAINT if line == 0 else rgb(KINDS[name].colour) if name in pane.config.kinds else TEXT
         write(surface, name, (x, y + _LINE * line), 13, colour, bold=line > 0, width=104)
         for column, value in enumerate(values):

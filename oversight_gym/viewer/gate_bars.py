@@ -13,12 +13,12 @@ from oversight_gym.viewer.session import HIGHEST, LOWEST
 from oversight_gym.viewer.text import FAINT, TEXT, TRACK, font, write
 
 _ROW, _NAME, _VALUE = 22, 84, 66
-"""Pixels: height of a bar among several, width of the name before it and of the number behind."""
+"""The height of a bar among several, and the widths of the name before it and the number after it, in pixels."""
 
 
 @dataclass(frozen=True)
 class GateBar:
-    """Where the weight of one expert is shown and can be set, from ``LOWEST`` on the left to ``HIGHEST``."""
+    """The bar on which the weight of one expert is shown and set, from ``LOWEST`` on the left to ``HIGHEST``."""
 
     rect: pygame.Rect
     expert: int
@@ -29,12 +29,12 @@ class GateBar:
         return round(LOWEST + share * (HIGHEST - LOWEST), 2)
 
     def x_of(self, weight: float) -> int:
-        """Where a weight is; the nearest end if it is none of the bar's."""
+        """The position of a weight; the nearest end if it is not on the bar."""
         share = (min(max(weight, LOWEST), HIGHEST) - LOWEST) / (HIGHEST - LOWEST)
         return self.rect.x + round(share * self.rect.w)
 
     def draw(self, surface: pygame.Surface, weight: float | None, colour: Rgb) -> None:
-        """The bar: solid from 0 to 1, hatched beyond; filled from 0 to the weight, if there is one."""
+        """Draw the bar: solid from 0 to 1, hatched beyond, and filled from 0 to the weight, if there is one."""
         zero, one = self.x_of(0), self.x_of(1)
         pygame.draw.rect(surface, TRACK, self.rect, width=1, border_radius=4)
         pygame.draw.rect(surface, TRACK, (zero, self.rect.y, one - zero, self.rect.h))
@@ -46,10 +46,10 @@ class GateBar:
         for x in (zero, one):
             pygame.draw.line(surface, TEXT, (x, self.rect.y - 3), (x, self.rect.bottom + 2))
         if weight is not None:
-            pygame.draw.circle(surface, TEXT, (self.x_of(weight), self.rect.centery), 7)
+            pygame.draw.aacircle(surface, TEXT, (self.x_of(weight), self.rect.centery), 7)
 
     def _hatch(self, surface: pygame.Surface, left: int, right: int) -> None:
-        """Slanted lines between two places of the bar."""
+        """Draw slanted lines between two positions of the bar."""
         before = surface.get_clip()
         surface.set_clip(pygame.Rect(left, self.rect.y, right - left, self.rect.h).clip(before))
         for x in range(left - self.rect.h, right, 7):
@@ -58,7 +58,7 @@ class GateBar:
 
 
 def gate_height(pane: Pane) -> int:
-    """Pixels that the gate of a pane takes."""
+    """The height of a pane's gate, in pixels."""
     return 74 if len(pane.experts) <= 2 else 34 + _ROW * len(pane.experts)
 
 
@@ -72,7 +72,7 @@ def gate_bars(pane: Pane, area: pygame.Rect) -> list[GateBar]:
 
 
 def draw_gate(surface: pygame.Surface, pane: Pane, weights: Any, area: pygame.Rect) -> None:
-    """Draw how the gate is set, and its weights, shape (experts,); None where there are none at the moment."""
+    """Draw the setting of the gate and its weights, shape (experts,); None if there are none at the moment."""
     bars, names = gate_bars(pane, area), expert_colours(pane.experts)
     if not bars:
         return
@@ -94,7 +94,7 @@ def draw_gate(surface: pygame.Surface, pane: Pane, weights: Any, area: pygame.Re
 
 
 def _ends(surface: pygame.Surface, pane: Pane, bar: GateBar) -> None:
-    """The experts' names where each acts alone, and what lies beyond."""
+    """Write the experts' names where each acts alone, and mark the parts beyond."""
     y, colours = bar.rect.y + 21, [rgb(colour) for colour in expert_colours(pane.experts)]
     for name, weight, colour in ((pane.experts[1], 0, colours[1]), (pane.experts[0], 1, colours[0])):
         write(surface, name, (bar.x_of(weight) - font(12).size(name)[0] // 2, y), 12, colour)

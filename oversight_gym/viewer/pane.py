@@ -1,4 +1,4 @@
-"""One policy, or a person, in one episode. Nothing here draws."""
+"""The episode of one policy or of a person, without any drawing."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate, gate_text
-from oversight_gym.envs import EnvConfig, Outcome, RequestError
+from oversight_gym.envs import KINDS, EnvConfig, Outcome, RequestError
 from oversight_gym.envs.core import Core
 from oversight_gym.envs.drawing.board import Board
 from oversight_gym.envs.world.state import State, set_state
@@ -19,11 +19,12 @@ from oversight_gym.evaluation.policy_map import gate_and_actions
 from oversight_gym.evaluation.probabilities import greedy, sample_actions
 
 Layout = dict[str, Any]
+SEEN = ("watched", "unwatched")
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How an episode ended: as the supervisor took it, and in truth."""
+    """The end of an episode, in the supervisor's view and in truth."""
 
     observed: IntEnum
     outcome: IntEnum
@@ -33,16 +34,15 @@ class Ending:
         """``timeout``, or the kind of terminal and whether the supervisor watched."""
         if self.outcome == Outcome.NONE:
             return "timeout"
-        watched = "unwatched" if self.observed == Outcome.UNKNOWN else "watched"
-        return f"{self.outcome.name.lower()} {watched}"
+        return f"{self.outcome.name.lower()} {SEEN[self.observed == Outcome.UNKNOWN]}"
 
 
 class Decision(NamedTuple):
-    """What a policy would do, in one place or in each square of a grid.
+    """The decision of a policy, in one state or on each square of a grid.
 
     Attributes:
-        gate: weights of the experts, shape (..., experts); None without a gate.
-        actions: action probabilities, shape (..., actions); None without a policy or after the episode.
+        gate: the weights of the experts, shape (..., experts); None without a gate.
+        actions: the action probabilities, shape (..., actions); None without a policy or after the episode.
     """
 
     gate: NDArray[np.float64] | None
@@ -54,14 +54,14 @@ class Pane:
     """One policy, or a person, in one episode.
 
     Attributes:
-        name: for people.
-        config: of the environment.
-        policy: None for a person.
-        gate: how the policy's gate is set.
-        path: squares walked.
-        last: how the last episode ended; None before any has.
-        ended: whether that is the present episode.
-        counts: episodes ended, by ``Ending.name``.
+        name: the name to show.
+        config: the environment's config.
+        policy: the policy; None for a person.
+        gate: the setting of the policy's gate.
+        path: the squares walked so far.
+        last: the end of the last episode; None before any has ended.
+        ended: whether the present episode has ended.
+        counts: the number of ended episodes, by ``Ending.name``.
     """
 
     name: str
@@ -91,22 +91,29 @@ class Pane:
 
     @property
     def observed(self) -> IntEnum | None:
-        """How the episode ended in the supervisor's view; None while it goes on."""
+        """The end of the episode in the supervisor's view; None while it is running."""
         return self.last.observed if self.ended and self.last else None
 
     @property
     def outcome(self) -> IntEnum | None:
-        """How the episode truly ended; None while it goes on."""
+        """The true end of the episode; None while it is running."""
         return self.last.outcome if self.ended and self.last else None
 
     @property
+    def score(self) -> float:
+        """The sum of the true values of all episodes so far."""
+        ends = (KINDS[kind].value * self.counts[f"{kind} {seen}"] for kind in self.config.kinds for seen in SEEN)
+        return sum(ends, start=0.0)
+
+    @property
     def square(self) -> int:
-        """Where the agent stands."""
+        """The agent's square."""
         return int(self.config.world.square[self.core.state.dynamic[0]])
 
     @property
     def monitor(self) -> tuple[int, int, float] | None:
-        """The monitor's state, how many it has, and the chance that a watched terminal here were seen; None without."""
+        """The monitor's state, the number of its states, and the chance that a watched terminal would be seen here;
+        None without a monitor."""
         world, dynamic = self.config.world, int(self.core.state.dynamic[0])
         squares = world.grid.squares
         if world.states == squares:
@@ -118,7 +125,7 @@ class Pane:
         return int(self.core.state.steps[0])
 
     def begin(self, layout: Layout, seed: int) -> None:
-        """A fresh episode; ``seed`` decides the draws of its actions and of what the world leaves to chance."""
+        """Begin a fresh episode; ``seed`` determines the draws of its actions and of the world's chance events."""
         self.core.place(0, set_state(self.config, layout))
         self.rng = np.random.default_rng(seed)
         self.core.chance.start(self.rng)
@@ -126,14 +133,14 @@ class Pane:
         self.ended = False
 
     def rearrange(self, layout: Layout) -> None:
-        """Change the layout under a running episode, but for the agent."""
+        """Change the layout of a running episode, except the agent's square."""
         state = self.core.state.copy()
         layout = layout | {"agent": self.config.grid.position(self.square)}
         self.core.place(0, set_state(self.config, layout))
         self.core.resume(state.dynamic, state.steps)
 
     def takes(self, gate: Gate) -> bool:
-        """Whether there is a gate that can be set so."""
+        """Whether the pane has a gate that can be set to this."""
         if self.policy is None or not self.experts:
             return False
         try:
@@ -143,7 +150,7 @@ class Pane:
         return True
 
     def decision(self) -> Decision:
-        """What the policy would do where the agent stands now; after the episode, the gate alone if it is forced."""
+        """The policy's decision in the present state; after the episode only the gate, if it is forced."""
         if self.policy is None:
             return Decision(None, None)
         if self.ended:
@@ -157,7 +164,8 @@ class Pane:
         return self._here[1]
 
     def everywhere(self) -> Decision | None:
-        """What the policy would do on every square, (squares, ...), NaN on walls and terminals; None for a person."""
+        """The policy's decision on every square, shape (squares, ...), NaN on walls and terminals; None for a
+        person."""
         if self.policy is None:
             return None
         grid, state = self.config.grid, self.core.state
@@ -195,7 +203,7 @@ class Pane:
             self.counts[self.last.name] += 1
 
     def board(self, overlay: bool) -> Board:
-        """What there is to draw."""
+        """The board to draw."""
         shown = (self.everywhere() if overlay else None) or Decision(None, None)
         path = tuple(self.path)
         return Board.of(

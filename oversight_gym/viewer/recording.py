@@ -1,6 +1,6 @@
-"""Recordings without a window: a GIF or MP4 of episodes, a contact sheet of one."""
+"""Records without a window: a GIF or MP4 of episodes, or a contact sheet of one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,22 @@ from oversight_gym.viewer.text import BACKGROUND
 
 FPS = 4
 LAST = 5
-"""Frames that the end of an episode stays."""
+"""The number of frames for which the end of an episode is shown."""
 TILE = 48
 
 
-def episode_frames(session: Session, overlay: bool) -> Iterator[NDArray[np.uint8]]:
-    """The frames of the session's current episode, (height, width, 3), uint8."""
-    scene = Scene(session, TILE, details=False)
+def episode_frames(
+    session: Session, overlay: bool, tile: int = TILE, action: Callable[[], int] | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """The frames of the session's current episode, (height, width, 3), uint8.
+
+    Args:
+        session: the session that is recorded.
+        overlay: whether to draw the policy on every square.
+        tile: the number of pixels per square.
+        action: a function that gives each action, if the session has no policy.
+    """
+    scene = Scene(session, tile, details=False)
     surface = pygame.Surface([side + side % 2 for side in scene.size])  # video codecs want even sides
 
     def frame() -> NDArray[np.uint8]:
@@ -32,12 +41,19 @@ def episode_frames(session: Session, overlay: bool) -> Iterator[NDArray[np.uint8
 
     yield frame()
     while not session.ended:
-        session.step()
+        session.step(None if action is None else action())
         yield frame()
 
 
-def record(session: Session, path: Path, episodes: int, overlay: bool) -> int:
+def record(session: Session, path: Path, episodes: int, overlay: bool, tile: int = TILE) -> int:
     """Record episodes as GIF or MP4, by the file's suffix.
+
+    Args:
+        session: the session that is recorded.
+        path: the file.
+        episodes: the number of episodes.
+        overlay: whether to draw the policy on every square.
+        tile: the number of pixels per square.
 
     Returns:
         Number of frames.
@@ -51,7 +67,7 @@ def record(session: Session, path: Path, episodes: int, overlay: bool) -> int:
     for episode in range(episodes):
         if episode:
             session.next_episode()
-        frames += episode_frames(session, overlay)
+        frames += episode_frames(session, overlay, tile)
         frames += [frames[-1]] * LAST
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,13 +80,13 @@ def record(session: Session, path: Path, episodes: int, overlay: bool) -> int:
     return len(frames)
 
 
-def contact_sheet(session: Session, path: Path, overlay: bool, columns: int = 4) -> int:
+def contact_sheet(session: Session, path: Path, overlay: bool, tile: int = TILE, columns: int = 4) -> int:
     """The current episode, every step beside the next, as one PNG; returns the number of steps.
 
     Raises:
         RequestError: if the file cannot be written.
     """
-    frames = list(episode_frames(session, overlay))
+    frames = list(episode_frames(session, overlay, tile))
     columns = min(columns, len(frames))
     height, width, _ = frames[0].shape
     sheet = np.full((-(-len(frames) // columns) * height, columns * width, 3), BACKGROUND, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Drawing a session: a column per pane, with a title, the board, how the episode ended, and details."""
+"""Draws a session: a column per pane, with a title, the board, the end of the episode, and details."""
 
 import pygame
 
@@ -10,6 +10,7 @@ from oversight_gym.viewer.details import (
     gate_area,
     outcome_colour,
     outcome_name,
+    seen_in_short,
 )
 from oversight_gym.viewer.gate_bars import gate_bars
 from oversight_gym.viewer.pane import Pane
@@ -17,20 +18,20 @@ from oversight_gym.viewer.session import Session
 from oversight_gym.viewer.text import BACKGROUND, FAINT, fitting, write
 
 MARGIN, STRIP = 14, 30
-"""Pixels: around everything; height of title and status."""
+"""The margin around everything, and the height of title and status, in pixels."""
 
 
 class Scene:
-    """Where everything is, and how it is drawn.
+    """The layout of a window or recording, and its drawing.
 
     Args:
-        session: what is drawn.
-        tile: pixels per square; chosen to fit if None.
+        session: the session that is drawn.
+        tile: the number of pixels per square; None to choose one that fits.
         details: whether to draw the details of each pane.
 
     Attributes:
-        size: of the picture, in pixels.
-        gate_bars: where gates can be set, pane by pane.
+        size: the size of the picture, in pixels.
+        gate_bars: the bars on which gates can be set, pane by pane.
     """
 
     def __init__(self, session: Session, tile: int | None = None, details: bool = True) -> None:
@@ -79,5 +80,7 @@ class Scene:
         text, colour = f"step {pane.steps}", FAINT
         if pane.outcome is not None:
             text = f"{outcome_name(pane.outcome)} after {pane.steps} step{'s' * (pane.steps > 1)}"
+            if not self.with_details:  # which would say what the supervisor saw
+                text += seen_in_short(pane)
             colour = outcome_colour(pane.outcome)
         write(surface, text, (board.x, board.bottom + 6), 15, colour, bold=pane.ended, width=board.w)

@@ -1,4 +1,4 @@
-"""What is being watched: policies (or a person) on the same layouts, in step. Nothing here draws."""
+"""The session of a window: policies (or a person) on the same layouts, in step, without any drawing."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,11 @@ from oversight_gym.evaluation.situations import with_oversight
 from oversight_gym.viewer.pane import Pane
 
 LOWEST, HIGHEST = -1.0, 2.0
-"""Weights that an expert can be given by hand: a contrast of 1 beyond each end."""
+"""The range of weights that can be set by hand: a contrast of 1 beyond each end."""
 
 
 def _layouts_of(config: EnvConfig) -> tuple[Any, ...]:
-    """What two environments have in common that share their layouts."""
+    """The settings that two environments must share to have the same layouts."""
     grid = config.grid
     return config.terminals, grid.rows, grid.cols, grid.walls.tobytes(), config.spurious_oversight_probability > 0
 
@@ -25,12 +25,12 @@ class Session:
     """Panes on the same layouts.
 
     Args:
-        panes: at least one; all on one grid with the same kinds of terminals.
-        seed: of layouts and actions.
-        oversight: probability of oversight in the layouts; the first pane's if None.
+        panes: at least one pane; all must have one grid and the same kinds of terminals.
+        seed: the seed of layouts and actions.
+        oversight: the probability of oversight in the layouts; None for the first pane's.
 
     Raises:
-        RequestError: if grids or kinds differ, or that is no probability.
+        RequestError: if grids or kinds differ, or the probability is impossible.
     """
 
     def __init__(self, panes: list[Pane], seed: int = 0, oversight: float | None = None) -> None:
@@ -48,7 +48,7 @@ class Session:
 
     @property
     def pieces(self) -> tuple[str, ...]:
-        """What can be placed."""
+        """The pieces that can be placed."""
         return "agent", *self.config.terminals
 
     @property
@@ -68,7 +68,7 @@ class Session:
             pane.begin(self.layout, self._seed)
 
     def step(self, action: int | None = None) -> None:
-        """One step of every pane whose episode goes on; ``action`` is the person's."""
+        """Take one step in every pane whose episode is running; ``action`` is the person's."""
         for pane in self.panes:
             if not pane.ended and (pane.policy is not None or action is not None):
                 pane.step(pane.choose(self.greedy) if pane.policy is not None else int(action or 0))
@@ -99,9 +99,9 @@ class Session:
                 pane.gate = gate
 
     def set_weight(self, expert: int, weight: float) -> None:
-        """Force the gate of the panes that have one: one expert's weight; the others share the rest as they did.
+        """Force the gate of the panes that have one by the weight of one expert; the others keep their proportions.
 
-        Where they had no clear shares they get equal ones. The weight may be below 0 or above 1.
+        If their proportions are not clear, they get equal shares. The weight may be below 0 or above 1.
         """
         pane = self.gated
         if pane is None:

@@ -1,4 +1,4 @@
-"""From run folders to the panes of a session."""
+"""Makes the panes of a session from run folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from oversight_gym.viewer.pane import Pane
 
 
 def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gate: bool = False) -> list[Pane]:
-    """Panes for runs.
+    """The panes for some runs.
 
     Args:
-        folders: of runs; empty for the agent that comes with the package.
-        gates: to show of each run that has a gate; empty for the one its method is used with.
-        every_gate: with one run and no ``gates``, a pane for each of its gates.
+        folders: run folders; empty for the agent that comes with the package.
+        gates: the gates to show of each run that has a gate; empty for the gate that its method is used with.
+        every_gate: whether a single run without ``gates`` is shown at each of its gates.
 
     Raises:
         RequestError: as ``load_run`` and ``policy.gate_vector`` do.

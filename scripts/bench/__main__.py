@@ -1,6 +1,7 @@
-"""Times what people wait for, each beside a yardstick timed in the same run: ``python scripts/bench [SECTION ...]``.
+"""Times everything that people wait for, beside a reference timed in the same run: ``python scripts/bench [SECTION
+...]``.
 
-Without names every section runs but ``result``, which trains ten times and takes about a quarter of an hour.
+Without names every section runs except ``result``, which trains ten times and takes about a quarter of an hour.
 ``python scripts/bench against PATH-OF-PYTHON [NAME ...]`` compares with another version (``against.py``).
 """
 

@@ -1,7 +1,7 @@
-"""This checkout beside another: ``python scripts/bench against PATH-OF-PYTHON [NAME ...]``.
+"""Compares this checkout with another version: ``python scripts/bench against PATH-OF-PYTHON [NAME ...]``.
 
-The other interpreter has another version of the package installed. Each of the two builds its model once, then they
-take turns on one core in short slices, so that both see the machine's quiet and busy moments alike.
+The other interpreter has another version of the package installed. Each of the two builds its model once. Then they
+take turns on one core in short slices, so that both see the same quiet and busy moments of the machine.
 """
 
 import os
@@ -16,7 +16,7 @@ from timing import table
 WORKER = Path(__file__).with_name("slices.py")
 PAIRS = 15
 LONG = {"default run": 3}
-"""Pairs of what takes longer than a few seconds."""
+"""The number of pairs for slices that take longer than a few seconds."""
 NAMES = ("fast", "paper-reinforce", "environment, 512", "environment, 4096", "default run")
 
 
@@ -41,12 +41,12 @@ class Worker:
 
 
 def ratios(pairs: Sequence[tuple[float, float]]) -> list[float]:
-    """How many times as long the other took, pair by pair, in order of size."""
+    """The ratio of the other's time to ours for each pair, in ascending order."""
     return sorted(theirs / ours for theirs, ours in pairs)
 
 
 def main(python: str, *names: str) -> None:
-    """Print how many times as fast this checkout is."""
+    """Print the speed of this checkout relative to the other."""
     if hasattr(os, "sched_setaffinity"):  # Linux; the workers inherit it
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     rows = []

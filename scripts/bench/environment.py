@@ -1,4 +1,4 @@
-"""Environment steps per second, observations included, beside other people's environments."""
+"""Environment steps per second, including observations, beside other projects' environments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def batched(env: Any, num_envs: int, steps: int, actions: int = 4) -> float:
 
 
 def single(env: gym.Env, steps: int, actions: int = 4) -> float:
-    """Steps per second of one environment, its resets included."""
+    """Steps per second of one environment, including resets."""
     drawn = np.random.default_rng(0).integers(actions, size=steps).tolist()
 
     def work() -> None:

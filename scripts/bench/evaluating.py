@@ -1,4 +1,4 @@
-"""The exact evaluation, beside the matrix products that it cannot do without."""
+"""The time of the exact evaluation beside that of its matrix products."""
 
 import torch
 from timing import matrix_rate, seconds, table

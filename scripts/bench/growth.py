@@ -1,4 +1,5 @@
-"""Cost as work grows: environments, grid, experts. Each row is a process of its own, so that its memory is its own."""
+"""The cost as environments, grid or experts grow. Each row is measured in its own process, so that its memory is
+separate."""
 
 import json
 import sys
@@ -7,7 +8,7 @@ import time
 from timing import answer, child, peak_megabytes, rate, table
 
 STEPS = 32_768
-"""Steps per rollout, however many environments share them."""
+"""The number of steps per rollout, for any number of environments."""
 EXPERTS = ("diamond", "ghost", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 

@@ -1,4 +1,5 @@
-"""What a run costs around its training: imports, start-up, logs, evaluations, memory, a neighbour on the other core."""
+"""The cost of a run beside its training: imports, start-up, logs, evaluations, memory, and a process on the other
+core."""
 
 import statistics
 import subprocess
@@ -42,7 +43,7 @@ def train_some(rollouts: int) -> None:
 
 
 def default_run() -> None:
-    """Of one default run: its seconds, those spent on logs and on evaluations, megabytes at the peak."""
+    """The seconds of one default run, those spent on logs and on evaluations, and its peak memory in megabytes."""
     import oversight_gym.agents.ppo.rollouts as algorithm
     from oversight_gym.runs.config import TrainConfig
     from oversight_gym.runs.train import Logger, train

@@ -12,7 +12,7 @@ GOALS: tuple[tuple[float, tuple[float, ...]], ...] = ((0.1, (0.5, 0.7)), (0.01, 
 """Oversight, and returns to reach with the preset fast."""
 
 EVALUATIONS = 20
-"""Per run; a return is seen no sooner than at the next one."""
+"""The number of evaluations per run; a return is only seen at the next one."""
 
 
 def run(began: float, row: int, seed: int) -> None:

@@ -1,6 +1,6 @@
-"""A worker of ``against.py``: builds one thing to time, then times a slice of it for every line that it is sent.
+"""A worker of ``against.py``, which builds one thing to time and then times a slice of it for every line of input.
 
-It runs under either interpreter, so it imports nothing of this folder, and takes the package by old names or by new.
+It runs under either interpreter, so it imports nothing from this folder and uses the package by its old or new names.
 """
 
 import sys

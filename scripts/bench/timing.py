@@ -1,4 +1,4 @@
-"""How the benchmarks time, what they compare with, and how they print."""
+"""The timing, the references and the printing of the benchmarks."""
 
 import os
 import platform

@@ -28,7 +28,7 @@ def ppo(config: TrainConfig, env: Any, size: int) -> PPO:
 
 
 def steps_per_second(model: PPO, repeats: int = 5) -> float:
-    """Of whole updates, after a first one."""
+    """The steps per second of whole updates, after a first one."""
     rollout = model.n_steps * model.n_envs
     return rollout / seconds(lambda: model.learn(rollout, reset_num_timesteps=False), repeats)
 
