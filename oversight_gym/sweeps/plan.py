@@ -28,7 +28,7 @@ from oversight_gym.envs.fields import (
 )
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.files import read_text
-from oversight_gym.runs.config import FIELDS, TrainConfig
+from oversight_gym.runs.config import FIELDS, Tracker, TrainConfig
 from oversight_gym.runs.presets import PRESETS
 
 MOST_RUNS = 10_000
@@ -63,6 +63,8 @@ class SweepConfig(Checked):
     """Runs side by side, each on one torch thread."""
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
+    track: tyro.conf.UseAppendAction[tuple[Tracker, ...]] = ()
+    """Also log every run to this tracker, Weights & Biases or MLflow; give it again for the other."""
     executor: Literal["local", "ray"] = "local"
     """Where runs are executed: on this machine, or as tasks of a Ray cluster (extra 'ray')."""
     address: str | None = None
@@ -114,7 +116,7 @@ def _check_distinct(name: str, values: Sequence[Any]) -> None:
             raise RequestError(f"{name} lists {value!r} twice; give each value once.")
 
 
-_FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin"}
+_FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin", "track"}
 _SETTINGS = {name: kind for name, kind in FIELDS.items() if name not in _FIXED}
 """What ``set`` can name, and its type."""
 
@@ -199,6 +201,7 @@ def runs_of(sweep: SweepConfig) -> dict[str, TrainConfig]:
                 preset=sweep.preset,
                 resume=True,
                 plugin=plugins,
+                track=sweep.track,
                 **chosen,
             )
             level, _, rest = run.name.rpartition("/seed=")

@@ -16,6 +16,7 @@ from oversight_gym.runs.beginning import is_finished
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.lock import locked
 from oversight_gym.runs.memory import check_run_fits
+from oversight_gym.runs.trackers import check_installed
 from oversight_gym.sweeps.estimate import Cost, costs_of
 from oversight_gym.sweeps.local import Attempt, Job, run_locally
 from oversight_gym.sweeps.observer import Observer, Plan
@@ -81,6 +82,7 @@ def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
             small, or Ray missing.
     """
     runs = runs_of(config)
+    check_installed(config.track)
     if config.executor == "local":
         slots = config.workers
         for run in runs.values():
