@@ -19,6 +19,7 @@ from oversight_gym.envs.fields import (
     Checked,
     Count,
     NotNegative,
+    Positive,
     Probability,
     Seed,
     check_known,
@@ -65,14 +66,24 @@ class SweepConfig(Checked):
     """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
     track: tyro.conf.UseAppendAction[tuple[Tracker, ...]] = ()
     """Also log every run to this tracker, Weights & Biases or MLflow; give it again for the other."""
-    executor: Literal["local", "ray"] = "local"
-    """Where runs are executed: on this machine, or as tasks of a Ray cluster (extra 'ray')."""
+    executor: Literal["local", "ray", "slurm"] = "local"
+    """Where runs are executed: on this machine, on a Ray cluster (extra 'ray'), as SLURM jobs (extra 'slurm')."""
     address: str | None = None
     """Ray cluster to join, for example auto; none starts one on this machine."""
     storage: Literal["shared", "collect"] = "shared"
     """Ray: nodes write to --out themselves (a file system they share), or results are sent back."""
     gpus: NotNegative = 0.0
-    """Ray: share of a GPU per run, for --set device=cuda."""
+    """GPUs per run, for --set device=cuda; of Ray also a share of one."""
+    partition: str | None = None
+    """SLURM: partition to submit to; the cluster's default if none is given."""
+    minutes: Annotated[int, Meta(ge=5, le=10**6)] = 60
+    """SLURM: time limit of a job; a run that needs longer goes on in a next one."""
+    cpus: Count = 1
+    """SLURM: processors per run."""
+    memory: Positive = 2.0
+    """SLURM: GB of memory per run."""
+    sbatch: tuple[str, ...] = ()
+    """SLURM: further options of sbatch, for example account=lab qos=long."""
     dry_run: bool = False
     """Print the plan and stop."""
 

@@ -23,6 +23,7 @@ from oversight_gym.sweeps.observer import Observer, Plan
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
 from oversight_gym.sweeps.progress import Progress
 from oversight_gym.sweeps.ray_cluster import connect, run_on_ray
+from oversight_gym.sweeps.slurm import check_slurm, run_on_slurm
 
 PLAN, LOGS = "sweep.json", "logs"
 SILENT = Observer()
@@ -61,7 +62,25 @@ def _remembered(sweep: SweepConfig, plan: dict[str, Any]) -> dict[str, Cost]:
 def _execute(sweep: SweepConfig, jobs: list[Job]) -> Iterator[Attempt]:
     if sweep.executor == "ray":
         return run_on_ray(jobs, sweep.storage, sweep.gpus)
+    if sweep.executor == "slurm":
+        return run_on_slurm(jobs, sweep)
     return run_locally(jobs, sweep.workers)
+
+
+def _slots(config: SweepConfig, runs: dict[str, TrainConfig]) -> int:
+    """Runs side by side.
+
+    Raises:
+        RequestError: if the executor cannot take them.
+    """
+    if config.executor == "ray":
+        return connect(config.address, config.workers)
+    if config.executor == "slurm":
+        check_slurm(config)
+    else:
+        for run in runs.values():
+            check_run_fits(run)
+    return config.workers
 
 
 def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
@@ -79,16 +98,11 @@ def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
 
     Raises:
         RequestError: if the folder holds other runs, a ``sweep.json`` of another program's or is in use, the disk too
-            small, or Ray missing.
+            small, or what the executor needs missing.
     """
     runs = runs_of(config)
     check_installed(config.track)
-    if config.executor == "local":
-        slots = config.workers
-        for run in runs.values():
-            check_run_fits(run)
-    else:
-        slots = connect(config.address, config.workers)
+    slots = _slots(config, runs)
     try:
         config.out.mkdir(parents=True, exist_ok=True)
         with locked(config.out, patience=0):
