@@ -20,7 +20,6 @@ from oversight_gym.sweeps.plan import SweepConfig
 METHODS = ("routing", "naive", "filtering")
 LEVELS = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.0)
 QUICK_LEVELS = (0.01, 0.1, 0.4)
-PAPER = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def main() -> None:
         out=out, methods=METHODS, oversight=levels, seeds=seeds, preset=config.preset, workers=config.workers
     )
     failed = run_sweep(asked)
-    compare(CompareOptions((out,), baseline="naive", paper=PAPER))
+    compare(CompareOptions((out,), baseline="naive", paper=Path("gradient-routing")))
     sys.exit(1 if failed else 0)
 
 
