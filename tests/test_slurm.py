@@ -16,6 +16,7 @@ from conftest import TINY, command, tiny
 from slurm_cluster import ask, wait_until
 from test_sweep import assert_same_results
 
+from oversight_gym.runs.stopping import Interrupted, signals_noted
 from oversight_gym.sweeps import slurm
 from oversight_gym.sweeps.sweep import sweep
 
@@ -117,6 +118,33 @@ def test_what_slurm_refuses_ends_in_a_sentence(cluster: None, tmp_path: Path) ->
     assert done.returncode == 2
     assert "SLURM refused the jobs (" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("heard", "tries", "queued_again"), [(signal.SIGTERM, 2, []), (signal.SIGINT, 1, []), (signal.SIGUSR2, 1, [1])]
+)
+def test_a_job_answers_each_signal_in_its_way(
+    heard: signal.Signals, tries: int, queued_again: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, again = [], []
+
+    def attempt(config: dict[str, Any]) -> int:
+        made.append(config)
+        with signals_noted() as asked:
+            if len(made) == 1:
+                signal.raise_signal(heard)
+            if number := asked():
+                raise Interrupted(number, "a checkpoint is there")
+        return 0
+
+    monkeypatch.setattr(slurm, "attempt", attempt)
+    before = signal.signal(signal.SIGUSR2, lambda *_: again.append(len(made)))  # in place of submitit's
+    try:
+        slurm.Task({"seed": 0})()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert made == tries * [{"seed": 0}]
+    assert again == queued_again
 
 
 def test_without_extra_or_slurm_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

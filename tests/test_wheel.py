@@ -76,8 +76,8 @@ def test_every_command_works_elsewhere(environment: Path, tmp_path: Path) -> Non
         assert Path(path).is_relative_to(environment)
     for words in COMMANDS:
         call(environment / "bin" / "oversight-gym", *words, cwd=tmp_path)
-    made = ["mine/finished.json", "mine.html", "packaged.html", "watch.gif", "mine/compare/compare.csv"]
-    assert [name for name in made if not (tmp_path / name).stat().st_size] == []
+    for name in ("mine/finished.json", "mine.html", "packaged.html", "watch.gif", "mine/compare/compare.csv"):
+        assert (tmp_path / name).stat().st_size, name
     make = (
         'import gymnasium; print(gymnasium.make("oversight_gym:OversightGrid-v0", render_mode="ansi").reset()[0].shape)'
     )

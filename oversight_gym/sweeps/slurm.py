@@ -64,6 +64,7 @@ class Task:
             except Interrupted as end:
                 if heard and callable(make_way):
                     make_way(signal.SIGUSR2, None)
+                    return
                 if end.status != 128 + signal.SIGTERM:  # the driver's SIGINT
                     return
             # SLURM sends SIGTERM some time before it kills, and then queues the job again or not: until then go on
