@@ -21,7 +21,7 @@ extensions = [
     "sphinx_design",
     "generated",
 ]
-exclude_patterns = ["examples", "_generated/extra"]
+exclude_patterns = ["examples", "_generated/extra", "package.md"]
 
 html_theme = "furo"
 html_static_path = ["_static"]

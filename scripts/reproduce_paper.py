@@ -21,7 +21,6 @@ from oversight_gym.runs.config import TrainConfig
 METHODS = ("routing", "naive", "filtering")
 LEVELS = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.0)
 QUICK_LEVELS, QUICK_SEEDS = (0.01, 0.1, 0.4), 2
-PAPER = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def main() -> None:
     rows = out / "rows.csv"
     rows.unlink(missing_ok=True)
     store_rows(rows, results)
-    compare(CompareOptions((rows,), baseline="naive", paper=PAPER))
+    compare(CompareOptions((rows,), baseline="naive", paper=Path("gradient-routing")))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from oversight_gym.analysis.style import method_style
 from oversight_gym.runs.config import TrainConfig
 
 LEVELS = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.0)
-PAPER = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
 LONG: list[dict[str, Any]] = [
     {},
     {"preset": "weak-gate"},
@@ -38,7 +37,7 @@ def made(method: str, level: float, **settings: Any) -> Result:
 
 def compared(folder: Path, results: list[Result]) -> Comparison:
     store_rows(folder / "rows.csv", results)
-    return compare(folder / "rows.csv", paper=PAPER)
+    return compare(folder / "rows.csv", paper=Path("gradient-routing"))
 
 
 @pytest.fixture(scope="module")

@@ -94,9 +94,8 @@ def test_settings_of_a_methods_own_in_the_preset_name_no_series(made_runs: Path,
 
 
 def test_published_values_and_wrong_requests(made_runs: Path, tmp_path: Path) -> None:
-    paper = Path(__file__).parent.parent / "docs" / "paper_return_by_oversight.csv"
-    published = compare(made_runs, paper=paper)
-    assert published.published["routing"]
+    published = compare(made_runs, paper=Path("gradient-routing"))
+    assert published.published["routing"][0.01] == 0.275
     comparing.write_comparison(published, tmp_path / "out")
     with pytest.raises(RequestError, match="baseline is 'magic'; choose one of routing, naive"):
         compare(made_runs, baseline="magic")

@@ -36,6 +36,13 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert f"\n## [{__version__}] - {citation['date-released']}\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_what_is_to_be_expected_is_where_the_page_says() -> None:
+    page = (ROOT / "docs" / "expectations.md").read_text()
+    paths = set(re.findall(r"`([\w.-]+/[\w./-]+|[A-Za-z_]+\.(?:md|toml|txt|cff)|LICENSE)`", page))
+    assert len(paths) > 40
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
 def test_what_the_workflow_runs_is_there() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     makefile = (ROOT / "Makefile").read_text()

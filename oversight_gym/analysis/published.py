@@ -5,13 +5,20 @@ from pathlib import Path
 
 from oversight_gym.envs import RequestError
 
+PUBLISHED = {"gradient-routing": Path(__file__).with_name("gradient_routing.csv")}
+"""Tables that come with the package: Cloud et al. (2024), read off the figure of section 4.3, to about 0.01."""
 
-def read_published(path: Path) -> dict[str, dict[float, float]]:
-    """Return by level and method, from a CSV with a column ``oversight_probability`` and one per method.
+
+def read_published(source: Path) -> dict[str, dict[float, float]]:
+    """Return by level and method.
+
+    Args:
+        source: a name in ``PUBLISHED``, or a CSV with a column ``oversight_probability`` and one per method.
 
     Raises:
         RequestError: if it is not such a file.
     """
+    path = PUBLISHED.get(str(source), source)
     try:
         with path.open() as file:
             rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

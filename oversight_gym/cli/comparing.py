@@ -29,7 +29,7 @@ class CompareOptions(PluginOptions):
     select: str | None = None
     """Which checkpoint counts: last, overseen or oracle (cheating); default: as each run was trained."""
     paper: Path | None = None
-    """CSV of published returns by oversight_probability and method, shown as faint markers."""
+    """Published returns, as faint markers: gradient-routing for the paper's, or a CSV by oversight_probability."""
 
 
 def compare(options: CompareOptions) -> None:

@@ -18,9 +18,12 @@ from oversight_gym.envs.memory import memory_limit
 DISTRIBUTION = "oversight-gym"
 PURPOSES = {
     "demonstrations": "the digits that demonstrate digits, classes and edges use unless --data names others",
+    "mlflow": "curves in MLflow: --track mlflow",
     "ray": "sweeps on a cluster: sweep --executor ray",
+    "slurm": "sweeps on a SLURM cluster: sweep --executor slurm",
     "video": "recordings as MP4: watch --record FILE.mp4",
     "tune": "search for hyperparameters: scripts/tune.py",
+    "wandb": "curves in Weights & Biases: --track wandb",
 }
 """The purpose of each optional extra."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from oversight_gym.envs import RequestError
 from oversight_gym.files import write_json
-from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.config import UNTRACKED, TrainConfig
 from oversight_gym.runs.contents import CHECKPOINT, CONFIG, FAILED, FINISHED, MODEL, WEIGHTS, is_empty, own_files
 from oversight_gym.runs.folder import config_record, stored_config
 from oversight_gym.runs.record import damage, failure, finished_record
@@ -107,8 +107,9 @@ def write_config(config: TrainConfig, history: list[dict[str, Any]]) -> None:
         config: the run's config.
         history: the versions of its first part, and of every later part with other versions.
     """
+    plain = config.plain.to_json()
     record = {
-        "config": config.to_json() | {"run_dir": None, "overwrite": False, "resume": False},  # folders may be moved
+        "config": config.to_json() | {name: plain[name] for name in UNTRACKED},
         "method": config.method_row.summary,
         "uses_ground_truth": config.uses_ground_truth,
         "command": shlex.join(config.command()),

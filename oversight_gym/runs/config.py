@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import tyro
@@ -19,6 +19,8 @@ from oversight_gym.envs.world.kinds import most_valuable_first
 from oversight_gym.envs.worlds import WORLDS, world_id
 from oversight_gym.evaluation.selection import SELECTIONS
 from oversight_gym.runs.presets import ENV_FIELDS, FAST, PRESETS, Hyperparameters, preset_hyperparameters
+
+Tracker = Literal["wandb", "mlflow"]
 
 
 def level_name(oversight: float) -> str:
@@ -60,6 +62,8 @@ class TrainConfig(Checked):
     """Keep the policy's weights of every evaluation, in weights/ of the run folder."""
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
+    track: tyro.conf.UseAppendAction[tuple[Tracker, ...]] = ()
+    """Also log to this tracker, Weights & Biases or MLflow, through its own client; give it again for the other."""
     hyper: Annotated[Hyperparameters, tyro.conf.arg(name="")] = FAST
     """Hyperparameters and environment."""
 
@@ -180,7 +184,9 @@ def _as_written_today(values: dict[str, Any]) -> dict[str, Any]:
     return written
 
 
-NON_RESULT_FIELDS = ("run_dir", "overwrite", "resume", "keep_weights", "plugin")
+UNTRACKED = ("run_dir", "overwrite", "resume", "track")
+"""The fields that belong to one call and are no property of its run: folders may be moved."""
+NON_RESULT_FIELDS = (*UNTRACKED, "keep_weights", "plugin")
 """The fields that determine where and how a run is written and what is imported, but not what it computes."""
 _HYPER = field_types(Hyperparameters)
 FIELDS = {name: kind for name, kind in field_types(TrainConfig).items() if name != "hyper"} | _HYPER

@@ -22,7 +22,7 @@ from oversight_gym.pictures.snapshot import SnapshotPainter
 from oversight_gym.runs.config import TrainConfig, level_name
 from oversight_gym.runs.contents import EVENTS
 from oversight_gym.runs.presets import PRESETS
-from oversight_gym.runs.rows import at_gate
+from oversight_gym.runs.rows import at_gate, scalars
 
 NAMED = ("method", "oversight", "seed", "preset")
 SETTINGS = (
@@ -178,15 +178,11 @@ class EventWriter:
     def evaluation(self, step: int, row: dict[str, float], policy: GatedMixturePolicy) -> None:
         """Write an evaluation row and the policy map."""
         writer = self.format.writer
-        used = at_gate(row, self.config.gate)
-        own = ("labels/", "select/")
-        scalars = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items()}
-        del scalars["eval/step"]
-        scalars |= {f"as_used/{key}": value for key, value in used.items()}
-        scalars |= {f"{HEADLINE}/{name}": used[figure] for name, figure in headline(self.config).items()}
+        used, values = at_gate(row, self.config.gate), scalars(row, self.config.gate)
+        values |= {f"{HEADLINE}/{name}": used[figure] for name, figure in headline(self.config).items()}
         for name in (f"oversight={level_name(self.config.oversight)}", f"method={self.config.method}"):
-            scalars |= {f"{name}/{figure}": used[figure] for figure in compared(self.config)}
-        for key, value in scalars.items():
+            values |= {f"{name}/{figure}": used[figure] for figure in compared(self.config)}
+        for key, value in values.items():
             writer.add_scalar(key, value, step)
         writer.add_image("policy_map", self.painter.paint(policy, self.config.gates), step, dataformats="HWC")
         writer.flush()

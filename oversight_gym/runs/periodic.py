@@ -19,7 +19,8 @@ from oversight_gym.runs.contents import CHECKPOINT, EVALUATIONS, WEIGHTS, weight
 from oversight_gym.runs.events import EventWriter
 from oversight_gym.runs.folder import write_weights
 from oversight_gym.runs.ledger import ledger
-from oversight_gym.runs.rows import at_gate, evaluation_row
+from oversight_gym.runs.rows import at_gate, evaluation_row, scalars
+from oversight_gym.runs.trackers import Trackers
 
 
 class PeriodicEvaluation(BaseCallback):
@@ -29,6 +30,7 @@ class PeriodicEvaluation(BaseCallback):
         config: the run's config.
         folder: the run folder.
         events: the run's TensorBoard writer.
+        trackers: its trackers.
         progress: the rows of ``progress.csv``, which are stored in every checkpoint.
         history: the versions that the run was trained with, which are stored as well.
         before: the checkpoint from which training continues, or None.
@@ -45,12 +47,14 @@ class PeriodicEvaluation(BaseCallback):
         config: TrainConfig,
         folder: Path,
         events: EventWriter,
+        trackers: Trackers,
         progress: list[dict[str, Any]],
         history: list[dict[str, Any]],
         before: Checkpoint | None = None,
     ) -> None:
         super().__init__()
-        self.config, self.folder, self.events, self.progress, self.history = config, folder, events, progress, history
+        self.config, self.folder, self.events, self.trackers = config, folder, events, trackers
+        self.progress, self.history = progress, history
         kept = before.extra if before else {}
         self.rows: list[Row] = list(kept.get("evaluations", ()))
         self.best: dict[str, Tensor] = before.best if before else {}
@@ -96,6 +100,7 @@ class PeriodicEvaluation(BaseCallback):
         write_csv(self.folder / EVALUATIONS, self.rows, flushed=False)  # a checkpoint holds them too
         self.model.logger.dump(step)
         self.events.evaluation(step, self.rows[-1], policy)
+        self.trackers.write(scalars(self.rows[-1], config.gate), {}, step)
         if self.config.select != "last" and chosen(self.rows, self.config.select) == len(self.rows) - 1:
             self.best = {name: tensor.cpu().clone() for name, tensor in policy.state_dict().items()}
         if self.config.keep_weights:
@@ -113,13 +118,15 @@ class PeriodicEvaluation(BaseCallback):
         return scores
 
     def leave_checkpoint(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; trackers first get what will not be logged again."""
+        self.trackers.send()
         extra = {
             "config": self.config.to_json(),
             "history": self.history,
             "evaluations": self.rows,
             "progress": self.progress,
             "events": self.events.lengths(),
+            "trackers": self.trackers.ids,
             "seconds": self.training_seconds,
             "evaluation_seconds": self.seconds,
         }

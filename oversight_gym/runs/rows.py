@@ -32,6 +32,18 @@ def at_gate(row: Row, gate: str) -> Row:
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
 
 
+def scalars(row: Row, gate: str) -> Row:
+    """A row as curves: ``eval/<gate>/...``, the policy as it is used as ``as_used/...``, ``labels/`` and ``select/``.
+
+    Args:
+        row: of ``evaluations.csv``.
+        gate: that the method is used with.
+    """
+    own = ("labels/", "select/")
+    found = {(key if key.startswith(own) else f"eval/{key}"): value for key, value in row.items() if key != "step"}
+    return found | {f"as_used/{key}": value for key, value in at_gate(row, gate).items()}
+
+
 def read_evaluations(folder: Path) -> list[Row]:
     """The rows of a run's ``evaluations.csv``.
 

@@ -32,6 +32,7 @@ from oversight_gym.runs.memory import check_run_fits
 from oversight_gym.runs.periodic import PeriodicEvaluation
 from oversight_gym.runs.record import damage, write_finished
 from oversight_gym.runs.stopping import Interrupted, RunFailed, signals_noted
+from oversight_gym.runs.trackers import Trackers, check_installed, tracked
 from oversight_gym.runs.version import RESULTS_VERSION, changes, versions
 
 PATIENCE = 30.0
@@ -69,7 +70,8 @@ def train(config: TrainConfig) -> Run:
         The finished run, read back from its folder.
 
     Raises:
-        RequestError: if the device is missing, or the folder cannot be written or belongs to another config.
+        RequestError: if the device or a tracker's client is missing, or the folder cannot be written or belongs to
+            another config.
         RunFailed: if training diverges. The folder then keeps the last checkpoint and says so.
         Interrupted: if SIGINT or SIGTERM has ended training. The folder then holds a checkpoint.
     """
@@ -77,6 +79,7 @@ def train(config: TrainConfig) -> Run:
         raise RequestError("`overwrite` begins a run again and `resume` goes on with it; set one of them.")
     if config.device != "cpu" and not torch.cuda.is_available():
         raise RequestError(f"device is {config.device!r}, but no CUDA device is available; set `device` to cpu.")
+    check_installed(config.track)
     check_run_fits(config)
     check_free(config)
     if config.resume and is_finished(config):
@@ -140,16 +143,28 @@ def _history(folder: Path, before: Checkpoint | None) -> list[dict[str, Any]]:
 
 
 def _train(config: TrainConfig, held: Callable[[], bool], asked: Callable[[], int | None]) -> None:
-    folder = config.folder
     before = _found(config)
-    history = _history(folder, before)
+    history = _history(config.folder, before)
     write_config(config, history)
     torch.set_num_threads(config.threads)
+    with tracked(config, before.extra.get("trackers", {}) if before else {}) as trackers:
+        _learn(config, before, history, trackers, held, asked)
+
+
+def _learn(
+    config: TrainConfig,
+    before: Checkpoint | None,
+    history: list[dict[str, Any]],
+    trackers: Trackers,
+    held: Callable[[], bool],
+    asked: Callable[[], int | None],
+) -> None:
+    folder = config.folder
     model = make_model(config)
     events = EventWriter(config, folder, before.extra["events"] if before else {})
     progress = ProgressFile(folder / PROGRESS, list(before.extra["progress"]) if before else [])
-    model.set_logger(Logger(str(folder), [progress, events.format]))
-    evaluations = PeriodicEvaluation(config, folder, events, progress.rows, history, before)
+    model.set_logger(Logger(str(folder), [progress, events.format, trackers]))
+    evaluations = PeriodicEvaluation(config, folder, events, trackers, progress.rows, history, before)
     if before:
         restore(before, model)
     guard, bar = Guard(folder, held), ProgressBar(config, evaluations)

@@ -61,7 +61,7 @@ def _probe(configs: dict[str, TrainConfig], workers: int) -> dict[str, Cost]:
         for name, config in configs.items():
             hyper = config.hyper
             steps = min(hyper.total_timesteps, PROBED_ROLLOUTS * hyper.num_envs * hyper.n_steps)
-            short = replace(config, hyper=replace(hyper, total_timesteps=steps), evaluations=1)
+            short = replace(config, hyper=replace(hyper, total_timesteps=steps), evaluations=1, track=())
             jobs.append(Job(name, short.written_to(Path(scratch, name)), Path(scratch, f"{name}.log")))
         costs, began = {}, time.perf_counter()
         for done, attempt in enumerate(run_locally(jobs, workers), start=1):

@@ -19,6 +19,7 @@ from oversight_gym.envs.fields import (
     Checked,
     Count,
     NotNegative,
+    Positive,
     Probability,
     Seed,
     check_known,
@@ -28,7 +29,7 @@ from oversight_gym.envs.fields import (
 )
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.files import read_text
-from oversight_gym.runs.config import FIELDS, TrainConfig
+from oversight_gym.runs.config import FIELDS, Tracker, TrainConfig
 from oversight_gym.runs.presets import PRESETS
 
 MOST_RUNS = 10_000
@@ -63,14 +64,26 @@ class SweepConfig(Checked):
     """Runs side by side, each on one torch thread."""
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Module, or path of a .py file, whose methods and parts join the built-in ones; give it again for another."""
-    executor: Literal["local", "ray"] = "local"
-    """Where runs are executed: on this machine, or as tasks of a Ray cluster (extra 'ray')."""
+    track: tyro.conf.UseAppendAction[tuple[Tracker, ...]] = ()
+    """Also log every run to this tracker, Weights & Biases or MLflow; give it again for the other."""
+    executor: Literal["local", "ray", "slurm"] = "local"
+    """Where runs are executed: on this machine, on a Ray cluster (extra 'ray'), as SLURM jobs (extra 'slurm')."""
     address: str | None = None
     """Ray cluster to join, for example auto; none starts one on this machine."""
     storage: Literal["shared", "collect"] = "shared"
     """Ray: nodes write to --out themselves (a file system they share), or results are sent back."""
     gpus: NotNegative = 0.0
-    """Ray: share of a GPU per run, for --set device=cuda."""
+    """GPUs per run, for --set device=cuda; of Ray also a share of one."""
+    partition: str | None = None
+    """SLURM: partition to submit to; the cluster's default if none is given."""
+    minutes: Annotated[int, Meta(ge=5, le=10**6)] = 60
+    """SLURM: time limit of a job; a run that needs longer goes on in a next one."""
+    cpus: Count = 1
+    """SLURM: processors per run."""
+    memory: Positive = 2.0
+    """SLURM: GB of memory per run."""
+    sbatch: tuple[str, ...] = ()
+    """SLURM: further options of sbatch, for example account=lab qos=long."""
     dry_run: bool = False
     """Print the plan and stop."""
 
@@ -114,7 +127,7 @@ def _check_distinct(name: str, values: Sequence[Any]) -> None:
             raise RequestError(f"{name} lists {value!r} twice; give each value once.")
 
 
-_FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin"}
+_FIXED = {"method", "oversight", "seed", "preset", "run_dir", "overwrite", "resume", "plugin", "track"}
 _SETTINGS = {name: kind for name, kind in FIELDS.items() if name not in _FIXED}
 """The settings that ``set`` can name, and their types."""
 
@@ -200,6 +213,7 @@ def runs_of(sweep: SweepConfig) -> dict[str, TrainConfig]:
                 preset=sweep.preset,
                 resume=True,
                 plugin=plugins,
+                track=sweep.track,
                 **chosen,
             )
             level, _, rest = run.name.rpartition("/seed=")

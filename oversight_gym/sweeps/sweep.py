@@ -16,12 +16,14 @@ from oversight_gym.runs.beginning import is_finished
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.lock import locked
 from oversight_gym.runs.memory import check_run_fits
+from oversight_gym.runs.trackers import check_installed
 from oversight_gym.sweeps.estimate import Cost, costs_of
 from oversight_gym.sweeps.local import Attempt, Job, run_locally
 from oversight_gym.sweeps.observer import Observer, Plan
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
 from oversight_gym.sweeps.progress import Progress
 from oversight_gym.sweeps.ray_cluster import connect, run_on_ray
+from oversight_gym.sweeps.slurm import check_slurm, run_on_slurm
 
 PLAN, LOGS = "sweep.json", "logs"
 SILENT = Observer()
@@ -60,7 +62,25 @@ def _remembered(sweep: SweepConfig, plan: dict[str, Any]) -> dict[str, Cost]:
 def _execute(sweep: SweepConfig, jobs: list[Job]) -> Iterator[Attempt]:
     if sweep.executor == "ray":
         return run_on_ray(jobs, sweep.storage, sweep.gpus)
+    if sweep.executor == "slurm":
+        return run_on_slurm(jobs, sweep)
     return run_locally(jobs, sweep.workers)
+
+
+def _slots(config: SweepConfig, runs: dict[str, TrainConfig]) -> int:
+    """Runs side by side.
+
+    Raises:
+        RequestError: if the executor cannot take them.
+    """
+    if config.executor == "ray":
+        return connect(config.address, config.workers)
+    if config.executor == "slurm":
+        check_slurm(config)
+    else:
+        for run in runs.values():
+            check_run_fits(run)
+    return config.workers
 
 
 def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
@@ -78,15 +98,11 @@ def sweep(config: SweepConfig, observer: Observer = SILENT) -> list[Attempt]:
 
     Raises:
         RequestError: if the folder holds other runs or another program's ``sweep.json`` or is in use, the disk is too
-            small, or Ray is missing.
+            small, or what the executor needs is missing.
     """
     runs = runs_of(config)
-    if config.executor == "local":
-        slots = config.workers
-        for run in runs.values():
-            check_run_fits(run)
-    else:
-        slots = connect(config.address, config.workers)
+    check_installed(config.track)
+    slots = _slots(config, runs)
     try:
         config.out.mkdir(parents=True, exist_ok=True)
         with locked(config.out, patience=0):

@@ -57,22 +57,39 @@ def _die_with(parent: TextIO) -> None:
     os._exit(1)
 
 
-def main() -> None:
-    """Train the run. Errors end in one sentence, and the exit status is that of the command ``train``."""
-    values = json.loads(sys.stdin.readline())
-    threading.Thread(target=_die_with, args=[sys.stdin], daemon=True).start()
+def attempt(config: dict[str, Any]) -> int:
+    """Train a run, or go on with it; one sentence on standard error where it cannot be.
+
+    Args:
+        config: of a ``TrainConfig``, by ``to_json``; its plug-ins are imported.
+
+    Returns:
+        The status that the command ``train`` would end with.
+
+    Raises:
+        Interrupted: as ``runs.train.train``.
+    """
     from oversight_gym.runs.train import finished_run
 
     try:
-        for plugin in values.get("plugin", ()):
+        for plugin in config.get("plugin", ()):
             load_plugin(plugin)
-        finished_run(TrainConfig.from_json(values))
+        finished_run(TrainConfig.from_json(config))
     except RequestError as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
+        return 2
     except RunFailed as failure:
         print(failure, file=sys.stderr)
-        sys.exit(1)
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Train the run that is asked for on standard input."""
+    values = json.loads(sys.stdin.readline())
+    threading.Thread(target=_die_with, args=[sys.stdin], daemon=True).start()
+    try:
+        sys.exit(attempt(values))
     except Interrupted as end:
         print(end, file=sys.stderr)
         sys.exit(end.status)
