@@ -54,34 +54,40 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"sdist": next(out.glob("*.tar.gz")), "wheel": next(out.glob("*.whl"))}
 
 
-@pytest.fixture(scope="module", params=["wheel", "sdist"])
-def environment(
-    request: pytest.FixtureRequest, built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A fresh virtual environment; what the package depends on is found where it is installed already."""
-    folder = tmp_path_factory.mktemp(request.param) / "venv"
-    venv.create(folder, with_pip=True)
+def environment(distribution: Path, folder: Path) -> Path:
+    """The programs of a fresh virtual environment, which borrows what the package depends on."""
+    venv.create(folder)
     packages = next(folder.glob("lib/python*/site-packages"))
     installed = [path for path in site.getsitepackages() if Path(path).is_dir()]
-    lent = f"import sys; sys.path.extend({[str(path) for path in installed]!r})\n"
-    (packages / "lent.pth").write_text(lent)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    call(*pip, "--ignore-installed", "--no-index", built[request.param], cwd=folder)
-    return folder
+    (packages / "lent.pth").write_text(f"import sys; sys.path.extend({installed!r})\n")
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet", "--no-index"]
+    call(*pip, "--no-deps", "--no-build-isolation", "--ignore-installed", distribution, cwd=folder)
+    return folder / "bin"
 
 
-def test_every_command_works_elsewhere(environment: Path, tmp_path: Path) -> None:
+def test_every_command_works_elsewhere(built: dict[str, Path], tmp_path: Path) -> None:
+    programs, here = environment(built["wheel"], tmp_path / "venv"), tmp_path / "here"
+    here.mkdir()
     where = "import oversight_gym, oversight_gym.envs as envs; print(oversight_gym.__file__, envs.__file__)"
-    for path in call(environment / "bin" / "python", "-c", where, cwd=tmp_path).split():
-        assert Path(path).is_relative_to(environment)
+    for path in call(programs / "python", "-c", where, cwd=here).split():
+        assert Path(path).is_relative_to(tmp_path / "venv")
     for words in COMMANDS:
-        call(environment / "bin" / "oversight-gym", *words, cwd=tmp_path)
+        call(programs / "oversight-gym", *words, cwd=here)
     for name in ("mine/finished.json", "mine.html", "packaged.html", "watch.gif", "mine/compare/compare.csv"):
-        assert (tmp_path / name).stat().st_size, name
+        assert (here / name).stat().st_size, name
     make = (
         'import gymnasium; print(gymnasium.make("oversight_gym:OversightGrid-v0", render_mode="ansi").reset()[0].shape)'
     )
-    assert call(environment / "bin" / "python", "-c", make, cwd=tmp_path) == "(4, 5, 5)\n"
+    assert call(programs / "python", "-c", make, cwd=here) == "(4, 5, 5)\n"
+
+
+def test_the_source_distribution_installs_the_same_files(built: dict[str, Path], tmp_path: Path) -> None:
+    programs = environment(built["sdist"], tmp_path / "venv")
+    assert call(programs / "oversight-gym", "--version", cwd=tmp_path).startswith("oversight-gym ")
+    folder = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    with zipfile.ZipFile(built["wheel"]) as wheel:
+        names = [name for name in wheel.namelist() if name.startswith("oversight_gym/")]
+        assert [name for name in names if wheel.read(name) != (folder / name).read_bytes()] == []
 
 
 def test_the_wheel_holds_what_is_no_code(built: dict[str, Path]) -> None:

@@ -173,7 +173,7 @@ class Trackers(KVWriter):
         if config.track:
             os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
         parameters = {key: value for key, value in config.to_json().items() if key not in UNTRACKED}
-        for name in config.track:
+        for name in dict.fromkeys(config.track):
             with self._given_up_if_failing(name):
                 self._clients[name] = CLIENTS[name](_name(config.folder), parameters, before.get(name))
                 self.ids[name] = self._clients[name].id
@@ -189,9 +189,11 @@ class Trackers(KVWriter):
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """Keep all numbers until they are sent; the last of those logged twice at a step, as in ``progress.csv``."""
+        if not self._clients:
+            return
         values = {key: plain(value) for key, value in key_values.items()}
         values = {key: float(value) for key, value in values.items() if isinstance(value, int | float)}
-        if self._clients and values:
+        if values:
             before = self._pending[step].values if step in self._pending else {}
             self._pending[step] = Logged(step, time.time(), before | values)
 
