@@ -130,7 +130,7 @@ def test_round_corners_are_smooth() -> None:
     rounded(surface, pygame.Rect(10, 5, 40, 28), (0, 0, 0))
     shades = {surface.get_at((x, y)).r for x in range(60) for y in range(40)}
     assert {0, 255} < shades
-    assert len(shades) > 5
+    assert len(shades) > 3
 
 
 def test_screenshots_replace_no_other(small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

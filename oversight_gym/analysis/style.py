@@ -69,4 +69,4 @@ def _split(entries: Sequence[Any], columns: int) -> list[list[Any]]:
 
 def _width(widths: Sequence[float], columns: int) -> float:
     """The width of a legend in inches, from the widths of its texts."""
-    return sum(HANDLE + max(column) for column in _split(widths, columns))
+    return sum((HANDLE + float(max(column)) for column in _split(widths, columns)), start=0.0)

@@ -12,6 +12,7 @@ from oversight_gym.cli.common import GATES, PluginOptions, writing_to
 from oversight_gym.envs import RequestError
 from oversight_gym.envs.fields import Checked, Positive, Probability, Seed
 from oversight_gym.envs.world.grid import Side
+from oversight_gym.viewer import SCREENSHOTS
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class WatchOptions(PluginOptions):
     """Episodes to record."""
     tile: Annotated[int, Meta(ge=16, le=256)] = 48
     """Pixels per square of a recording or sheet."""
-    screenshots: Path = Path("runs/screenshots")
+    screenshots: Path = SCREENSHOTS
     """Folder for the pictures that C takes in the window."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""
@@ -157,7 +158,7 @@ class PlayOptions(Checked):
     """Rows and columns of the grid; default: the world's own."""
     seed: Seed = 0
     """Seed of the layouts."""
-    screenshots: Path = Path("runs/screenshots")
+    screenshots: Path = SCREENSHOTS
     """Folder for the pictures that C takes in the window."""
     report: Path | None = None
     """Keep the window's state in this JSON file, for scripts."""

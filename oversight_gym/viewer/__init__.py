@@ -1,5 +1,6 @@
 """Watches, plays and records episodes. No display is needed until a window is opened."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oversight_gym.envs.lazy import lazily
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from oversight_gym.viewer.session import Session
     from oversight_gym.viewer.start import watched_panes
 
+SCREENSHOTS = Path("runs/screenshots")
+"""The default folder of screenshots."""
 _HOMES = {
     "App": "app",
     "Pane": "pane",
@@ -20,7 +23,7 @@ _HOMES = {
     "watched_panes": "start",
 }
 
-__all__ = ["App", "Pane", "Session", "contact_sheet", "record", "watched_panes"]
+__all__ = ["SCREENSHOTS", "App", "Pane", "Session", "contact_sheet", "record", "watched_panes"]
 
 
 __getattr__ = lazily(__name__, _HOMES)  # pygame and torch are loaded only when a name asks for them

@@ -11,6 +11,7 @@ import pygame
 from oversight_gym.envs.drawing.palette import BLUE, rgb
 from oversight_gym.envs.drawing.window import open_display
 from oversight_gym.files import write_whole
+from oversight_gym.viewer import SCREENSHOTS
 from oversight_gym.viewer.controls import make_controls
 from oversight_gym.viewer.gate_bars import GateBar
 from oversight_gym.viewer.scene import MARGIN, Scene
@@ -22,7 +23,6 @@ AFTERWARDS = 1.2
 """The number of seconds for which the end of an episode is shown."""
 BUTTON = 28
 """The height of a button, in pixels."""
-SCREENSHOTS = Path("runs/screenshots")
 
 
 class App:
