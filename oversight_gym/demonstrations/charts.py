@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from oversight_gym.analysis.statistics import Summary
 from oversight_gym.demonstrations.study import Results, over_seeds
 from oversight_gym.envs.drawing.palette import INK, MARKERS, SERIES
 
@@ -33,14 +34,32 @@ def bars(axes: Axes, results: Sequence[Results], settings: Sequence[str], figure
     for number, (figure, label) in enumerate(figures.items()):
         found = [over_seeds(results, setting, figure) for setting in settings]
         places = [row + (number - (len(figures) - 1) / 2) * thick for row in range(len(settings))]
-        widths = [summary.mean for summary in found]
-        errors = [0.0 if summary.high is None else summary.high - summary.mean for summary in found]
-        axes.barh(
-            places, widths, thick, xerr=errors, color=SERIES[number], label=label, error_kw={"lw": 1, "ecolor": INK}
-        )
+        _bars(axes, places, found, thick, SERIES[number], label)
     axes.set_yticks(range(len(settings)), settings)
     axes.invert_yaxis()
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+
+def largest(axes: Axes, results: Sequence[Results], setting: str, most: int = 12) -> None:
+    """A bar, with its 95 % interval, for each of the figures of a setting that are largest on average.
+
+    Args:
+        axes: to draw on.
+        results: of each seed.
+        setting: whose figures are compared.
+        most: number of bars.
+    """
+    found = {figure: over_seeds(results, setting, figure) for figure in results[0][setting]}
+    names = sorted(found, key=lambda figure: -found[figure].mean)[:most]
+    _bars(axes, range(len(names)), [found[name] for name in names], 0.8, SERIES[0], setting)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+
+
+def _bars(axes: Axes, places: Sequence[float], found: Sequence[Summary], thick: float, colour: str, label: str) -> None:
+    widths = [summary.mean for summary in found]
+    errors = [0.0 if summary.high is None else summary.high - summary.mean for summary in found]
+    axes.barh(places, widths, thick, xerr=errors, color=colour, label=label, error_kw={"lw": 1, "ecolor": INK})
 
 
 def curve(

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from oversight_gym.agents.routing import Edges
-from oversight_gym.demonstrations import digits, forgetting, images, stories
+from oversight_gym.demonstrations import digits, forgetting, images, relearning, stories
 from oversight_gym.demonstrations.charts import bars, panels
 from oversight_gym.demonstrations.latents import train
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request, Results
@@ -32,10 +32,10 @@ def run(request: Request) -> Iterator[tuple[str, Figures]]:
         yield name, train(request, name, setting, data, digits.epochs(request))
     size = forgetting.QUICK if request.quick else forgetting.Size()
     world = forgetting.World.of(request, stories.load(request, size.stories, size.test), size)
-    yield CONTROL, forgetting.measure(world, CONTROL, forgetting.Setting("era", labelled=0.0))
+    yield CONTROL, relearning.measure(world, CONTROL, forgetting.Setting("era", labelled=0.0))
     pairs = ((rate, edges) for rate in RATES for edges in CHOICES)
     for name, (rate, edges) in zip(STORIES, pairs, strict=True):
-        yield name, forgetting.measure(world, name, forgetting.Setting("era", rate=rate, edges=edges))
+        yield name, relearning.measure(world, name, forgetting.Setting("era", rate=rate, edges=edges))
 
 
 def unrecovered(results: Results, setting: str) -> float:

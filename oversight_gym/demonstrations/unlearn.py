@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from oversight_gym.demonstrations import stories
 from oversight_gym.demonstrations.charts import bars, curve, panels
-from oversight_gym.demonstrations.forgetting import QUICK, RELEARNING, Setting, Size, World, measure, train
+from oversight_gym.demonstrations.forgetting import QUICK, Setting, Size, World, train
+from oversight_gym.demonstrations.relearning import RELEARNING, measure
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Measure, Request, Results, numbers_in
 
 SHARES = (5, 25, 50, 75, 100)
