@@ -15,6 +15,9 @@ from oversight_gym.demonstrations.transformer import Transformer, learning_steps
 REPAIRING = 16
 """Steps of training after ablation or unlearning, on stories that have no label."""
 
+MISDIRECTED = 1
+"""Layer after which RMU moves the residual stream."""
+
 
 def keep_training(
     world: World,
@@ -49,7 +52,7 @@ def stream_after(model: Transformer, tokens: Tensor, layer: int) -> Tensor:
 
 def misdirect(world: World, model: Transformer, setting: Setting, steps: int) -> None:
     """RMU: push the stream to a fixed random vector on labelled stories, and hold it where it was on others."""
-    frozen, at = deepcopy(model), world.size.expanded - 1
+    frozen, at = deepcopy(model), MISDIRECTED
     generator, labels = world.generator(), world.labels(setting)
     forget, retain = (torch.nonzero(each)[:, 0] for each in (labels, ~labels))
     with torch.no_grad():

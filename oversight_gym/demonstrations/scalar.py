@@ -147,5 +147,5 @@ SCALAR = Demonstration(
     run=run,
     claims=CLAIMS,
     chart=chart,
-    reads="TinyStories as text: TinyStories-train.txt and TinyStories-valid.txt",
+    reads=stories.READS,
 )

@@ -18,6 +18,7 @@ END_OF_TEXT = "<|endoftext|>"
 PAD, UNKNOWN = 0, 1
 CONTEXT = 48
 """Tokens of a story at most; what follows is cut off."""
+READS = "TinyStories as text: TinyStories-train.txt and TinyStories-valid.txt"
 TINY_FORGET = ("tree", "trees", "forest", "forests", "woodland", "woodlands")
 """The paper's list."""
 TINY_RELATED = ("wood", "woods", "leaf", "leaves", "branch", "branches", "bush", "squirrel", "owl", "bird", "birds")
@@ -126,6 +127,11 @@ def read_stories(path: Path, most: int) -> list[str]:
     if len(found) < 2:
         raise RequestError(f"{path} holds {len(found)} stories; {what} is expected there.")
     return found
+
+
+def is_in(folder: Path) -> bool:
+    """Whether a folder holds any file of TinyStories."""
+    return any(folder.glob("TinyStories-*.txt"))
 
 
 def tiny_stories(folder: Path, train: int, test: int) -> Stories:
