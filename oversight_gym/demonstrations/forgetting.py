@@ -28,7 +28,7 @@ class Size:
     layers: int = 3
     units: int = 256
     extra: int = 64
-    expanded: int = 2
+    expanded: int = 3
     steps: int = 120
     batch: int = 16
     stories: int = 4000
@@ -36,7 +36,7 @@ class Size:
     relearning: int = 40
 
 
-QUICK = Size(width=16, layers=2, units=32, extra=8, steps=8, batch=8, stories=400, test=80, relearning=2)
+QUICK = Size(width=16, layers=2, units=32, extra=8, expanded=2, steps=8, batch=8, stories=400, test=80, relearning=2)
 
 
 @dataclass(frozen=True)
