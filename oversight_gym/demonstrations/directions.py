@@ -12,11 +12,11 @@ from torch import Tensor
 from oversight_gym.agents.routing import route_gradient
 from oversight_gym.demonstrations import stories
 from oversight_gym.demonstrations.study import Figures, Request
-from oversight_gym.demonstrations.transformer import Transformer, learning_steps, losses, mean_loss
+from oversight_gym.demonstrations.transformer import Transformer, learning_steps, losses, mean_loss, stream_after
 
 DIMENSION = 0
 AMOUNTS = (0, 1, 2, 4, 8, 16)
-"""Lengths of what is added to the residual stream, whose own length is measured as ``stream``."""
+"""Lengths of what is added to the residual stream."""
 NEAREST = 10
 """Rows of the unembedding that count as nearest."""
 FIRST_LAYER = 1
@@ -73,15 +73,8 @@ def train(request: Request, name: str, routed: bool, data: stories.Stories, size
 @torch.no_grad()
 def mean_stream(model: Transformer, tokens: Tensor) -> Tensor:
     """The mean residual stream after the first routed layer, shape (width,)."""
-    kept: list[Tensor] = []
-
-    def keep(layer: int, stream: Tensor) -> Tensor:
-        if layer == FIRST_LAYER:
-            kept.append(stream[tokens != stories.PAD])
-        return stream
-
-    model(tokens, residual=keep)
-    return kept[0].mean(dim=0)
+    stream = stream_after(model, tokens, FIRST_LAYER)[tokens != stories.PAD]
+    return stream.mean(dim=0)
 
 
 @torch.no_grad()
@@ -115,10 +108,7 @@ def measured(model: Transformer, data: stories.Stories, direction: Tensor) -> Fi
     """How the words of the concept lie along a direction, and what adding it does."""
     rows = cosines(model, data.vocabulary, direction)
     nearest = sorted(rows, key=lambda word: -rows[word])
-    word, related = (
-        data.vocabulary[int(data.forget_words[0])],
-        [data.vocabulary[k] for k in data.related_words.tolist()],
-    )
+    word, *related = (data.vocabulary[k] for k in [int(data.forget_words[0]), *data.related_words.tolist()])
     figures = {
         "rank of the word": float(nearest.index(word)),
         "related among nearest": float(len(set(nearest[:NEAREST]) & set(related))),

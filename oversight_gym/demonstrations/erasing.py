@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from oversight_gym.demonstrations.forgetting import RATE, Setting, World
-from oversight_gym.demonstrations.transformer import Transformer, learning_steps, losses, mean_loss
+from oversight_gym.demonstrations.transformer import Transformer, learning_steps, losses, mean_loss, stream_after
 
 REPAIRING = 16
 """Steps of training after ablation or unlearning, on stories that have no label."""
@@ -36,18 +36,6 @@ def keep_training(
 
     batch = world.size.batch
     learning_steps(list(model.parameters()), chosen, steps, batch, rate, loss_of, world.generator(), after)
-
-
-def stream_after(model: Transformer, tokens: Tensor, layer: int) -> Tensor:
-    """The residual stream after a layer, shape (batch, tokens, width)."""
-    kept: dict[int, Tensor] = {}
-
-    def keep(number: int, stream: Tensor) -> Tensor:
-        kept[number] = stream
-        return stream
-
-    model(tokens, residual=keep)
-    return kept[layer]
 
 
 def misdirect(world: World, model: Transformer, setting: Setting, steps: int) -> None:

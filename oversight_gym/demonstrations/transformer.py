@@ -122,6 +122,18 @@ class Transformer(nn.Module):
         self.extra = 0
 
 
+def stream_after(model: Transformer, tokens: Tensor, layer: int) -> Tensor:
+    """The residual stream after a layer, shape (batch, tokens, width)."""
+    kept: dict[int, Tensor] = {}
+
+    def keep(number: int, stream: Tensor) -> Tensor:
+        kept[number] = stream
+        return stream
+
+    model(tokens, residual=keep)
+    return kept[layer]
+
+
 def losses(logits: Tensor, tokens: Tensor) -> Tensor:
     """The loss of every prediction, shape (batch, tokens), 0 where padding or nothing follows."""
     following = functional.pad(tokens[:, 1:], (0, 1), value=PAD)
