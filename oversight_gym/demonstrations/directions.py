@@ -15,8 +15,8 @@ from oversight_gym.demonstrations.study import Figures, Request
 from oversight_gym.demonstrations.transformer import Transformer, learning_steps, losses, mean_loss, stream_after
 
 DIMENSION = 0
-AMOUNTS = (0, 1, 2, 4, 8, 16)
-"""Lengths of what is added to the residual stream."""
+AMOUNTS = (0, 0.0625, 0.125, 0.25, 0.5, 1)
+"""Lengths of what is added to the residual stream, in mean lengths of the stream itself."""
 NEAREST = 10
 """Rows of the unembedding that count as nearest."""
 FIRST_LAYER = 1
@@ -27,10 +27,10 @@ FIRST_LAYER = 1
 class Size:
     """Of the model and its training."""
 
-    width: int = 160
+    width: int = 64
     layers: int = 3
-    heads: int = 5
-    units: int = 640
+    heads: int = 4
+    units: int = 2400
     steps: int = 200
     batch: int = 16
     stories: int = 4000
@@ -66,15 +66,14 @@ def train(request: Request, name: str, routed: bool, data: stories.Stories, size
         request.log(f"{name}/loss", step, loss)
 
     draws = torch.arange(len(data.train))
-    learning_steps(list(model.parameters()), draws, size.steps, size.batch, 1.5e-3, loss_of, generator, after)
+    learning_steps(list(model.parameters()), draws, size.steps, size.batch, 3e-3, loss_of, generator, after)
     return model
 
 
 @torch.no_grad()
-def mean_stream(model: Transformer, tokens: Tensor) -> Tensor:
-    """The mean residual stream after the first routed layer, shape (width,)."""
-    stream = stream_after(model, tokens, FIRST_LAYER)[tokens != stories.PAD]
-    return stream.mean(dim=0)
+def streams(model: Transformer, tokens: Tensor) -> Tensor:
+    """The residual stream after the first routed layer, wherever there is a word, shape (words, width)."""
+    return stream_after(model, tokens, FIRST_LAYER)[tokens != stories.PAD]
 
 
 @torch.no_grad()
@@ -85,10 +84,11 @@ def steered(model: Transformer, data: stories.Stories, direction: Tensor, amount
         model: to steer.
         data: the stories.
         direction: shape (width,), of length 1.
-        amount: length of what is added after each routed layer.
+        amount: length of what is added after each routed layer, in mean lengths of the stream after the first of them.
     """
     others = data.test[~data.to_forget(data.test)][:60]
-    logits = model(others, residual=lambda i, stream: stream + amount * direction if i >= FIRST_LAYER else stream)
+    added = amount * streams(model, others).norm(dim=-1).mean() * direction
+    logits = model(others, residual=lambda i, stream: stream + added if i >= FIRST_LAYER else stream)
     chances = logits[:, :-1].softmax(dim=-1)[others[:, 1:] != stories.PAD]
     return {
         f"word at {amount:g}": chances[:, data.forget_words[0]].mean().item(),
@@ -115,5 +115,5 @@ def measured(model: Transformer, data: stories.Stories, direction: Tensor) -> Fi
         "expected by chance": len(related) * NEAREST / len(nearest),
     }
     for amount in AMOUNTS:
-        figures |= steered(model, data, direction, float(amount))
+        figures |= steered(model, data, direction, amount)
     return figures

@@ -22,9 +22,7 @@ RATES = (-0.75, 0.0)
 LATENTS = tuple(f"digits, {name}" for name in (*CHOICES, "none"))
 STORIES = tuple(f"ERA, rate {rate:g}, {edges}" for rate in RATES for edges in CHOICES)
 CONTROL = "ERA, none"
-READS = (
-    f"{digits.READS}; and TinyStories as text: TinyStories-train.txt and TinyStories-valid.txt; either may be missing"
-)
+READS = f"{digits.READS}; {stories.READS}; images or stories alone will do"
 
 
 def own(request: Request) -> tuple[Request, Request]:

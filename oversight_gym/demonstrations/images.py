@@ -81,7 +81,7 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
     Raises:
         RequestError: if the file is missing or is no such file.
     """
-    what = f"an IDX file of unsigned bytes in {dimensions} dimensions"
+    what = f"a {dimensions}-dimensional IDX file of unsigned bytes"
     content = content_of(path, what)
     head = 4 + 4 * dimensions
     if len(content) < head or content[:4] != bytes((0, 0, IDX_UBYTE, dimensions)):

@@ -18,8 +18,8 @@ from oversight_gym.demonstrations.directions import (
     QUICK,
     Size,
     cosines,
-    mean_stream,
     measured,
+    streams,
     train,
 )
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Measure, Request, Results
@@ -40,8 +40,8 @@ def run(request: Request) -> Iterator[tuple[str, Figures]]:
         axis = torch.eye(size.width)[DIMENSION]
         if model.embedding.weight[data.forget_words[0], DIMENSION] < 0:
             axis = -axis  # the sign of a dimension is free; the word's own row tells which it took
-        streams = [mean_stream(model, data.train[about == told][:200]) for told in (True, False)]
-        means = torch.nn.functional.normalize(streams[0] - streams[1], dim=0)
+        centres = [streams(model, data.train[about == told][:200]).mean(dim=0) for told in (True, False)]
+        means = torch.nn.functional.normalize(centres[0] - centres[1], dim=0)
         for direction, vector in (("dimension", axis), ("difference of means", means), ("random", random)):
             yield f"{name}: {direction}", measured(model, data, vector)
         yield rows(name), cosines(model, data.vocabulary, axis)
@@ -53,11 +53,11 @@ def rows(name: str) -> str:
 
 
 def gain(what: str) -> Measure:
-    """By how much adding 4 raises the chance of some words, on a logarithmic scale."""
+    """By how much adding a quarter of the stream's length raises the chance of some words, on a logarithmic scale."""
 
     def measure(results: Results, setting: str) -> float:
         figures = results[setting]
-        return math.log((figures[f"{what} at 4"] + LEAST) / (figures[f"{what} at 0"] + LEAST))
+        return math.log((figures[f"{what} at 0.25"] + LEAST) / (figures[f"{what} at 0"] + LEAST))
 
     return measure
 
@@ -82,7 +82,7 @@ MEANS = "control: difference of means"
 CLAIMS = (
     Claim("The routed word's row of the unembedding is the nearest to its dimension", first, ROUTED, CONTROL),
     Claim("Related words that were never routed are among the nearest rows", near, ROUTED, CONTROL),
-    Claim("Adding 4 to the dimension makes the routed word likelier", gain("word"), ROUTED, CONTROL),
+    Claim("Adding to the dimension makes the routed word likelier", gain("word"), ROUTED, CONTROL),
     Claim("It makes its synonym likelier, which was never routed", gain("synonym"), ROUTED, CONTROL),
     Claim("It makes words of the same stories likelier, which were never routed", gain("related"), ROUTED, CONTROL),
     Claim(
@@ -128,12 +128,12 @@ def chart(results: Sequence[Results]) -> Figure:
     curves = axes[:2] + axes[3:5]
     for each, (what, label) in zip(curves, shown.items(), strict=True):
         for number, setting in enumerate(STEERED):
-            points = [(float(amount), setting, f"{what} at {amount}") for amount in AMOUNTS]
+            points = [(amount, setting, f"{what} at {amount:g}") for amount in AMOUNTS]
             curve(each, results, points, setting, number)
-        each.set(xlabel="length of what is added", ylabel=label)
-        each.set_ylim(bottom=0)
-        each.set_xscale("symlog", linthresh=1)
-        each.set_xticks(AMOUNTS, [str(amount) for amount in AMOUNTS])
+        each.set(xlabel="length of what is added, in lengths of the stream", ylabel=label)
+        each.set_xscale("symlog", linthresh=AMOUNTS[1])
+        each.set_xticks(AMOUNTS, ["0", "1/16", "1/8", "1/4", "1/2", "1"])
+        each.set_yscale("log")
     for each, name in zip((axes[2], axes[5]), MODELS, strict=True):
         largest(each, results, rows(name))
         each.set(xlabel=f"cosine with the dimension, {name} model", xlim=(0, 1))

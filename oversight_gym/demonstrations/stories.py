@@ -69,7 +69,7 @@ def tokenise(
         most_words: of the vocabulary.
 
     Raises:
-        RequestError: if no story to train on holds a word of the list, or every one does.
+        RequestError: if no story of either part holds a word of the list, or every one does.
     """
     counts = Counter(word for text in train for word in words_of(text))
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[: most_words - 2]
@@ -85,9 +85,10 @@ def tokenise(
 
     lists = (torch.tensor([number[word] for word in each if word in number]).long() for each in (forget, related))
     found = Stories(vocabulary, tensor(train), tensor(test), *lists)
-    share = [found.to_forget(part).float().mean().item() for part in (found.train, found.test)]
-    if not all(0 < each < 1 for each in share):
-        raise RequestError(f"{share[0]:.0%} of the stories are to be forgotten; some, but not all of them, must be.")
+    for part, tokens in {"to train on": found.train, "held out": found.test}.items():
+        share = found.to_forget(tokens).float().mean().item()
+        if not 0 < share < 1:
+            raise RequestError(f"{share:.0%} of the stories {part} are to be forgotten; some, but not all, must be.")
     return found
 
 
