@@ -31,8 +31,8 @@ class Size:
     layers: int = 3
     heads: int = 4
     units: int = 2400
-    steps: int = 200
-    batch: int = 16
+    steps: int = 400
+    batch: int = 8
     stories: int = 4000
 
 
