@@ -129,11 +129,10 @@ def chart(results: Sequence[Results]) -> Figure:
     for each, (what, label) in zip(curves, shown.items(), strict=True):
         for number, setting in enumerate(STEERED):
             points = [(amount, setting, f"{what} at {amount:g}") for amount in AMOUNTS]
-            curve(each, results, points, setting, number)
+            curve(each, results, points, setting, number, logarithmic=True)
         each.set(xlabel="length of what is added, in lengths of the stream", ylabel=label)
         each.set_xscale("symlog", linthresh=AMOUNTS[1])
         each.set_xticks(AMOUNTS, ["0", "1/16", "1/8", "1/4", "1/2", "1"])
-        each.set_yscale("log")
     for each, name in zip((axes[2], axes[5]), MODELS, strict=True):
         largest(each, results, rows(name))
         each.set(xlabel=f"cosine with the dimension, {name} model", xlim=(0, 1))
