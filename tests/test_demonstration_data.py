@@ -12,9 +12,11 @@ import pytest
 import torch
 from conftest import command
 
-from oversight_gym.demonstrations import corpus
-from oversight_gym.demonstrations.images import cifar100, mnist, read_idx
+from oversight_gym.demonstrations import corpus, digits, edges
+from oversight_gym.demonstrations.cifar import cifar100
+from oversight_gym.demonstrations.images import mnist, read_idx
 from oversight_gym.demonstrations.stories import PAD, UNKNOWN, generated, read_stories, tiny_stories, words_of
+from oversight_gym.demonstrations.study import Request
 from oversight_gym.envs import RequestError
 
 
@@ -71,10 +73,28 @@ def test_images_without_as_many_labels_are_refused(tmp_path: Path) -> None:
         mnist(tmp_path, most=100)
 
 
-def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
-    with pytest.raises(RequestError, match=r"idx3-ubyte.gz cannot be read"):
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("t10k-labels-idx1-ubyte", np.array([1, 2, 10]), "a label above 9"),
+        ("t10k-images-idx3-ubyte", np.zeros((3, 20, 20)), "28 x 28 and 20 x 20 pixels"),
+        ("t10k-images-idx3-ubyte", np.zeros((0, 28, 28)), "0 images and 3 labels of t10k"),
+    ],
+)
+def test_what_is_no_mnist_is_named(tmp_path: Path, name: str, array: np.ndarray, said: str) -> None:
+    write_mnist(tmp_path, compressed=False)
+    (tmp_path / name).write_bytes(idx(array))
+    with pytest.raises(RequestError, match=said) as error:
         mnist(tmp_path, most=100)
+    assert "IDX" in str(error.value)
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    whole = gzip.compress(idx(np.zeros((2, 28, 28))))
+    for content in (b"no gzip", whole[:-9], whole[:20] + bytes(9) + whole[29:]):
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
+        with pytest.raises(RequestError, match=r"idx3-ubyte.gz cannot be read"):
+            mnist(tmp_path, most=100)
 
 
 def cifar_records(labels: list[int]) -> bytes:
@@ -124,27 +144,58 @@ def run_on(name: str, folder: Path) -> None:
     assert json.loads((folder / "out" / "config.json").read_text())["data"] == str(folder)
 
 
-def test_digits_run_on_mnist(tmp_path: Path) -> None:
+def write_small_mnist(folder: Path) -> None:
     for part in ("train", "t10k"):
         labels = np.arange(40) % 10
         images = np.random.default_rng(0).integers(256, size=(40, 28, 28))
-        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
-        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+
+
+def write_small_cifar(folder: Path) -> None:
+    (folder / "cifar-100-binary").mkdir()
+    for name in ("train.bin", "test.bin"):
+        (folder / "cifar-100-binary" / name).write_bytes(cifar_records(list(range(0, 100, 5))))
+
+
+def write_small_stories(folder: Path) -> None:
+    for part in ("train", "valid"):
+        told = corpus.stories(60, np.random.default_rng(0))
+        (folder / f"TinyStories-{part}.txt").write_text("\n<|endoftext|>\n".join(told))
+
+
+def test_digits_run_on_mnist(tmp_path: Path) -> None:
+    write_small_mnist(tmp_path)
     run_on("digits", tmp_path)
 
 
 def test_classes_run_on_cifar_100(tmp_path: Path) -> None:
-    (tmp_path / "cifar-100-binary").mkdir()
-    for name in ("train.bin", "test.bin"):
-        (tmp_path / "cifar-100-binary" / name).write_bytes(cifar_records(list(range(0, 100, 5))))
+    write_small_cifar(tmp_path)
     run_on("classes", tmp_path)
 
 
 def test_the_scalar_runs_on_tiny_stories(tmp_path: Path) -> None:
-    for part in ("train", "valid"):
-        told = corpus.stories(60, np.random.default_rng(0))
-        (tmp_path / f"TinyStories-{part}.txt").write_text("\n<|endoftext|>\n".join(told))
+    write_small_stories(tmp_path)
     run_on("scalar", tmp_path)
+
+
+def test_edges_run_on_cifar_100_and_tiny_stories(tmp_path: Path) -> None:
+    write_small_cifar(tmp_path)
+    write_small_stories(tmp_path)
+    run_on("edges", tmp_path)
+
+
+def test_edges_read_the_images_and_the_stories_that_a_folder_has(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"holds nothing that edges reads: MNIST .* CIFAR-100.* TinyStories"):
+        edges.own(Request(0, data=tmp_path))
+    write_small_stories(tmp_path)
+    assert [each.data for each in edges.own(Request(0, data=tmp_path))] == [None, tmp_path]
+    write_small_cifar(tmp_path)
+    assert [each.data for each in edges.own(Request(0, data=tmp_path))] == [tmp_path, tmp_path]
+    assert digits.load(Request(0, data=tmp_path)).train.shape == (20, 3, 32, 32)
+    assert digits.load(Request(0, data=tmp_path)).test_labels.tolist() == [k // 2 for k in range(20)]
+    write_small_mnist(tmp_path)
+    assert digits.load(Request(0, data=tmp_path)).train.shape == (40, 1, 28, 28)
 
 
 STORIES = (

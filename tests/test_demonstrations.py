@@ -12,8 +12,10 @@ from conftest import command
 from matplotlib.figure import Figure
 
 from oversight_gym.demonstrations import NAMES, demonstration, digits, images, latents
-from oversight_gym.demonstrations.folder import demonstrate, read_figures
-from oversight_gym.demonstrations.forgetting import QUICK, Setting, World, make_forget, train
+from oversight_gym.demonstrations.erasing import make_forget
+from oversight_gym.demonstrations.folder import demonstrate, figures_table, read_figures
+from oversight_gym.demonstrations.forgetting import QUICK, Setting, Size, World, train
+from oversight_gym.demonstrations.relearning import measure
 from oversight_gym.demonstrations.stories import generated
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request
 from oversight_gym.demonstrations.transformer import Transformer, losses
@@ -117,7 +119,7 @@ def test_a_model_sees_no_later_token_and_padding_is_no_prediction() -> None:
     tokens = torch.tensor([[3, 4, 5, 0, 0]])
     changed = torch.tensor([[3, 4, 5, 7, 8]])
     assert torch.allclose(model(tokens)[:, :3], model(changed)[:, :3], atol=1e-6)
-    assert (losses(model(tokens), tokens)[0] > 0).tolist() == [True, True, False, False]
+    assert (losses(model(tokens), tokens)[0] > 0).tolist() == [True, True, False, False, False]
 
 
 def test_labels_are_as_many_and_as_wrong_as_asked() -> None:
@@ -150,3 +152,22 @@ def test_routing_keeps_digits_apart_in_an_autoencoder_and_its_control_does_not()
         apart[name] = first / second
     assert apart["routing"] > 1.3
     assert apart["routing"] > apart[digits.CONTROL] + 0.3
+
+
+def test_routed_stories_are_forgotten_by_ablation_and_those_of_a_model_that_was_not_routed_are_not() -> None:
+    size = Size(width=32, layers=2, units=64, extra=32, expanded=2, steps=80, stories=600, test=100, relearning=5)
+    world, rises = World.of(Request(0), generated(0, 600, 100), size), {}
+    for labelled in (0.0, 1.0):
+        found = measure(world, "", Setting("era", labelled))
+        rises[labelled] = found["forget"] - found["forget before"]
+        assert found["lowest relearnt"] <= found["relearnt 0"] == found["forget"]
+    assert rises[1.0] > rises[0.0] + 0.1
+
+
+def test_a_table_of_figures_is_as_long_as_it_can_be_and_no_wider() -> None:
+    words = {f"word {k}": k / 100 for k in range(30)}
+    wide = {"a": {"x": 1.0, "y": 2.0}, "b": {"x": 3.0, "y": 4.0}}
+    lines = figures_table([{**wide, "cosines": words}]).splitlines()
+    assert lines[0] == "| setting | x | y |"  # as many figures as settings: a row for each setting
+    assert "| figure | cosines |" in lines  # more figures than settings: a row for each figure
+    assert "| word 29 | +0.290 |" in lines

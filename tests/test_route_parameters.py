@@ -1,21 +1,11 @@
-"""Every pattern of routing: values bit-equal, gradients exactly zero where stopped, also compiled and accumulated."""
-
-from collections.abc import Callable, Iterator
+"""Masks on the gradients of parameters."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from oversight_gym.agents.routing import Edges, expert_mask, route_gradient, route_linear, route_units
-from oversight_gym.demonstrations.channels import Classifier, channel_mask
-from oversight_gym.demonstrations.channels import Setting as ClassSetting
-from oversight_gym.demonstrations.forgetting import Setting as ForgetSetting
-from oversight_gym.demonstrations.forgetting import unit_route
-from oversight_gym.demonstrations.latents import Autoencoder
-from oversight_gym.demonstrations.latents import Setting as LatentSetting
-from oversight_gym.demonstrations.scalar import routed_stream
-from oversight_gym.demonstrations.transformer import Transformer
+from oversight_gym.agents.routing import Edges, route_linear, route_units
 
 ALL_EDGES: tuple[Edges, ...] = ("activations", "parameters", "both")
 
@@ -88,114 +78,3 @@ def test_a_negative_mask_turns_the_gradient_round() -> None:
     turned = gradients(net, route_units(x, into, out, torch.tensor([1.0, -0.75])).sum())
     assert torch.allclose(turned["0.weight"][1], -0.75 * free["0.weight"][1])
     assert torch.equal(turned["0.weight"][0], free["0.weight"][0])
-
-
-@pytest.mark.parametrize("edges", ALL_EDGES)
-def test_digits_of_one_group_never_train_the_other_half_of_the_code(edges: Edges) -> None:
-    model, pixels = Autoencoder(64, LatentSetting(edges=edges)), torch.rand(6, 64)
-    mask = expert_mask(torch.zeros(6, dtype=torch.int64), 2).repeat_interleave(16, dim=1).float()
-    (code, (routed,)), (plain_code, (plain,)) = model(pixels, mask), model(pixels)
-    assert torch.equal(code, plain_code)
-    assert torch.equal(routed, plain)
-    found = gradients(model, (routed - pixels).abs().mean())
-    assert found["last.weight"][:16].any()
-    assert not found["last.weight"][16:].any()
-    assert found["decoders.0.0.weight"][:, 16:].any() == (edges == "activations")
-
-
-def test_images_of_one_half_never_train_the_channels_of_the_other() -> None:
-    model, image = Classifier(1, 10, ClassSetting()), torch.rand(4, 1, 8, 8)
-    labels = torch.tensor([9, 8, 7, 5])
-    (routed, encoding), (plain, plain_encoding) = model(image, channel_mask(labels, 10)), model(image)
-    assert torch.equal(routed, plain)
-    assert torch.equal(encoding, plain_encoding)
-    found = gradients(model, functional.cross_entropy(routed, labels))
-    assert not found["encoder.3.weight"][:12].any()
-    assert found["encoder.3.weight"][12:].any()
-    assert found["decoder.0.branch.2.weight"][:, :12].any()  # what reads the channels learns from every image
-
-
-def test_the_prediction_of_one_word_reaches_the_stream_in_one_dimension_alone() -> None:
-    model = Transformer(9, 8, 2, 2, 16)
-    tokens, word = torch.tensor([[3, 4, 5, 6]]), 5
-    caught: list[Tensor] = []
-    routed = routed_stream(tokens, word, 8)
-
-    def residual(layer: int, stream: Tensor) -> Tensor:
-        if layer == 1:
-            stream.retain_grad()
-            caught.append(stream)
-        return routed(layer, stream)
-
-    logits = model(tokens, residual=residual)
-    assert torch.equal(logits, model(tokens))
-    functional.cross_entropy(logits[0, :-1], tokens[0, 1:], reduction="none").sum().backward()
-    assert caught[0].grad is not None
-    by_position = caught[0].grad[0]
-    assert by_position[1, 0] != 0
-    assert not by_position[1, 1:].any()  # where the word comes next
-    assert by_position[0, 1:].all()
-    assert by_position[2, 1:].all()
-
-
-@pytest.mark.parametrize("edges", ALL_EDGES)
-def test_stories_to_be_forgotten_train_added_units_alone(edges: Edges) -> None:
-    model, tokens = Transformer(9, 8, 3, 2, 6, extra=4, expanded=2), torch.tensor([[3, 4, 5, 6]])
-    setting = ForgetSetting("era", rate=0.0, edges=edges)
-    route = unit_route(setting, torch.ones(1, 4, dtype=torch.bool), model.expanded_units())
-    logits = model(tokens, route)
-    assert torch.equal(logits, model(tokens))
-    found = gradients(model, functional.cross_entropy(logits[0, :-1], tokens[0, 1:]))
-    for layer in (0, 1):
-        into, out = found[f"blocks.{layer}.into.weight"], found[f"blocks.{layer}.out.weight"]
-        assert not into[:6].any()
-        assert into[6:].any()
-        assert out[:, :6].any() == (edges == "activations")
-    assert found["blocks.2.into.weight"].any()  # no layer beyond the expanded ones is routed
-
-
-def test_gradients_add_up_over_micro_batches() -> None:
-    into, out, x = nn.Linear(5, 4), nn.Linear(4, 3), torch.randn(8, 5)
-    net, mask = nn.ModuleList([into, out]), torch.randint(2, (8, 4)).float()
-    whole = gradients(net, route_units(x, into, out, mask, "both").sum())
-    for part in (slice(0, 3), slice(3, 8)):
-        route_units(x[part], into, out, mask[part], "both").sum().backward()
-    for name, parameter in net.named_parameters():
-        assert parameter.grad is not None
-        assert torch.allclose(parameter.grad, whole[name], atol=1e-5), name
-
-
-Pattern = Callable[[nn.ModuleList, Tensor, Tensor], Tensor]
-
-
-def compiled_patterns() -> Iterator[tuple[str, Pattern]]:
-    def masked(net: nn.ModuleList, x: Tensor, mask: Tensor) -> Tensor:
-        return net[1](route_gradient(torch.relu(net[0](x)), mask))  # type: ignore[no-any-return]
-
-    yield "route_gradient", masked
-    for edges in ALL_EDGES:
-
-        def units(net: nn.ModuleList, x: Tensor, mask: Tensor, edges: Edges = edges) -> Tensor:
-            into, out = net
-            assert isinstance(into, nn.Linear)
-            assert isinstance(out, nn.Linear)
-            return route_units(x, into, out, mask, edges)
-
-        yield edges, units
-
-
-@pytest.mark.parametrize("pattern", [pytest.param(pattern, id=name) for name, pattern in compiled_patterns()])
-def test_a_compiled_graph_has_the_same_values_and_gradients(pattern: Pattern) -> None:
-    net, x, mask = (
-        nn.ModuleList([nn.Linear(5, 4), nn.Linear(4, 3)]),
-        torch.randn(8, 5),
-        torch.randint(2, (8, 4)).float(),
-    )
-    mask[:, 3] = 0
-    compiled = torch.compile(pattern, backend="aot_eager", fullgraph=True)
-    eager_out, compiled_out = pattern(net, x, mask), compiled(net, x, mask)
-    assert torch.equal(eager_out, compiled_out)
-    eager, found = gradients(net, eager_out.square().sum()), gradients(net, compiled_out.square().sum())
-    for key, gradient in eager.items():
-        assert torch.allclose(gradient, found[key], atol=1e-6), key
-    assert not found["0.weight"][3].any()

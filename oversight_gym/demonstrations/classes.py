@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from matplotlib.figure import Figure
 
-from oversight_gym.demonstrations import images
+from oversight_gym.demonstrations import cifar, images
 from oversight_gym.demonstrations.channels import Setting, train
 from oversight_gym.demonstrations.charts import bars, panels
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request, Results
@@ -30,7 +30,7 @@ SETTINGS = {
 def run(request: Request) -> Iterator[tuple[str, Figures]]:
     """Train every setting."""
     if request.data is not None:
-        data, classes = images.cifar100(request.data, most=500 if request.quick else 5000), 100
+        data, classes = cifar.cifar100(request.data, most=500 if request.quick else 5000), 100
     else:
         data, classes = images.digits(torch.Generator().manual_seed(request.seed)), 10
     if request.quick:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from matplotlib.figure import Figure
 
-from oversight_gym.demonstrations import images
+from oversight_gym.demonstrations import cifar, images
 from oversight_gym.demonstrations.charts import bars, curve, panels
 from oversight_gym.demonstrations.latents import Setting, train
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request, Results, numbers_in
@@ -30,13 +30,20 @@ SETTINGS = {
     **{f"one group, classes {count}": replace(ROUTING, classes=count, second=False) for count in range(1, 6)},
     **{f"labels {share} %": replace(ROUTING, labelled=share / 100) for share in SHARES},
 }
+READS = (
+    "MNIST as its IDX files, plain or .gz: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...; "
+    "or CIFAR-100's binary archive, its classes in ten groups"
+)
 
 
 def load(request: Request) -> images.Images:
-    """Scikit-learn's digits, or MNIST where the user has it."""
-    if request.data is not None:
-        return images.mnist(request.data, most=500 if request.quick else 6000)
-    return images.digits(torch.Generator().manual_seed(request.seed))
+    """Scikit-learn's digits; MNIST where the user has it, else CIFAR-100 in ten classes."""
+    if request.data is None:
+        return images.digits(torch.Generator().manual_seed(request.seed))
+    most = 500 if request.quick else 6000
+    if cifar.is_in(request.data) and not images.is_in(request.data):
+        return cifar.in_tens(cifar.cifar100(request.data, most))
+    return images.mnist(request.data, most)
 
 
 def run(request: Request) -> Iterator[tuple[str, Figures]]:
@@ -132,5 +139,5 @@ DIGITS = Demonstration(
     run=run,
     claims=CLAIMS,
     chart=chart,
-    reads="MNIST as its IDX files, plain or .gz: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...",
+    reads=READS,
 )

@@ -8,34 +8,51 @@ back through the unit goes on to the layers below. Which leaks less is seen by w
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import torch
 from matplotlib.figure import Figure
 
 from oversight_gym.agents.routing import Edges
-from oversight_gym.demonstrations import digits, forgetting, images, stories
+from oversight_gym.demonstrations import cifar, digits, forgetting, images, relearning, stories
 from oversight_gym.demonstrations.charts import bars, panels
 from oversight_gym.demonstrations.latents import train
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Request, Results
+from oversight_gym.envs import RequestError
 
 CHOICES: tuple[Edges, ...] = ("activations", "parameters", "both")
 RATES = (-0.75, 0.0)
 LATENTS = tuple(f"digits, {name}" for name in (*CHOICES, "none"))
 STORIES = tuple(f"ERA, rate {rate:g}, {edges}" for rate in RATES for edges in CHOICES)
 CONTROL = "ERA, none"
+READS = f"{digits.READS}; {stories.READS}; images or stories alone will do"
+
+
+def own(request: Request) -> tuple[Request, Request]:
+    """The request for images and that for stories: each with the user's data where the folder has it.
+
+    Raises:
+        RequestError: if the folder has neither.
+    """
+    if request.data is None:
+        return request, request
+    has = images.is_in(request.data) or cifar.is_in(request.data), stories.is_in(request.data)
+    if not any(has):
+        raise RequestError(f"{request.data} holds nothing that edges reads: {READS}.")
+    of_images, of_stories = (request if each else request._replace(data=None) for each in has)
+    return of_images, of_stories
 
 
 def run(request: Request) -> Iterator[tuple[str, Figures]]:
     """The autoencoder of ``digits`` and the language model of ``unlearn``, at each choice of edges."""
-    data = images.digits(torch.Generator().manual_seed(request.seed))
+    of_images, of_stories = own(request)
+    data = digits.load(of_images)
     for edges, name in zip((*CHOICES, None), LATENTS, strict=True):
         setting = replace(digits.ROUTING, routed=edges is not None, edges=edges or "activations")
         yield name, train(request, name, setting, data, digits.epochs(request))
     size = forgetting.QUICK if request.quick else forgetting.Size()
-    world = forgetting.World.of(request, stories.load(request, size.stories, size.test), size)
-    yield CONTROL, forgetting.measure(world, CONTROL, forgetting.Setting("era", labelled=0.0))
+    world = forgetting.World.of(request, stories.load(of_stories, size.stories, size.test), size)
+    yield CONTROL, relearning.measure(world, CONTROL, forgetting.Setting("era", labelled=0.0))
     pairs = ((rate, edges) for rate in RATES for edges in CHOICES)
     for name, (rate, edges) in zip(STORIES, pairs, strict=True):
-        yield name, forgetting.measure(world, name, forgetting.Setting("era", rate=rate, edges=edges))
+        yield name, relearning.measure(world, name, forgetting.Setting("era", rate=rate, edges=edges))
 
 
 def unrecovered(results: Results, setting: str) -> float:
@@ -115,5 +132,5 @@ EDGES = Demonstration(
     run=run,
     claims=CLAIMS,
     chart=chart,
-    reads="TinyStories as text: TinyStories-train.txt and TinyStories-valid.txt (the digits stay scikit-learn's)",
+    reads=READS,
 )

@@ -113,12 +113,19 @@ def claims_table(answers: Sequence[Answer]) -> str:
 
 def figures_table(results: Sequence[Results]) -> str:
     """Every figure of every setting, in Markdown; a table for each group of settings that have the same figures."""
-    tables: dict[tuple[str, ...], list[list[str]]] = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for setting, figures in results[0].items():
-        names = tuple(figures)
-        cells = [str(over_seeds(results, setting, name)) for name in names]
-        tables.setdefault(names, []).append([setting, *cells])
-    return "\n".join(markdown(("setting", *names), lines) for names, lines in tables.items()).rstrip()
+        groups.setdefault(tuple(figures), []).append(setting)
+    return "\n".join(_table(results, settings, names) for names, settings in groups.items()).rstrip()
+
+
+def _table(results: Sequence[Results], settings: Sequence[str], names: Sequence[str]) -> str:
+    """A row for each setting or for each figure, whichever are more."""
+    if len(names) > len(settings):
+        lines = [[name, *(str(over_seeds(results, setting, name)) for setting in settings)] for name in names]
+        return markdown(("figure", *settings), lines)
+    lines = [[setting, *(str(over_seeds(results, setting, name)) for name in names)] for setting in settings]
+    return markdown(("setting", *names), lines)
 
 
 def demonstrate(

@@ -1,7 +1,7 @@
-"""Labelled images: scikit-learn's digits, MNIST from its IDX files, CIFAR-100 from its binary archive."""
+"""Labelled images: scikit-learn's digits, and MNIST from its IDX files."""
 
 import gzip
-import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,8 @@ HELD_OUT = 360
 """Of the 1,797 digits of scikit-learn."""
 IDX_UBYTE = 0x08
 """Third byte of an IDX file: its entries are unsigned bytes."""
-CIFAR_RECORD = 2 + 3 * 32 * 32
-"""Bytes of an image of CIFAR-100: coarse label, fine label, planes of red, green and blue."""
+IDX = "*-idx?-ubyte*"
+"""What MNIST's files are called, compressed or not."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,12 @@ def digits(generator: torch.Generator) -> Images:
     return Images(images[HELD_OUT:], labels[HELD_OUT:], images[:HELD_OUT], labels[:HELD_OUT])
 
 
-def _bytes(path: Path, what: str) -> bytes:
+def is_in(folder: Path) -> bool:
+    """Whether a folder holds any of MNIST's files."""
+    return any(folder.glob(IDX))
+
+
+def content_of(path: Path, what: str) -> bytes:
     """The content of a file, or of the same file compressed with ``.gz`` after its name.
 
     Raises:
@@ -62,7 +67,7 @@ def _bytes(path: Path, what: str) -> bytes:
         if candidate.is_file():
             try:
                 return gzip.decompress(candidate.read_bytes()) if candidate.suffix == ".gz" else candidate.read_bytes()
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, zlib.error) as error:
                 raise RequestError(f"{candidate} cannot be read ({error}); {what} is expected there.") from error
     raise RequestError(f"{path} is missing, and so is {path.name}.gz; {what} is expected there.")
 
@@ -76,8 +81,8 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
     Raises:
         RequestError: if the file is missing or is no such file.
     """
-    what = f"an IDX file of unsigned bytes in {dimensions} dimensions"
-    content = _bytes(path, what)
+    what = f"a {dimensions}-dimensional IDX file of unsigned bytes"
+    content = content_of(path, what)
     head = 4 + 4 * dimensions
     if len(content) < head or content[:4] != bytes((0, 0, IDX_UBYTE, dimensions)):
         raise RequestError(f"{path} does not begin as {what} does.")
@@ -93,58 +98,21 @@ def mnist(folder: Path, most: int) -> Images:
     """MNIST from its four IDX files, the first ``most`` images to train on and a fifth of that held out.
 
     Raises:
-        RequestError: if a file is missing or malformed, or images and labels differ in number.
+        RequestError: if a file is missing or malformed, or images and labels do not go together.
     """
 
     def part(name: str, count: int) -> tuple[Tensor, Tensor]:
         images = read_idx(folder / f"{name}-images-idx3-ubyte", 3)
         labels = read_idx(folder / f"{name}-labels-idx1-ubyte", 1)
-        if len(images) != len(labels):
-            text = (
-                f"{folder} holds {len(images):,} images and {len(labels):,} labels of {name}; their IDX files differ."
-            )
-            raise RequestError(text)
+        if len(images) != len(labels) or not len(images):
+            found = f"{len(images):,} images and {len(labels):,} labels of {name}"
+            raise RequestError(f"{folder} holds {found}; MNIST's IDX files have as many of both, and some.")
+        if int(labels.max()) > 9:
+            raise RequestError(f"{folder / name}-labels-idx1-ubyte has a label above 9, so it is not MNIST's IDX file.")
         return images[:count, None].float() / 255, labels[:count].long()
 
-    return Images(*part("train", most), *part("t10k", max(1, most // 5)))
-
-
-def cifar100(folder: Path, most: int) -> Images:
-    """CIFAR-100 with its fine labels, from ``cifar-100-binary.tar.gz`` or the folder ``cifar-100-binary`` out of it.
-
-    Args:
-        folder: where either lies.
-        most: images to train on; a fifth as many are held out.
-
-    Raises:
-        RequestError: if it is missing or malformed.
-    """
-
-    def part(name: str, count: int) -> tuple[Tensor, Tensor]:
-        content = _cifar_file(folder, name)
-        if not content or len(content) % CIFAR_RECORD:
-            text = f"{folder}: {name} of CIFAR-100 has {len(content):,} bytes; its binary format has {CIFAR_RECORD:,}"
-            raise RequestError(f"{text} per image.")
-        records = torch.from_numpy(np.frombuffer(content, np.uint8).copy()).reshape(-1, CIFAR_RECORD)[:count]
-        if int(records[:, 1].max()) > 99:
-            raise RequestError(f"{folder}: {name} has a fine label above 99, so it is not CIFAR-100's binary format.")
-        return records[:, 2:].reshape(-1, 3, 32, 32).float() / 255, records[:, 1].long()
-
-    return Images(*part("train.bin", most), *part("test.bin", max(1, most // 5)))
-
-
-def _cifar_file(folder: Path, name: str) -> bytes:
-    archive = folder / "cifar-100-binary.tar.gz"
-    if not archive.is_file():
-        return _bytes(folder / "cifar-100-binary" / name, f"CIFAR-100's binary format (or {archive.name} beside it)")
-    try:
-        with tarfile.open(archive) as files:
-            member = files.extractfile(f"cifar-100-binary/{name}")
-            if member is not None:
-                return member.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
-        text = f"{archive} cannot be read ({error}); CIFAR-100's binary archive is expected there."
-        raise RequestError(text) from error
-    except KeyError:
-        pass
-    raise RequestError(f"{archive} has no file cifar-100-binary/{name}; CIFAR-100's binary archive is expected there.")
+    found = Images(*part("train", most), *part("t10k", max(1, most // 5)))
+    if found.train.shape[1:] != found.test.shape[1:]:
+        sizes = " and ".join(" x ".join(map(str, each.shape[2:])) for each in (found.train, found.test))
+        raise RequestError(f"{folder} holds IDX files with images of {sizes} pixels; MNIST's have one size.")
+    return found

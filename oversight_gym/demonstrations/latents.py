@@ -91,6 +91,15 @@ class Autoencoder(nn.Module):
         return code, decoded
 
 
+def reconstruction(model: Autoencoder, flat: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The code, and the error of each sample, whose gradient is routed as the model's setting says; shape (batch,)."""
+    reaches = expert_mask(labels, experts=2)
+    code, decoded = model(flat, reaches.repeat_interleave(HALF, dim=1) if model.setting.routed else None)
+    trains = reaches if model.setting.decoders == 2 else torch.ones(len(flat), 1)
+    errors = torch.stack([(image - flat).abs().mean(dim=1) for image in decoded], dim=1)
+    return code, (errors * trains).sum(dim=1)
+
+
 def correlation(code: Tensor) -> Tensor:
     """Mean absolute correlation, over a batch, between latents of the first half and of the second."""
     standard = (code - code.mean(dim=0)) / (code.std(dim=0) + 1e-6)
@@ -115,13 +124,9 @@ def train(request: Request, name: str, setting: Setting, data: images.Images, ep
     certificates = nn.ModuleList(mlp(HALF, 128, flat.shape[1]) for _ in range(2))
 
     def autoencoder_loss(batch: Tensor) -> Tensor:
-        reaches = expert_mask(labels[batch], experts=2)
-        mask = reaches.repeat_interleave(HALF, dim=1) if setting.routed else None
-        code, decoded = model(flat[batch], mask)
-        trains = reaches if setting.decoders == 2 else torch.ones(len(batch), 1)
-        errors = torch.stack([(image - flat[batch]).abs().mean(dim=1) for image in decoded], dim=1)
+        code, errors = reconstruction(model, flat[batch], labels[batch])
         penalties: Tensor = setting.l1 * code.abs().mean(dim=0).sum() + setting.correlation * correlation(code)
-        return (errors * trains).sum(dim=1).mean() + penalties
+        return errors.mean() + penalties
 
     def fit(parameters: Iterable[Tensor], samples: Tensor, loss_of: Callable[[Tensor], Tensor], what: str) -> None:
         optimizer = torch.optim.Adam(parameters, lr=2e-3)

@@ -18,6 +18,7 @@ END_OF_TEXT = "<|endoftext|>"
 PAD, UNKNOWN = 0, 1
 CONTEXT = 48
 """Tokens of a story at most; what follows is cut off."""
+READS = "TinyStories as text: TinyStories-train.txt and TinyStories-valid.txt"
 TINY_FORGET = ("tree", "trees", "forest", "forests", "woodland", "woodlands")
 """The paper's list."""
 TINY_RELATED = ("wood", "woods", "leaf", "leaves", "branch", "branches", "bush", "squirrel", "owl", "bird", "birds")
@@ -68,7 +69,7 @@ def tokenise(
         most_words: of the vocabulary.
 
     Raises:
-        RequestError: if no story to train on holds a word of the list, or every one does.
+        RequestError: if no story of either part holds a word of the list, or every one does.
     """
     counts = Counter(word for text in train for word in words_of(text))
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[: most_words - 2]
@@ -84,9 +85,10 @@ def tokenise(
 
     lists = (torch.tensor([number[word] for word in each if word in number]).long() for each in (forget, related))
     found = Stories(vocabulary, tensor(train), tensor(test), *lists)
-    share = [found.to_forget(part).float().mean().item() for part in (found.train, found.test)]
-    if not all(0 < each < 1 for each in share):
-        raise RequestError(f"{share[0]:.0%} of the stories are to be forgotten; some, but not all of them, must be.")
+    for part, tokens in {"to train on": found.train, "held out": found.test}.items():
+        share = found.to_forget(tokens).float().mean().item()
+        if not 0 < share < 1:
+            raise RequestError(f"{share:.0%} of the stories {part} are to be forgotten; some, but not all, must be.")
     return found
 
 
@@ -126,6 +128,11 @@ def read_stories(path: Path, most: int) -> list[str]:
     if len(found) < 2:
         raise RequestError(f"{path} holds {len(found)} stories; {what} is expected there.")
     return found
+
+
+def is_in(folder: Path) -> bool:
+    """Whether a folder holds any file of TinyStories."""
+    return any(folder.glob("TinyStories-*.txt"))
 
 
 def tiny_stories(folder: Path, train: int, test: int) -> Stories:

@@ -29,12 +29,11 @@ class UnitRoute(NamedTuple):
 
 
 def rotate(x: Tensor) -> Tensor:
-    """Rotary positions (Su et al., arXiv 2104.09864) for queries or keys, shape (batch, heads, tokens, width)."""
+    """Rotary positions (Su et al., arXiv 2104.09864) for queries and keys, shape (..., tokens, width)."""
     tokens, half = x.shape[-2], x.shape[-1] // 2
     angles = torch.arange(tokens)[:, None] * 1000.0 ** (-torch.arange(half) / half)
-    first, second = x[..., :half], x[..., half:]
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    cos, sin = angles.cos().repeat(1, 2), torch.cat([-angles.sin(), angles.sin()], dim=1)
+    return x * cos + x.roll(half, dims=-1) * sin
 
 
 class Block(nn.Module):
@@ -57,8 +56,9 @@ class Block(nn.Module):
         """The residual stream after the block, shape (batch, tokens, width)."""
         batch, tokens, width = stream.shape
         parts = self.attend(self.before_attention(stream)).view(batch, tokens, 3, self.heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(rotate(query), rotate(key), value, is_causal=True)
+        read, value = parts.permute(2, 0, 3, 1, 4).split([2, 1])
+        query, key = rotate(read)
+        mixed = functional.scaled_dot_product_attention(query, key, value[0], is_causal=True)
         stream = stream + self.merge(mixed.transpose(1, 2).reshape(batch, tokens, width))
         read = self.before_units(stream)
         if route is None or route.edges == "forward":
@@ -122,9 +122,23 @@ class Transformer(nn.Module):
         self.extra = 0
 
 
+def stream_after(model: Transformer, tokens: Tensor, layer: int) -> Tensor:
+    """The residual stream after a layer, shape (batch, tokens, width)."""
+    kept: dict[int, Tensor] = {}
+
+    def keep(number: int, stream: Tensor) -> Tensor:
+        kept[number] = stream
+        return stream
+
+    model(tokens, residual=keep)
+    return kept[layer]
+
+
 def losses(logits: Tensor, tokens: Tensor) -> Tensor:
-    """The loss of every prediction, shape (batch, tokens - 1), 0 where padding follows."""
-    return functional.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], ignore_index=PAD, reduction="none")
+    """The loss of every prediction, shape (batch, tokens), 0 where padding or nothing follows."""
+    following = functional.pad(tokens[:, 1:], (0, 1), value=PAD)
+    each = functional.cross_entropy(logits.flatten(0, 1), following.flatten(), ignore_index=PAD, reduction="none")
+    return each.view_as(tokens)
 
 
 def mean_loss(per_token: Tensor, tokens: Tensor) -> Tensor:
@@ -152,7 +166,7 @@ def learning_steps(
         generator: of the draws.
         after: called with the number of steps done and the last loss.
     """
-    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps), eta_min=rate / 10)
     for step in range(1, steps + 1):
         chosen = stories[torch.randint(len(stories), (batch,), generator=generator)]

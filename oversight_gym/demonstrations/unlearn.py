@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from oversight_gym.demonstrations import stories
 from oversight_gym.demonstrations.charts import bars, curve, panels
-from oversight_gym.demonstrations.forgetting import QUICK, RELEARNING, Setting, Size, World, measure, train
+from oversight_gym.demonstrations.forgetting import QUICK, Setting, Size, World, train
+from oversight_gym.demonstrations.relearning import RELEARNING, measure
 from oversight_gym.demonstrations.study import Claim, Demonstration, Figures, Measure, Request, Results, numbers_in
 
 SHARES = (5, 25, 50, 75, 100)
@@ -25,7 +26,7 @@ SETTINGS = {
     **{f"filtering, labels {share} %": Setting("filter", labelled=share / 100) for share in SHARES},
     "ERA, rate 0": replace(ERA, rate=0.0),
     "DEMix, ablated": Setting("demix"),
-    "RMU": Setting("rmu"),
+    "RMU": Setting("rmu", share=0.2),
     "gradient ascent": Setting("ascent"),
     **{f"ERA, wrong labels {share} %": replace(ERA, wrong=share / 100) for share in WRONG},
     **{f"filtering, wrong labels {share} %": Setting("filter", wrong=share / 100) for share in WRONG},
@@ -121,5 +122,5 @@ UNLEARN = Demonstration(
     run=run,
     claims=CLAIMS,
     chart=chart,
-    reads="TinyStories as text: TinyStories-train.txt and TinyStories-valid.txt",
+    reads=stories.READS,
 )
