@@ -23,6 +23,7 @@ from oversight_gym.cli import (
     judging,
     listing,
     looking,
+    relearning,
     tensorboard,
     training,
 )
@@ -61,6 +62,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], None]]] = {
     "worlds": (describing.WorldsOptions, describing.worlds),
     "sweep": (SweepConfig, _sweep),
     "compare": (comparing.CompareOptions, comparing.compare),
+    "relearn": (relearning.RelearnOptions, relearning.relearn),
     "audit": (auditing.AuditOptions, auditing.audit),
     "demonstrate": (demonstrating.DemonstrateOptions, demonstrating.demonstrate),
     "doctor": (doctor.DoctorOptions, doctor.doctor),

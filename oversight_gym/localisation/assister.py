@@ -31,8 +31,8 @@ class Tuning:
         ridge: penalty of the least squares, per situation, on units scaled to a mean square of 1.
     """
 
-    steps: int = 8
-    rate: float = 0.02
+    steps: int = 2
+    rate: float = 0.003
     rank: int = 4
     ridge: float = 0.01
 
@@ -100,13 +100,13 @@ class Bench:
         units: of the policy, which is never changed.
         train: situations that assisters are fine-tuned on.
         test: situations that they are judged in.
-        scale: shape (last units,): the root mean square of each of the last layers' units in the whole network.
+        scale: the root mean square of what the last layers' units hold in the whole network.
     """
 
     units: Units
     train: Data
     test: Data
-    scale: Tensor
+    scale: float
 
     @classmethod
     def of(cls, units: Units, data: Data, trained_on: int) -> "Bench":
@@ -114,7 +114,7 @@ class Bench:
         train, test = data.split(trained_on)
         with torch.no_grad():
             held = subnet_outputs(units, torch.ones(1, 1, len(units)), train.features)[0]
-        return cls(units, train, test, held.square().mean(dim=0).sqrt().clamp(min=1e-6))
+        return cls(units, train, test, max(float(held.square().mean().sqrt()), 1e-6))
 
     @property
     def name(self) -> str:

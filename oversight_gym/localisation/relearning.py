@@ -10,11 +10,10 @@ attacker has.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 
 from oversight_gym.agents.methods.method import PLAIN
@@ -28,11 +27,7 @@ from oversight_gym.evaluation.shown import Shown
 from oversight_gym.localisation.networks import policy_kwargs
 
 if TYPE_CHECKING:
-    from typing import Annotated
-
     from rich.console import RenderableType
-else:
-    from typing import Annotated
 
 UNWATCHED = "none"
 """The oversight pattern that curves are of: what the policy does when nobody looks."""
@@ -217,5 +212,3 @@ class Relearning(Shown):
 def steps_text(steps: float | None, most: int) -> str:
     """Steps to a level for people: how many, or that the attack was not long enough."""
     return f"over {most}" if steps is None else f"{steps:.0f}"
-
-

@@ -1,0 +1,90 @@
+"""``relearn``."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from msgspec import Meta
+
+from oversight_gym.cli.common import PluginOptions, console, set_threads, writing_to
+from oversight_gym.envs.fields import Positive, Probability, Seed, Threads
+
+
+@dataclass(frozen=True)
+class RelearnOptions(PluginOptions):
+    """Let an attacker retrain a run's policy to reach what is not wanted, and count the gradient steps it takes."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    starts: tuple[str, ...] = ()
+    """What the attacker is handed: as-trained, ablated, impaired, extracted, distilled, fresh; default: all there are."""
+    levels: tuple[Probability, ...] = (0.5, 0.8)
+    """Probabilities of an unwanted end to which the steps are counted."""
+    steps: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    """Gradient steps of the attack; default: 128, or 16 with --quick."""
+    learning_rate: Positive = 3e-3
+    """The attacker's learning rate."""
+    quick: bool = False
+    """A short attack, judged seldom, to see that it works."""
+    out: Path | None = None
+    """Folder for relearning.csv, .json, .png and .svg; default: the run folder."""
+    json: bool = False
+    """Print JSON instead of a table."""
+    seed: Seed = 0
+    """Seed of the attacker and of whatever is drawn before."""
+    threads: Threads = 1
+    """Torch threads."""
+
+
+def relearn(options: RelearnOptions) -> None:
+    """Attack every start, with a bar on a terminal; write ``relearning.csv``, ``.json`` and pictures, print the table."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from oversight_gym.analysis.relearning_chart import relearning_chart
+    from oversight_gym.envs.errors import choose
+    from oversight_gym.files import write_csv, write_json, write_whole
+    from oversight_gym.localisation.relearning import Attack, Relearning, relearn
+    from oversight_gym.localisation.starts import STARTS, Victim, starts_of
+    from oversight_gym.pictures.files import chart_files
+    from oversight_gym.runs.folder import load_run
+
+    set_threads(options.threads)
+    victim = Victim(load_run(options.run), options.seed)
+    known = {name: STARTS[name] for name in starts_of(victim)}
+    chosen = {name: choose("starts", name, known) for name in options.starts} or known
+    attack = Attack(
+        steps=options.steps or (16 if options.quick else Attack.steps),
+        learning_rate=options.learning_rate,
+        evaluations=6 if options.quick else Attack.evaluations,
+        seed=options.seed,
+    )
+    bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with bar:
+        tasks = {name: bar.add_task(name, total=attack.steps) for name in chosen}
+        curves = {
+            name: relearn(
+                start.make(victim), victim.env, attack, lambda step, name=name: bar.update(tasks[name], completed=step)
+            )
+            for name, start in chosen.items()
+        }
+    found = Relearning(attack, curves, options.levels)
+    data = {"run": str(options.run), "method": victim.run.config.method, **found.to_json()}
+    with writing_to(options.out or options.run) as out:
+        write_csv(out / "relearning.csv", found.rows())
+        write_json(out / "relearning.json", data)
+        for kind, picture in chart_files(relearning_chart(found, victim.run.title)).items():
+            write_whole(out / f"relearning.{kind}", picture)
+    if options.json:
+        import json
+
+        print(json.dumps(data, indent=2))
+        return
+    shown = console()
+    shown.print(f"[bold]{victim.run.title}[/bold]")
+    shown.print(found)
+    for name, start in chosen.items():
+        shown.print(f"{name}: {start.summary}", soft_wrap=True)
+    shown.print(f"Written: {out / 'relearning'}.csv, .json, .png, .svg", soft_wrap=True)
