@@ -23,8 +23,8 @@ class ExtractOptions(PluginOptions):
     valuable kind."""
     sizes: tuple[Count, ...] = ()
     """Units of the subnets; default: 8, 16, 32, ... as far as the policy has more."""
-    held_out: str = "quadrant"
-    """Task that the extractor is not trained on, to see whether it can be asked about it all the same."""
+    held_out: str | None = None
+    """Task that the extractor is not trained on, to see what it makes of a new one; default: quadrant."""
     passes: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     """Passes of the extractor's training through the tasks; default: 60, or 3 with --quick."""
     distractors: NotNegative = 0.5
@@ -46,7 +46,7 @@ class ExtractOptions(PluginOptions):
 
 
 def extract(options: ExtractOptions) -> None:
-    """Train an extractor, with a bar on a terminal; write ``extraction.csv``, ``.json`` and pictures, print the tables."""
+    """Train an extractor, with a bar on a terminal; write rows, figures and pictures, and print the tables."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -19,12 +19,12 @@ class RelearnOptions(PluginOptions):
     run: tyro.conf.Positional[Path]
     """Run folder."""
     starts: tuple[str, ...] = ()
-    """What the attacker is handed: as-trained, ablated, impaired, extracted, distilled, fresh; default: all there are."""
+    """What the attacker is handed: as-trained, ablated, impaired, extracted, distilled, fresh; default: all."""
     levels: tuple[Probability, ...] = (0.5, 0.8)
     """Probabilities of an unwanted end to which the steps are counted."""
     steps: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     """Gradient steps of the attack; default: 128, or 16 with --quick."""
-    learning_rate: Positive = 3e-3
+    learning_rate: Positive = 0.01
     """The attacker's learning rate."""
     quick: bool = False
     """A short attack, judged seldom, to see that it works."""
@@ -39,7 +39,7 @@ class RelearnOptions(PluginOptions):
 
 
 def relearn(options: RelearnOptions) -> None:
-    """Attack every start, with a bar on a terminal; write ``relearning.csv``, ``.json`` and pictures, print the table."""
+    """Attack every start, with a bar on a terminal; write rows, figures and pictures, and print the table."""
     from rich.console import Console
     from rich.progress import Progress
 

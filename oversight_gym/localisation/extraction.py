@@ -23,6 +23,7 @@ from oversight_gym.localisation.units import Cluster, Units, check_size, overlap
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+HELD_OUT = "quadrant"
 EXTRACTOR, CONTRAST = "extractor", "attribution contrast"
 SIZES = (8, 16, 32, 64, 128, 256)
 """Units of a subnet, where the policy has more."""
@@ -130,7 +131,7 @@ class Extraction(Shown):
             *tables,
             f"{said} Performance is the share of right answers above chance, 1 for all.",
             f"Units that the extractor picks by itself, of {units}: {sizes}.",
-            f"Mean overlap of the subnets of two tasks at {size} units: {means}; by chance {size / (2 * units - size):.2f}.",
+            f"Mean overlap of two tasks' subnets of {size} units: {means}; by chance {size / (2 * units - size):.2f}.",
         ]
 
 
@@ -156,10 +157,10 @@ def extract(
     config: EnvConfig,
     tasks: Sequence[str],
     *,
-    held_out: str = "quadrant",
+    held_out: str | None = None,
     sizes: Sequence[int] = (),
-    how: Training = Training(),
-    tuning: Tuning = Tuning(),
+    how: Training | None = None,
+    tuning: Tuning | None = None,
     seed: int = 0,
     done: Callable[[int], None] = lambda passed: None,
 ) -> Extraction:
@@ -169,10 +170,11 @@ def extract(
         policy: frozen; it is read, not changed.
         config: of the environment.
         tasks: that subnets are picked for.
-        held_out: task that the extractor is not trained on, and that is none of the distractors in its training.
+        held_out: task that the extractor is not trained on, and that is none of the distractors in its training; None
+            for ``HELD_OUT``, or the last task where this world does not have that.
         sizes: of the subnets; of none, see ``SIZES``.
-        how: the extractor is trained.
-        tuning: of the assisters.
+        how: the extractor is trained; None for ``Training()``.
+        tuning: of the assisters; None for ``Tuning()``.
         seed: of situations and every other draw.
         done: called after every pass through the tasks.
 
@@ -180,8 +182,9 @@ def extract(
         RequestError: if there is no such task in this world, a size is larger than the network, or too few tasks are
             left to train on.
     """
-    known = tasks_of(config)
-    for name in (*tasks, held_out):
+    known, how, tuning = tasks_of(config), how or Training(), tuning or Tuning()
+    asked = [*tasks, *([] if held_out is None else [held_out])]
+    for name in asked:
         choose("task", name, known)
     units, rng = Units.of(policy), np.random.default_rng([seed, 1])
     wanted_sizes = sizes_for(len(units), sizes)
@@ -190,7 +193,14 @@ def extract(
     try:
         for parameter in parameters:
             parameter.requires_grad_(False)
-        benches = {name: Bench.of(units, draw_data(name, policy, config, SITUATIONS, rng), TRAINED_ON) for name in known}
+        benches: dict[str, Bench] = {}
+        for name in known:
+            try:
+                benches[name] = Bench.of(units, draw_data(name, policy, config, SITUATIONS, rng), TRAINED_ON)
+            except RequestError:  # a world may lack the situations of a task
+                if name in asked:
+                    raise
+        held_out = held_out or (HELD_OUT if HELD_OUT in benches else list(benches)[-1])
         seen = [bench for name, bench in benches.items() if name != held_out]
         if len(seen) < 2:
             raise RequestError(f"only {len(seen)} task is left without {held_out}; an extractor needs two to train on.")
@@ -201,8 +211,8 @@ def extract(
         contrast = dict(zip(odds, described[..., _CONTRAST], strict=True))
         scores = {
             name: {EXTRACTOR: odds[name], CONTRAST: contrast[name]}
-            | {kind: score(policy, benches[name], tuning, _generator(seed, 2)) for kind, score in SCORES.items()}
-            for name in known
+            | {kind: score(policy, benches[name], tuning, _generator(seed, 2, place)) for kind, score in SCORES.items()}
+            for place, name in enumerate(benches)
         }
         rows = [
             row
@@ -215,15 +225,15 @@ def extract(
             parameter.requires_grad_(needed)
     middle = wanted_sizes[len(wanted_sizes) // 2]
     picked = {
-        picker: [_cluster(name, top_masks(scores[name][picker], [middle])[0]) for name in known]
+        picker: [_cluster(name, top_masks(scores[name][picker], [middle])[0]) for name in benches]
         for picker in (EXTRACTOR, CONTRAST, *SCORES)
     }
     own_size = {name: float(values.sigmoid().sum()) for name, values in odds.items()}
     return Extraction(units, held_out, trained, tuple(rows), own_size, picked, _within(units, torch.ones(len(units))))
 
 
-def _generator(seed: int, stream: int) -> torch.Generator:
-    return torch.Generator().manual_seed(int(np.random.default_rng([seed, stream]).integers(2**63)))
+def _generator(*stream: int) -> torch.Generator:
+    return torch.Generator().manual_seed(int(np.random.default_rng(stream).integers(2**63)))
 
 
 def _cluster(name: str, mask: Tensor) -> Cluster:

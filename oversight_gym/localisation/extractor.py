@@ -191,5 +191,3 @@ def train_extractor(
         shares.append(float(chances.detach().mean()))
         done(passed + 1)
     return Trained(extractor, tuple(rewards), tuple(shares))
-
-

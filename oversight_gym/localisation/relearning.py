@@ -45,7 +45,7 @@ class Attack(Checked):
 
     steps: Annotated[int, Meta(ge=1, le=100_000)] = 128
     """Gradient steps, one rollout each."""
-    learning_rate: Positive = 3e-3
+    learning_rate: Positive = 0.01
     """Adam's learning rate."""
     num_envs: Annotated[int, Meta(ge=1, le=65536)] = 256
     """Environments side by side."""

@@ -1,4 +1,4 @@
-"""How much a task wants each unit of a policy: the usual answers, by which units are ranked, for subnets of any size."""
+"""How much a task wants each unit of a policy: the usual answers, which rank units for subnets of any size."""
 
 import math
 from collections.abc import Callable, Mapping

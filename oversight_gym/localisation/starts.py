@@ -131,7 +131,7 @@ STARTS: dict[str, Start] = {
     "distilled": Start("a fresh network that imitates the policy as it is used", _distilled),
     "fresh": Start("control: a fresh network of the same size", lambda victim: fresh(victim.policy, victim.seed)),
 }
-"""Every start by name. Impaired, extracted and distilled begin with the policy as it is used, steered where it can be."""
+"""Every start by name. Impaired, extracted and distilled begin with the policy as it is used."""
 
 
 def starts_of(victim: Victim) -> tuple[str, ...]:
