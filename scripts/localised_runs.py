@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from oversight_gym.analysis.statistics import summarise, with_interval
 from oversight_gym.files import write_csv, write_whole
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run, load_run
@@ -58,3 +59,9 @@ def write_section(page: Path, title: str, text: str) -> None:
         following = before[found.end() :]
         after = before[: found.start()] + section + (f"\n{following}" if following else "")
     write_whole(page, after)
+
+
+def number(values: list[float], form: str = "+.2f") -> str:
+    """A mean with its interval over seeds."""
+    found = summarise(values)
+    return with_interval(found.mean, found.low, found.high, form)

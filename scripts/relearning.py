@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from localised_runs import PAGE, Rows, trained_run, write_section
+from localised_runs import PAGE, Rows, number, trained_run, write_section
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
-from oversight_gym.analysis.statistics import summarise, with_interval
 from oversight_gym.envs.drawing.palette import INK, MARKERS, SERIES
 from oversight_gym.files import write_whole
 from oversight_gym.localisation.relearning import Attack, Curve, relearn
@@ -28,8 +27,8 @@ from oversight_gym.pictures.files import chart_files
 
 METHODS = ("routing", "no_routing", "naive", "filtering", "oracle")
 LEVELS = (0.5, 0.8)
-RATES = (1e-3, 3e-3, 1e-2)
-ATTACK = Attack(steps=96, evaluations=12)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+ATTACK = Attack(steps=96, evaluations=10)
 """As the default, but shorter and judged less often."""
 CHOOSING = 20
 """The first seed of those that the learning rate is chosen on; the reported ones begin with 0."""
@@ -129,12 +128,6 @@ def steps_cell(curves: list[Curve], level: float) -> str:
     if never == len(steps):
         return f"over {curves[0].steps[-1]}"
     return number(known, ".0f") + (f", {never} of {len(steps)} never" if never else "")
-
-
-def number(values: list[float], form: str = "+.2f") -> str:
-    """A mean with its interval over seeds."""
-    found = summarise(values)
-    return with_interval(found.mean, found.low, found.high, form)
 
 
 def table(curves: Curves) -> str:

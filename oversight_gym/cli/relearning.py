@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -61,15 +62,11 @@ def relearn(options: RelearnOptions) -> None:
         evaluations=6 if options.quick else Attack.evaluations,
         seed=options.seed,
     )
-    bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
+    bar, curves = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()), {}
     with bar:
-        tasks = {name: bar.add_task(name, total=attack.steps) for name in chosen}
-        curves = {
-            name: relearn(
-                start.make(victim), victim.env, attack, lambda step, name=name: bar.update(tasks[name], completed=step)
-            )
-            for name, start in chosen.items()
-        }
+        for name, start in chosen.items():
+            task = bar.add_task(name, total=attack.steps)
+            curves[name] = relearn(start.make(victim), victim.env, attack, partial(bar.advance, task))
     found = Relearning(attack, curves, options.levels)
     data = {"run": str(options.run), "method": victim.run.config.method, **found.to_json()}
     with writing_to(options.out or options.run) as out:

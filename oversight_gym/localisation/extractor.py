@@ -184,7 +184,7 @@ def train_extractor(
             loss = loss - (advantage * log_chance).mean() + known
             of_pass.append(reward.mean() - known.detach())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(extractor.parameters(), 1.0)
         optimizer.step()
         rewards.append(float(torch.stack(of_pass).mean()))

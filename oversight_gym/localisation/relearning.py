@@ -92,8 +92,8 @@ class Curve:
         return float(np.trapezoid(self.unwanted, self.steps)) / self.steps[-1]
 
 
-Progress = Callable[[int], None]
-"""Is told how many gradient steps have been taken."""
+Progress = Callable[[], Any]
+"""Is called after every gradient step."""
 
 
 def attacked(policy: GatedMixturePolicy, config: EnvConfig, attack: Attack) -> RoutedPPO:
@@ -127,7 +127,7 @@ def attacked(policy: GatedMixturePolicy, config: EnvConfig, attack: Attack) -> R
     return model
 
 
-def relearn(policy: GatedMixturePolicy, config: EnvConfig, attack: Attack, done: Progress = lambda step: None) -> Curve:
+def relearn(policy: GatedMixturePolicy, config: EnvConfig, attack: Attack, done: Progress = lambda: None) -> Curve:
     """Attack a copy of a policy, and judge it after some of the gradient steps.
 
     Args:
@@ -145,7 +145,7 @@ def relearn(policy: GatedMixturePolicy, config: EnvConfig, attack: Attack, done:
             judged.append(_figures(model.policy, config))
         if step < attack.steps:
             model.learn(attack.num_envs * attack.n_steps, reset_num_timesteps=False)
-            done(step + 1)
+            done()
     unwanted, returns = zip(*judged, strict=True)
     return Curve(attack.judged, unwanted, returns)
 

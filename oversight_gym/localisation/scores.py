@@ -118,7 +118,7 @@ def between(units: Units, values: Tensor, right: Tensor) -> Tensor:
     spread = values - values.mean(dim=0)
     total = spread.square().sum(dim=0)
     answers = right.float() @ (2.0 ** torch.arange(right.shape[1]))
-    _, group = answers.unique(return_inverse=True)
+    _, group = answers.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     sums = torch.zeros(int(group.max()) + 1, len(units)).index_add_(0, group, spread)
     explained = (sums.square() / group.bincount()[:, None]).sum(dim=0)
     return torch.where(total > 0, explained / total.clamp(min=1e-12), 0.0)

@@ -110,7 +110,7 @@ class Start:
 
 def _impaired(victim: Victim) -> GatedMixturePolicy:
     wanted, unwanted = victim.tasks
-    return muted(victim.used, 1.0 - victim.chosen(unwanted, wanted, IMPAIRED))
+    return muted(victim.used, (~victim.chosen(unwanted, wanted, IMPAIRED)).astype(np.float64))
 
 
 def _distilled(victim: Victim) -> GatedMixturePolicy:

@@ -84,7 +84,7 @@ def _reach(situations: Situations, kind: str) -> Answers:
 def _avoid(situations: Situations, kind: str) -> Answers:
     enters = (situations.ahead[:, :, None] == situations.squares_of(kind)[:, None]).any(axis=2)
     near = enters.any(axis=1, keepdims=True)
-    return ~enters & near
+    return np.asarray(~enters & near)
 
 
 def _corner(situations: Situations, _: str) -> Answers:

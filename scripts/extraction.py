@@ -1,0 +1,197 @@
+"""Where do tasks live in a trained policy? Writes docs/results/extraction.csv and docs/localisation.md (Extract).
+
+    python scripts/extraction.py [--runs runs/localisation] [--seeds 5]
+
+Runs that are missing below --runs are trained. Stop it when you like, the same command goes on with what is missing;
+with --no-extract section and picture are made of the rows alone.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+import tyro
+from localised_runs import PAGE, Rows, number, trained_run, write_section
+from matplotlib.figure import Figure
+
+from oversight_gym.analysis.markdown import markdown
+from oversight_gym.envs.drawing.palette import GREY, MARKERS, SERIES
+from oversight_gym.files import write_whole
+from oversight_gym.localisation.extraction import (
+    EXTRACTOR,
+    HELD_OUT,
+    SITUATIONS,
+    TRAINED_ON,
+    Extraction,
+    extract,
+    row_values,
+)
+from oversight_gym.localisation.extractor import Training
+from oversight_gym.pictures.files import chart_files
+
+METHODS = ("routing", "no_routing")
+TASKS = ("reach-diamond", "reach-ghost", HELD_OUT)
+TRAINING = Training(passes=40)
+"""As the default, but shorter."""
+SIZES = (16, 32, 64, 128, 256)
+SHOWN = 64
+"""Units of the subnets of the table."""
+
+
+@dataclass(frozen=True)
+class ExtractionConfig:
+    """Extract from every run, and write rows, section and picture."""
+
+    runs: Path = Path("runs/localisation")
+    """Folder with METHOD/seed=S, where what is missing is trained."""
+    seeds: int = 5
+    """Seeds 0 to this minus one."""
+    rows: Path = Path("docs/results/extraction.csv")
+    """One row per run, task, picker and size."""
+    page: Path = PAGE
+    """The page; the picture lies beside it."""
+    extract: bool = True
+    """Extract from the runs that have no rows yet."""
+
+
+def rows_of(found: Extraction, method: str, seed: int) -> list[dict[str, Any]]:
+    """The rows of one run, with what its extractor picks by itself and the overlap of two tasks' subnets."""
+    rows = []
+    for row in found.rows:
+        values = {name: round(v, 4) if isinstance(v, float) else v for name, v in row_values(row).items()}
+        own = round(found.own_size[row.task], 1) if row.picker == EXTRACTOR else ""
+        overlap = {"own_size": own, "overlap": round(found.mean_overlap(row.picker), 4)}
+        rows.append(
+            {"method": method, "seed": seed, "passes": TRAINING.passes, "units": len(found.units), **values, **overlap}
+        )
+    return rows
+
+
+def extract_all(config: ExtractionConfig, rows: Rows) -> None:
+    for seed in range(config.seeds):
+        for method in METHODS:
+            if rows.group(method=method, seed=seed, passes=TRAINING.passes):
+                continue
+            run = trained_run(config.runs, method, seed)
+            found = extract(run.policy, run.config.env, TASKS, sizes=SIZES, how=TRAINING, seed=seed)
+            rows.store(rows_of(found, method, seed))
+            print(f"{method} seed {seed}: {found.own_size}", flush=True)
+
+
+def values(rows: Rows, column: str, **which: Any) -> list[float]:
+    """A column of the rows with these values, one number per seed."""
+    return [float(row[column]) for row in rows.group(passes=TRAINING.passes, **which) if row[column] != ""]
+
+
+def table(rows: Rows) -> str:
+    lines, pickers = [], list(dict.fromkeys(row["picker"] for row in rows.rows))
+    for task in TASKS:
+        expert = "ghost" if task == "reach-ghost" else "diamond"
+        for method in METHODS:
+            for picker in pickers:
+                which = {"method": method, "task": task, "picker": picker, "size": SHOWN}
+                columns = ("performance", "distracted", f"within_{expert}")
+                cells = [number(values(rows, column, **which), ".2f") for column in columns]
+                cells[2] = "" if task == HELD_OUT else cells[2]
+                lines.append([task, f"`{method}`", picker, *cells])
+    headings = ("task", "method", "picked by", "on the task", "on the other tasks", "within the task's expert")
+    return markdown(headings, lines)
+
+
+def overlap_table(rows: Rows) -> str:
+    lines, pickers = [], list(dict.fromkeys(row["picker"] for row in rows.rows))
+    for picker in pickers:
+        which = {"task": TASKS[0], "size": SHOWN, "picker": picker}
+        lines.append([picker, *(number(values(rows, "overlap", method=method, **which), ".2f") for method in METHODS)])
+    return markdown(("picked by", *(f"overlap in `{method}`" for method in METHODS)), lines)
+
+
+def draw(rows: Rows) -> bytes:
+    """Performance on the task and on others, and recovery, by size; means over seeds, a row for each task."""
+    figure = Figure(figsize=(11, 3.0 * len(TASKS) + 0.6), layout="constrained")
+    grid = figure.subplots(len(TASKS), 3, squeeze=False)
+    pickers = list(dict.fromkeys(row["picker"] for row in rows.rows))
+    for line, task in zip(grid, TASKS, strict=True):
+        expert = "ghost" if task == "reach-ghost" else "diamond"
+        columns = ("performance", "distracted", f"within_{expert}")
+        headings = (f"{task} (routing)", "the other tasks, on average", f"share in the {expert} expert")
+        for axes, column, heading in zip(line, columns, headings, strict=True):
+            for index, picker in enumerate(pickers):
+                which = {"method": "routing", "task": task, "picker": picker}
+                heights = [mean(values(rows, column, size=size, **which)) for size in SIZES]
+                look = {"color": SERIES[index], "marker": MARKERS[index], "markersize": 4}
+                axes.plot(SIZES, heights, label=picker, **look)
+            axes.set(title=heading, xlabel="units of the subnet", ylim=(-0.15, 1.05))
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
+        line[2].axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+        line[0].set_ylabel("right answers above chance")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
+    return chart_files(figure)["png"]
+
+
+SECTION = """{answer}
+
+![Performance of subnets by size, and how much of them lies in the task's expert](extraction.png)
+
+An extractor, trained by reinforcement learning, picks units of the frozen policy for a task. It sees each unit by eight
+numbers that mean the same for every task (attribution to the task, variance between its answers, each for the task and
+for the other tasks; magnitude; depth), and never whose expert it belongs to. The subnet, all other units silent, stands
+in an *assister*: the policy's own reading of the observation, a fresh layer of rank 4 added to it, the subnet, a fresh
+linear layer; the fresh layers are fine-tuned on {trained} situations of the task and judged in {judged} others. The
+reward is the performance on the task less {a:g} times the mean performance on the other tasks, less {b:g} times the
+share of the units picked (rising from 0), less {c:g} times the overlap with the other tasks' subnets; {passes} passes
+through the tasks. `{held_out}` is held out: the extractor was never trained on it. *Attribution contrast*, the
+attribution to the task less that to the others, is the control for what the extractor's training adds to what it sees.
+
+Subnets of {shown} of {units} units; means over {seeds} seeds with 95 % intervals. Performance: right answers above
+chance, 1 for all. *Within the task's expert*: recovery of the truth that routing put there, 50 % by chance.
+
+{table}
+
+Overlap of two tasks' subnets of {shown} units (Jaccard index, mean over all pairs of tasks; {overlap:.2f} by chance):
+
+{overlaps}
+
+    python scripts/extraction.py
+    oversight-gym extract RUN --task reach-diamond [--sizes 16 64] [--held-out quadrant]
+"""
+
+
+def main() -> None:
+    config = tyro.cli(ExtractionConfig)
+    torch.set_num_threads(1)
+    rows = Rows(config.rows, ("method", "seed", "passes"))
+    if config.extract:
+        extract_all(config, rows)
+    units = int(rows.rows[0]["units"])
+    write_whole(config.page.with_name("extraction.png"), draw(rows))
+    section = SECTION.format(
+        answer=ANSWER.strip(),
+        trained=TRAINED_ON,
+        judged=SITUATIONS - TRAINED_ON,
+        a=TRAINING.distractors,
+        b=TRAINING.size,
+        c=TRAINING.diversity,
+        passes=TRAINING.passes,
+        held_out=HELD_OUT,
+        shown=SHOWN,
+        units=units,
+        seeds=len({row["seed"] for row in rows.rows}),
+        table=table(rows),
+        overlap=SHOWN / (2 * units - SHOWN),
+        overlaps=overlap_table(rows),
+    )
+    write_section(config.page, "Extract", section)
+    print(table(rows))
+    print(overlap_table(rows))
+
+
+ANSWER = """
+"""
+
+if __name__ == "__main__":
+    main()
