@@ -110,7 +110,9 @@ def finders_for(names: Sequence[str], units: Units) -> tuple[str, ...]:
     """
     for name in names:
         choose("clusters", name, FINDERS)
-    return tuple(dict.fromkeys(names)) or tuple(name for name in FINDERS if name != "experts" or len(units.networks) > 1)
+    return tuple(dict.fromkeys(names)) or tuple(
+        name for name in FINDERS if name != "experts" or len(units.networks) > 1
+    )
 
 
 def size_for(size: float | None, units: Units, kinds: int) -> int:

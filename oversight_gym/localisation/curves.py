@@ -126,9 +126,7 @@ def _measured(
     return figures[0], np.maximum(subject.judged(apart), bias)
 
 
-def curves(
-    subject: Subject, cluster: TopicCluster, asked: dict[str, Sequence[float]], begin: Values
-) -> list[Curve]:
+def curves(subject: Subject, cluster: TopicCluster, asked: dict[str, Sequence[float]], begin: Values) -> list[Curve]:
     """The curves of one cluster for every kind of impairment and site.
 
     Args:

@@ -273,7 +273,7 @@ def impair(
         clusters: names in ``FINDERS``; all that there are for this policy if none is given.
         impairments: names in ``KINDS``; all if none is given.
         size: of the clusters, as in :func:`size_for`; an expert has the units it has.
-        random: number of random clusters of each size, to compare with.
+        random: number of random clusters of each size, to compare with; below 2 there is no specificity.
         gate: that the policy is judged at, as text, where ``free`` is as it was trained; ``own`` judges the skill at
             each kind with the gate forced to that kind's expert, and the rest free.
         watched: oversight pattern that it is judged in.
@@ -292,7 +292,7 @@ def impair(
     for kind in impairments:
         choose("impairments", kind, KINDS)
     check_probability("bound", bound)
-    check_integer("random", random, 2)
+    check_integer("random", random, 0)
     asked = {kind: KINDS[kind].intensities for kind in impairments or KINDS}
     if quick:
         asked = {kind: intensities[1::2] for kind, intensities in asked.items()}

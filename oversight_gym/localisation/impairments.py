@@ -11,7 +11,6 @@ from torch.nn.functional import linear
 
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate
-
 from oversight_gym.localisation.intervene import Edit, Site, dense, first_values, gate_weighings, onward
 from oversight_gym.localisation.units import Cluster, Units
 
@@ -40,7 +39,9 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "gaussian": Kind("Gaussian noise, intensity in standard deviations of each unit", (0.5, 1.0, 2.0, 4.0), lambda drawn: drawn),
+    "gaussian": Kind(
+        "Gaussian noise, intensity in standard deviations of each unit", (0.5, 1.0, 2.0, 4.0), lambda drawn: drawn
+    ),
     "negative": Kind(
         "the same, shifted so that the largest of all units' noise is 0",
         (0.125, 0.25, 0.5, 1.0),
@@ -124,7 +125,9 @@ class Impaired:
         found = [self._of_chunk(part, impairments, draws, generator) for part in torch.split(obs, ROWS)]
         return torch.cat(found, dim=1).numpy()
 
-    def _of_chunk(self, obs: Tensor, impairments: Sequence[Impairment], draws: int, generator: torch.Generator) -> Tensor:
+    def _of_chunk(
+        self, obs: Tensor, impairments: Sequence[Impairment], draws: int, generator: torch.Generator
+    ) -> Tensor:
         features = self.policy.policy_features(obs)
         weighings = gate_weighings(self.policy, features, self.gates)
         first = first_values(self.units, dense(features))

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.evaluation.references import best_actions
-from oversight_gym.localisation.intervene import activations, dense, edited_outputs, gate_weighings, mixed_logits, scaling
+from oversight_gym.localisation.intervene import (
+    activations,
+    dense,
+    edited_outputs,
+    gate_weighings,
+    mixed_logits,
+    scaling,
+)
 from oversight_gym.localisation.shapley import Values
 from oversight_gym.localisation.skills import Situations, Skills, nearest_kind
 from oversight_gym.localisation.units import Units
@@ -145,7 +152,8 @@ class Statistics:
                 of_kind[kind] += held[mine].sum(dim=0)
                 counts[kind] += mine.sum()
         self.spread = {
-            at: (squares / total - (one / total) ** 2).clamp(min=0).sqrt().float() for at, (one, squares) in sums.items()
+            at: (squares / total - (one / total) ** 2).clamp(min=0).sqrt().float()
+            for at, (one, squares) in sums.items()
         }
         self.means: Values = (of_kind / counts).numpy()
 

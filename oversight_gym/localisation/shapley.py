@@ -62,7 +62,9 @@ def exact(game: Game, players: int) -> Shapley:
     """Shapley values by their definition: over all ``2 ** players`` coalitions."""
     coalitions = (np.arange(2**players)[:, None] >> np.arange(players)) & 1 > 0
     worth, sizes = game(coalitions), coalitions.sum(axis=1)
-    weights = np.array([factorial(size) * factorial(players - size - 1) for size in range(players)]) / factorial(players)
+    weights = np.array([factorial(size) * factorial(players - size - 1) for size in range(players)]) / factorial(
+        players
+    )
     values = []
     for player in range(players):
         without = np.flatnonzero(~coalitions[:, player])

@@ -147,7 +147,9 @@ class Sums:
     def figures(self) -> Table:
         """Shape (variants, names)."""
         total = self.starts.sum(axis=0)
-        figures: Table = np.divide(self.found.sum(axis=1), total, out=np.full_like(self.found[:, 0], np.nan), where=total > 0)
+        figures: Table = np.divide(
+            self.found.sum(axis=1), total, out=np.full_like(self.found[:, 0], np.nan), where=total > 0
+        )
         return figures
 
 
