@@ -4,7 +4,8 @@
 
 Impairs five seeds of each method, as ``oversight-gym impair`` does, and keeps what was found in
 docs/results/impairment.csv and, curve by curve, in docs/results/impairment_curves.csv. A run that is missing below
-``--runs`` is trained. Stop it when you like, the same command goes on; with --no-study the page is made of the rows alone.
+``--runs`` is trained. Stop it when you like, the same command goes on; with --no-study the page is made of the rows
+alone.
 """
 
 import csv
@@ -132,6 +133,7 @@ def curve_rows(study: ImpairmentStudy) -> Iterator[Row]:
 
 def studied(config: ImpairmentConfig) -> None:
     """Impair every run that has no rows of some kind of impairment, and store what was found."""
+    stamp = {"commit": commit()}
     for seed in range(config.seeds):
         for method in config.methods:
             for impairment in config.impairments:
@@ -151,7 +153,6 @@ def studied(config: ImpairmentConfig) -> None:
                     gamma=run.config.hyper.gamma,
                     seed=seed,
                 )
-                stamp = {"commit": commit()}
                 write_csv(config.curves, [*read(config.curves), *(key | row for row in curve_rows(study))])
                 write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
                 print(f"{method}, seed {seed}, {impairment}: stored.", flush=True)

@@ -50,8 +50,7 @@ KINDS: dict[str, Kind] = {
     "scaling": Kind("units scaled by 1 - intensity", (0.25, 0.5, 0.75, 1.0)),
 }
 """Every kind of impairment. Noise is drawn anew at every step of an episode, for every unit of the policy, so a unit is
-given the same noise in whatever cluster it is. After "Impairing language models" style interventions: Gaussian noise,
-noise that only takes away, and proportional scaling, of which the last needs no draws."""
+given the same noise in whatever cluster it is."""
 
 
 class Impairment(NamedTuple):

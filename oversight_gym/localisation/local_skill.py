@@ -1,7 +1,7 @@
 """How well a policy's next step serves each kind: a cheap stand-in for its skills, for attributing them to units.
 
-A policy's *local skill* at a kind it seeks is the mean probability, over a sample of the kind's situations, of a step that
-a shortest way to the kind begins with, nothing else being in the way; at a kind it avoids, of any other step.
+A policy's *local skill* at a kind it seeks is the mean probability, over a sample of the kind's situations, of a step
+that a shortest way to the kind begins with, nothing else being in the way; at a kind it avoids, of any other step.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class LocalSkill:
         return torch.cat([self._of(part) for part in parts]).numpy().astype(np.float64)
 
     def gradients(self) -> Values:
-        """What each local skill would lose with each unit, to first order: activation times gradient, (units, kinds)."""
+        """What each local skill loses with each unit to first order, activation times gradient; (units, kinds)."""
         factors = torch.ones(1, len(self.units), requires_grad=True)
         skills = self._of(factors)[0]
         found = [torch.autograd.grad(skill, factors, retain_graph=True)[0][0] for skill in skills]
@@ -158,7 +158,7 @@ class Statistics:
         self.means: Values = (of_kind / counts).numpy()
 
     def selectivity(self) -> Values:
-        """By how many standard deviations a unit holds more in a kind's situations than in the others', (units, kinds)."""
+        """By how many standard deviations a unit holds more in a kind's situations than in others'; (units, kinds)."""
         spread = self.spread["after"].numpy().astype(np.float64)
         scaled = np.divide(self.means, spread, out=np.zeros_like(self.means), where=spread > 0)
         return contrast(scaled.T)

@@ -1,7 +1,7 @@
 """Shapley values of players in a game, by enumeration or by sampling as in Neuron Shapley.
 
-Ghorbani and Zou, "Neuron Shapley: Discovering the Responsible Neurons" (arXiv 2002.09815, algorithm 1): players leave the
-full coalition one by one in random order; an order is cut short once nothing is left to lose; and a bandit spends
+Ghorbani and Zou, "Neuron Shapley: Discovering the Responsible Neurons" (arXiv 2002.09815, algorithm 1): players leave
+the full coalition one by one in random order; an order is cut short once nothing is left to lose; and a bandit spends
 further samples only on players who may or may not be among the best.
 """
 

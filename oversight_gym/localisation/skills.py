@@ -5,12 +5,12 @@ kind if it ends there, in the kind's situations, at least as often as an agent t
 otherwise. Its *skill* at a kind is the probability, in the kind's situations, of an episode that ends there if the
 policy seeks the kind, and of one that ends anywhere else if it avoids it.
 
-Why so: almost every episode ends on some terminal, so the overall probabilities of two kinds add up to about 1, and what
-hurts the one helps the other whatever was damaged. Over the situations of each kind the two are free to differ, both are
-high for a policy that takes the nearest terminal (the mixtures and naive training, when nobody looks), and both are high
-for the oracle, whose skill at ghosts is to avoid them. No steering is needed, so the figure is the same for a mixture and
-for a single network. With the gate forced to each kind's own expert an expert's impairment could not touch the other
-skill, whatever training had done; that is measured too where it is asked for, as ``own``.
+Why so: almost every episode ends on some terminal, so the overall probabilities of two kinds add up to about 1, and
+what hurts the one helps the other whatever was damaged. Over the situations of each kind the two are free to differ.
+Both are high for a policy that takes the nearest terminal (the mixtures and naive training, when nobody looks), and
+both are high for the oracle, whose skill at ghosts is to avoid them. No steering is needed, so the figure is the same
+for a mixture and for a single network. With the gate forced to each kind's own expert an expert's impairment could not
+touch the other skill, whatever training had done; that is measured too where it is asked for, as ``own``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +121,7 @@ class Situations:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What :func:`measure` finds: ``p_KIND_nearest`` in the situations of each kind, ``p_KIND``, ``return_start``."""
+        """What is found: ``p_KIND_nearest`` in the situations of each kind, ``p_KIND`` in all, ``return_start``."""
         return (*(f"p_{kind}_nearest" for kind in self.kinds), *(f"p_{kind}" for kind in self.kinds), "return_start")
 
 
