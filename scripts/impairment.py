@@ -101,8 +101,8 @@ def effects(study: ImpairmentStudy) -> Iterator[Row]:
         row |= {"impairment": curve.kind, "site": curve.at, "skill": round(float(begin[topic]), 6)}
         row |= {"own": float(falls[topic]), "others": float(np.delete(falls, topic).mean())}
         found, smooth, safe = study.specificity(curve), study.smoothness(curve), study.safe(curve)
-        for name in ("random", "index", "low", "high", "beaten"):
-            row[name] = "" if found is None else getattr(found, name)
+        columns = {"random": "random", "index": "value", "low": "low", "high": "high", "beaten": "beaten"}
+        row |= {column: "" if found is None else getattr(found, name) for column, name in columns.items()}
         row |= smooth or {}
         row["p_unwanted"] = float(study.figure(curve, f"p_{study.unwanted}")[0])
         row |= {"p_unwanted_least": float(study.figure(curve, f"p_{study.unwanted}").min())}

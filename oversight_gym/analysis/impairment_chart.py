@@ -1,5 +1,7 @@
 """The chart of an impairment study."""
 
+from typing import Literal
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +13,7 @@ from oversight_gym.envs.drawing.palette import GREY, INK, MARKERS
 from oversight_gym.localisation.curves import Curve
 from oversight_gym.localisation.impair import ImpairmentStudy
 
-LINES = ("-", "--", ":", "-.")
+LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 """Of the clusters found in one way, by the kind that each serves."""
 
 

@@ -1,6 +1,6 @@
 """Exact curves of a policy's skills against the intensity at which a cluster of its units is impaired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +126,7 @@ def _measured(
     return figures[0], np.maximum(subject.judged(apart), bias)
 
 
-def curves(subject: Subject, cluster: TopicCluster, asked: dict[str, Sequence[float]], begin: Values) -> list[Curve]:
+def curves(subject: Subject, cluster: TopicCluster, asked: Mapping[str, Sequence[float]], begin: Values) -> list[Curve]:
     """The curves of one cluster for every kind of impairment and site.
 
     Args:
@@ -145,8 +145,9 @@ def curves(subject: Subject, cluster: TopicCluster, asked: dict[str, Sequence[fl
             while todo:
                 figures, errors = _measured(subject, cluster, at, todo, draws)
                 done |= {one: (figures[row], errors[row], draws) for row, one in enumerate(todo)}
-                precise = (errors <= PRECISION).all(axis=1)
-                todo = [] if draws >= MOST_DRAWS else [one for one, fine in zip(todo, precise, strict=True) if not fine]
+                worst = errors.max(axis=1).tolist()
+                rough = [one for one, error in zip(todo, worst, strict=True) if error > PRECISION]
+                todo = rough if draws < MOST_DRAWS else []
                 draws *= 2
         for kind in kinds:
             rows = [done[Impairment(kind, intensity)] for intensity in asked[kind]]

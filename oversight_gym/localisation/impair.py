@@ -39,15 +39,15 @@ class Specificity(NamedTuple):
     Attributes:
         own, others: how much the skill at the cluster's kind falls, and the mean fall of the others.
         random: own less others for random clusters of equal size, on average.
-        index: own less others, less ``random``.
-        low, high: 95 % interval of the index, from the spread of the random clusters (Student's t).
+        value: own less others, less ``random``: the specificity index.
+        low, high: 95 % interval of the value, from the spread of the random clusters (Student's t).
         beaten: share of the random clusters for which own less others is smaller.
     """
 
     own: float
     others: float
     random: float
-    index: float
+    value: float
     low: float
     high: float
     beaten: float
@@ -135,9 +135,9 @@ class ImpairmentStudy(Shown):
         own, others = parts(curve)
         apart = np.array([one - rest for one, rest in map(parts, controls)])
         mean, error = float(apart.mean()), float(apart.std(ddof=1) / np.sqrt(len(apart)))
-        index, reach = own - others - mean, float(stats.t.ppf(0.975, len(apart) - 1)) * error
+        value, reach = own - others - mean, float(stats.t.ppf(0.975, len(apart) - 1)) * error
         beaten = float((apart < own - others).mean())
-        return Specificity(own, others, mean, index, index - reach, index + reach, beaten)
+        return Specificity(own, others, mean, value, value - reach, value + reach, beaten)
 
     def figure(self, curve: Curve, name: str) -> Values:
         """One figure by intensity, (intensities,)."""

@@ -15,6 +15,7 @@ from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.agents.policies.steering import Gate
 from oversight_gym.evaluation.references import best_actions
 from oversight_gym.localisation.intervene import (
+    SITES,
     activations,
     dense,
     edited_outputs,
@@ -133,7 +134,7 @@ class Statistics:
     @torch.no_grad()
     def __init__(self, policy: GatedMixturePolicy, units: Units, situations: Situations) -> None:
         kinds = len(situations.kinds)
-        sums = {at: torch.zeros(2, len(units), dtype=torch.float64) for at in ("before", "after")}
+        sums = {at: torch.zeros(2, len(units), dtype=torch.float64) for at in SITES}
         of_kind, counts, total = torch.zeros(kinds, len(units), dtype=torch.float64), torch.zeros(kinds, 1), 0
         for block in situations.blocks():
             starts, nearest = block.starts.ravel(), nearest_kind(block).ravel()

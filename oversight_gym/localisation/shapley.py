@@ -103,7 +103,8 @@ class _Tally:
         ranked = -np.sort(-means, axis=0)
         last_place = (ranked[best - 1] + ranked[best]) / 2
         sure = (np.abs(means - last_place) > CONFIDENCE * errors).all(axis=1)
-        return sure & (self.count[:, 0] >= LEAST_SAMPLES)
+        found: NDArray[np.bool_] = sure & (self.count[:, 0] >= LEAST_SAMPLES)
+        return found
 
 
 def sampled(

@@ -51,7 +51,9 @@ class Among(Block):
     @cached_property
     def starts(self) -> NDArray[np.bool_]:
         """As of a block, in these situations alone."""
-        return Block(self.config, self.terminals, self.marked).starts & (nearest_kind(self) == self.kind)
+        every = Block(self.config, self.terminals, self.marked).starts
+        among: NDArray[np.bool_] = every & (nearest_kind(self) == self.kind)
+        return among
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,16 @@ def measure(situations: Situations, block: Block, table: Table) -> Sums:
     worth = np.array([task.quantities.of_figures["return_start"].get(name, 0.0) for name in names])
     each = block.starts.sum(axis=0)
     weight = np.ones(len(each)) if situations.exact else 1 / np.maximum(each, 1)
-    nearest, every, starts = [], 0.0, []
+    nearest, solutions, starts = [], [], []
     for kind in (*range(len(kinds)), -1):
         among = Among(block.config, block.terminals, block.marked, kind)
         solved = solve_block(among, table, task)[:, :, pattern]  # (variants, placements, quantities)
-        every = every + solved
+        solutions.append(solved)
         if kind >= 0:
             nearest.append(solved[..., names.index(kinds[kind])])
             starts.append(among.starts.sum(axis=0))
-    overall = [every[..., names.index(kind)] for kind in kinds] + [every @ worth]  # type: ignore[index]
+    every = np.sum(solutions, axis=0)
+    overall = [every[..., names.index(kind)] for kind in kinds] + [every @ worth]
     found = np.stack([*nearest, *overall], axis=-1) * weight[None, :, None]
     counts = np.stack([*starts, *[each] * len(overall)], axis=-1) * weight[:, None]
     return Sums(found, counts)

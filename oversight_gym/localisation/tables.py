@@ -50,7 +50,7 @@ def specificity_table(study: "ImpairmentStudy") -> Table:
             numbers = ["", "", "", "", ""]
             if found is not None:
                 interval = f"[{found.low:+.3f}, {found.high:+.3f}]"
-                numbers = [f"{found.own:.3f}", f"{found.others:.3f}", f"{found.index:+.3f}", interval]
+                numbers = [f"{found.own:.3f}", f"{found.others:.3f}", f"{found.value:+.3f}", interval]
                 numbers.append(f"{found.beaten:.0%}")
             reached = ("never", "") if safe is None else (f"{safe.intensity:.3g}", f"{safe.left:.3f}")
             table.add_row(curve.cluster.name, f"{kind} {at}", *numbers, *reached)
