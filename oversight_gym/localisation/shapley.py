@@ -110,12 +110,12 @@ class _Tally:
 def sampled(
     game: Game,
     players: int,
-    best: int,
+    best: int | None,
     rng: np.random.Generator,
     orders: int = 96,
     tolerance: float = 0.02,
 ) -> Shapley:
-    """Shapley values by truncated orders and a bandit; arguments as in :func:`shapley`."""
+    """Shapley values by truncated orders and a bandit, but none where ``best`` is None; as :func:`shapley`."""
     full, empty = game(np.stack([np.ones(players, dtype=bool), np.zeros(players, dtype=bool)]))
     tally, asked, settled = _Tally(players, len(full)), 2, np.zeros(players, dtype=bool)
     for first in range(0, orders, TOGETHER):
@@ -142,7 +142,8 @@ def sampled(
             tally.add(leaving[sought], gained[sought])
             before = worth[:, -1]
             going &= np.abs(before - empty).max(axis=1) > tolerance
-        settled = tally.settled(best)
-        if settled.all():
-            break
+        if best is not None:
+            settled = tally.settled(best)
+            if settled.all():
+                break
     return Shapley(tally.means, tally.errors, asked, settled)
