@@ -58,9 +58,10 @@ def _arriving(block: Block, payoff: NDArray[np.float64]) -> tuple[NDArray[np.boo
 
 def _payoff(block: Block, wanted: str) -> NDArray[np.float64]:
     values = block.config.world.values
-    if wanted == "best":  # the others as if they were not there
-        return np.where(np.arange(len(values)) == values.argmax(), 1.0, np.nan)
-    return np.ones(len(values)) if wanted == "any" else values
+    if wanted in ("value", "any"):
+        return values if wanted == "value" else np.ones(len(values))
+    only = values.argmax() if wanted == "best" else block.config.kinds.index(wanted)
+    return np.where(np.arange(len(values)) == only, 1.0, np.nan)  # the others as if they were not there
 
 
 def best_actions(block: Block, wanted: str, gamma: float) -> NDArray[np.bool_]:
@@ -69,7 +70,7 @@ def best_actions(block: Block, wanted: str, gamma: float) -> NDArray[np.bool_]:
     Args:
         block: situations.
         wanted: ``value``, the true values of the kinds; ``best``, only the most valuable kind, the others being walked
-            through; ``any``, every kind alike.
+            through; a kind's name, only that one; ``any``, every kind alike.
         gamma: discount per step.
 
     Returns:

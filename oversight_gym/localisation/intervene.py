@@ -1,6 +1,6 @@
 """A policy seen with an intervention on its hidden units, which reads and replaces what they hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -66,6 +66,25 @@ def dense(features: Tensor | MultiHot) -> Tensor:
     return matrix
 
 
+def first_values(units: Units, features: Tensor) -> dict[str, Tensor]:
+    """What the first layer of every network gives before its nonlinearity, by network, each (rows, width)."""
+    return {layer.network: layer.linear(features) for layer in units.layers if layer.depth == 0}
+
+
+def onward(units: Units, first: Mapping[str, Tensor], edit: Edit | None = None) -> dict[str, Tensor]:
+    """The outputs of some networks, by name, each (rows, outputs), from their :func:`first_values`."""
+    outputs = dict(first)
+    for number, layer in enumerate(units.layers):
+        if layer.network not in first:
+            continue
+        values = outputs[layer.network]
+        values = values if layer.depth == 0 else layer.linear(values)
+        values = values if edit is None else edit(number, "before", values)
+        values = layer.activation(values)
+        outputs[layer.network] = values if edit is None else edit(number, "after", values)
+    return outputs
+
+
 def edited_outputs(units: Units, features: Tensor, edit: Edit | None = None) -> list[Tensor]:
     """The output of every expert under an intervention, each (rows, outputs); differentiable.
 
@@ -74,13 +93,7 @@ def edited_outputs(units: Units, features: Tensor, edit: Edit | None = None) -> 
         features: shape (rows, features), see :func:`dense`.
         edit: the intervention; None for none.
     """
-    outputs: dict[str, Tensor] = {}
-    for number, layer in enumerate(units.layers):
-        values = layer.linear(outputs.get(layer.network, features))
-        values = values if edit is None else edit(number, "before", values)
-        values = layer.activation(values)
-        outputs[layer.network] = values if edit is None else edit(number, "after", values)
-    return list(outputs.values())
+    return list(onward(units, first_values(units, features), edit).values())
 
 
 def activations(units: Units, features: Tensor, at: Site = "after") -> Tensor:

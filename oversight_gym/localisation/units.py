@@ -36,7 +36,7 @@ class HiddenLayer(NamedTuple):
     @property
     def width(self) -> int:
         """Number of units."""
-        return self.numbers.stop - self.numbers.start
+        return int(self.numbers.stop - self.numbers.start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Units:
         return cls(tuple(layers))
 
     def __len__(self) -> int:
-        return self.layers[-1].numbers.stop
+        return int(self.layers[-1].numbers.stop)
 
     @cached_property
     def networks(self) -> tuple[str, ...]:
