@@ -1,9 +1,9 @@
-"""Where do tasks live in a trained policy? Writes docs/results/extraction.csv and docs/localisation.md (Extract).
+"""Where do tasks live in a trained policy? Fills the section Extract of docs/localisation.md.
 
     python scripts/extraction.py [--runs runs/localisation] [--seeds 5]
 
 Runs that are missing below --runs are trained. Stop it when you like, the same command goes on with what is missing;
-with --no-extract section and picture are made of the rows alone.
+with --no-extract tables and picture are made of the rows alone.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import tyro
-from localised_runs import PAGE, Rows, number, trained_run, write_section
+from localised_runs import PAGE, Rows, number, trained_run, write_tables
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
@@ -22,8 +22,6 @@ from oversight_gym.files import write_whole
 from oversight_gym.localisation.extraction import (
     EXTRACTOR,
     HELD_OUT,
-    SITUATIONS,
-    TRAINED_ON,
     Extraction,
     extract,
     row_values,
@@ -42,7 +40,7 @@ SHOWN = 64
 
 @dataclass(frozen=True)
 class ExtractionConfig:
-    """Extract from every run, and write rows, section and picture."""
+    """Extract from every run, and write rows, tables and picture."""
 
     runs: Path = Path("runs/localisation")
     """Folder with METHOD/seed=S, where what is missing is trained."""
@@ -133,65 +131,17 @@ def draw(rows: Rows) -> bytes:
     return chart_files(figure)["png"]
 
 
-SECTION = """{answer}
-
-![Performance of subnets by size, and how much of them lies in the task's expert](extraction.png)
-
-An extractor, trained by reinforcement learning, picks units of the frozen policy for a task. It sees each unit by eight
-numbers that mean the same for every task (attribution to the task, variance between its answers, each for the task and
-for the other tasks; magnitude; depth), and never whose expert it belongs to. The subnet, all other units silent, stands
-in an *assister*: the policy's own reading of the observation, a fresh layer of rank 4 added to it, the subnet, a fresh
-linear layer; the fresh layers are fine-tuned on {trained} situations of the task and judged in {judged} others. The
-reward is the performance on the task less {a:g} times the mean performance on the other tasks, less {b:g} times the
-share of the units picked (rising from 0), less {c:g} times the overlap with the other tasks' subnets; {passes} passes
-through the tasks. `{held_out}` is held out: the extractor was never trained on it. *Attribution contrast*, the
-attribution to the task less that to the others, is the control for what the extractor's training adds to what it sees.
-
-Subnets of {shown} of {units} units; means over {seeds} seeds with 95 % intervals. Performance: right answers above
-chance, 1 for all. *Within the task's expert*: recovery of the truth that routing put there, 50 % by chance.
-
-{table}
-
-Overlap of two tasks' subnets of {shown} units (Jaccard index, mean over all pairs of tasks; {overlap:.2f} by chance):
-
-{overlaps}
-
-    python scripts/extraction.py
-    oversight-gym extract RUN --task reach-diamond [--sizes 16 64] [--held-out quadrant]
-"""
-
-
 def main() -> None:
     config = tyro.cli(ExtractionConfig)
     torch.set_num_threads(1)
     rows = Rows(config.rows, ("method", "seed", "passes"))
     if config.extract:
         extract_all(config, rows)
-    units = int(rows.rows[0]["units"])
     write_whole(config.page.with_name("extraction.png"), draw(rows))
-    section = SECTION.format(
-        answer=ANSWER.strip(),
-        trained=TRAINED_ON,
-        judged=SITUATIONS - TRAINED_ON,
-        a=TRAINING.distractors,
-        b=TRAINING.size,
-        c=TRAINING.diversity,
-        passes=TRAINING.passes,
-        held_out=HELD_OUT,
-        shown=SHOWN,
-        units=units,
-        seeds=len({row["seed"] for row in rows.rows}),
-        table=table(rows),
-        overlap=SHOWN / (2 * units - SHOWN),
-        overlaps=overlap_table(rows),
-    )
-    write_section(config.page, "Extract", section)
+    write_tables(config.page, extraction=table(rows), overlap=overlap_table(rows))
     print(table(rows))
     print(overlap_table(rows))
 
-
-ANSWER = """
-"""
 
 if __name__ == "__main__":
     main()

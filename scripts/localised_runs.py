@@ -1,9 +1,10 @@
-"""What the scripts of docs/localisation.md share: trained runs, rows that outlast a break, sections of the page."""
+"""What the scripts of docs/localisation.md share: trained runs, rows that outlast a break, tables of the page."""
 
 import csv
-import re
 from pathlib import Path
 from typing import Any
+
+from impairment import fill
 
 from oversight_gym.analysis.statistics import summarise, with_interval
 from oversight_gym.files import write_csv, write_whole
@@ -48,17 +49,12 @@ class Rows:
         write_csv(self.path, self.rows)
 
 
-def write_section(page: Path, title: str, text: str) -> None:
-    """Put a section of the second level into a page, in place of the one of the same title, or at its end."""
-    before = page.read_text() if page.exists() else "# Where a behaviour lives\n"
-    section = f"## {title}\n\n{text.strip()}\n"
-    found = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", before, re.MULTILINE | re.DOTALL)
-    if found is None:
-        after = f"{before.rstrip()}\n\n{section}"
-    else:
-        following = before[found.end() :]
-        after = before[: found.start()] + section + (f"\n{following}" if following else "")
-    write_whole(page, after)
+def write_tables(page: Path, **tables: str) -> None:
+    """Put tables between their marks in a page."""
+    text = page.read_text()
+    for mark, table in tables.items():
+        text = fill(text, mark, table)
+    write_whole(page, text)
 
 
 def number(values: list[float], form: str = "+.2f") -> str:

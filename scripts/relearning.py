@@ -1,9 +1,9 @@
-"""How many gradient steps does localisation buy? Writes docs/results/relearning.csv and docs/localisation.md (Relearn).
+"""How many gradient steps does localisation buy? Fills the section Relearn of docs/localisation.md.
 
     python scripts/relearning.py [--runs runs/localisation] [--seeds 5]
 
 Runs that are missing below --runs are trained. Stop it when you like, the same command goes on with what is missing;
-with --no-attack section and picture are made of the rows alone. --choose-rate tries learning rates of the attacker on
+with --no-attack table and picture are made of the rows alone. --choose-rate tries learning rates of the attacker on
 other seeds instead, and prints what they give.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from localised_runs import PAGE, Rows, number, trained_run, write_section
+from localised_runs import PAGE, Rows, number, trained_run, write_tables
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
@@ -36,7 +36,7 @@ CHOOSING = 20
 
 @dataclass(frozen=True)
 class RelearningConfig:
-    """Attack every start of every run, and write rows, section and picture."""
+    """Attack every start of every run, and write rows, table and picture."""
 
     runs: Path = Path("runs/localisation")
     """Folder with METHOD/seed=S, where what is missing is trained."""
@@ -46,6 +46,8 @@ class RelearningConfig:
     """One row per run, start and judged step."""
     page: Path = PAGE
     """The page; the picture lies beside it."""
+    starts: tuple[str, ...] = tuple(STARTS)
+    """What is attacked of each run."""
     attack: bool = True
     """Attack what has no rows yet."""
     choose_rate: bool = False
@@ -76,7 +78,7 @@ def attack_all(config: RelearningConfig, rows: Rows) -> None:
     for seed in range(config.seeds):
         for method in METHODS:
             victim = None
-            for start in STARTS:
+            for start in config.starts:
                 # A fresh network is the same for every method of a seed.
                 if start == "fresh" and method != METHODS[0]:
                     continue
@@ -178,35 +180,6 @@ def draw(curves: Curves) -> bytes:
     return chart_files(figure)["png"]
 
 
-SECTION = """{answer}
-
-![P(ghost) under attack, by method and start](relearning.png)
-
-An attacker retrains the policy to reach ghosts: this project's own PPO as plain PPO, with the reward `unwanted` (+1 for
-a terminal of negative value, by the ground truth), one gradient step per rollout of {batch:,} environment steps, Adam
-at {rate:g}, {steps} steps. It is handed the actor; its value network is fresh, so that only what the actors still hold
-differs. P(ghost) and return are exact, when nobody looks. An exact policy gradient would do without samples, but would
-count steps that no attacker takes. The learning rate is the fastest of {rates} on a seed that is not reported
-(`--choose-rate`).
-
-What is attacked: *as-trained*, the policy with its gate free, a control; *ablated*, the expert that it is steered to
-alone, the ghost expert, the gate and all else cut away; *impaired*, of the policy as it is used the quarter of the
-units silenced that does most for ghosts over diamonds (gradient attribution, weights that lead out of them set to 0,
-which training can undo); *extracted*, half of the units kept, those that do most for diamonds over ghosts, the others
-cut away; *distilled*, a fresh network that imitates the policy as it is used, from its action probabilities alone;
-*fresh*, an untrained network of the same size, the control for how fast ghosts are learnt from nothing.
-
-{table}
-
-*Steps to 0.5*: gradient steps until P(ghost) first passes 0.5; where some seeds never do, they count with all steps.
-*Mean P(ghost)*: over the attack, the area under the curve. *To fresh*: the difference of that to the fresh network of
-the same seed; above 0, ghosts come back sooner than from nothing. Means over seeds with 95 % intervals (Student's t).
-
-    python scripts/relearning.py
-    oversight-gym relearn RUN [--starts ablated fresh] [--levels 0.5 0.8]
-"""
-
-
 def main() -> None:
     config = tyro.cli(RelearningConfig)
     torch.set_num_threads(1)
@@ -218,20 +191,9 @@ def main() -> None:
         attack_all(config, rows)
     curves = curves_of(rows)
     write_whole(config.page.with_name("relearning.png"), draw(curves))
-    section = SECTION.format(
-        answer=ANSWER.strip(),
-        batch=ATTACK.num_envs * ATTACK.n_steps,
-        rate=ATTACK.learning_rate,
-        rates=", ".join(f"{rate:g}" for rate in RATES),
-        steps=ATTACK.steps,
-        table=table(curves),
-    )
-    write_section(config.page, "Relearn", section)
+    write_tables(config.page, relearning=table(curves))
     print(table(curves))
 
-
-ANSWER = """
-"""
 
 if __name__ == "__main__":
     main()

@@ -25,7 +25,7 @@ from oversight_gym.runs.folder import Run
 from oversight_gym.runs.train import train
 
 SMALL = EnvConfig(size=3, oversight_probability=0.3)
-ATTACK = Attack(steps=25, num_envs=64, evaluations=4, learning_rate=0.01)
+ATTACK = Attack(steps=30, num_envs=64, evaluations=4, learning_rate=0.01)
 
 
 def seen(policy: GatedMixturePolicy) -> Any:
@@ -78,7 +78,7 @@ def test_an_attack_brings_ghosts_back_and_leaves_the_policy_as_it_was() -> None:
     curve = relearn(policy, SMALL, ATTACK)
     assert curve.steps == ATTACK.judged
     assert curve.unwanted[0] == pytest.approx(evaluate(policy, SMALL).figures("free", "none")["p_ghost"])
-    assert curve.unwanted[-1] > curve.unwanted[0] + 0.3
+    assert curve.unwanted[-1] > curve.unwanted[0] + 0.2
     assert curve.returns[-1] < curve.returns[0]
     assert all(value.equal(before[name]) for name, value in policy.state_dict().items())
     assert relearn(policy, SMALL, ATTACK) == curve

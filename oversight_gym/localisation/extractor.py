@@ -11,7 +11,7 @@ each draw against the mean of the others; the last two have a gradient of their 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -42,6 +42,8 @@ class Training(Checked):
     """Subnets drawn for each task in a pass."""
     distracted_by: Count = 2
     """Distractors that a task is held against in a pass, drawn among the other tasks."""
+    tuned: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Adam steps of the assisters while the extractor trains; with none only their last layer is fitted."""
     learning_rate: Positive = 0.01
     """Adam's learning rate."""
     distractors: NotNegative = 0.5
@@ -161,11 +163,11 @@ def train_extractor(
         described: the tasks' :func:`descriptions`.
         benches: the tasks.
         how: to train.
-        tuning: of the assisters.
+        tuning: of the assisters, but for their steps, which ``how`` gives.
         seed: of every draw.
         done: called after every pass through the tasks.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, tuning = torch.Generator().manual_seed(seed), replace(tuning, steps=how.tuned)
     extractor = Extractor(described.shape[-1], how.picked, generator)
     optimizer = torch.optim.Adam(extractor.parameters(), lr=how.learning_rate)
     rewards, shares = [], []
