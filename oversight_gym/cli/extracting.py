@@ -1,5 +1,6 @@
 """``extract``."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 import tyro
 from msgspec import Meta
 
-from oversight_gym.cli.common import PluginOptions, console, set_threads, writing_to
+from oversight_gym.cli.common import PluginOptions, console, set_threads, write_findings
 from oversight_gym.envs.fields import Count, NotNegative, Seed, Threads
 
 
@@ -26,7 +27,7 @@ class ExtractOptions(PluginOptions):
     held_out: str | None = None
     """Task that the extractor is not trained on, to see what it makes of a new one; default: quadrant."""
     passes: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    """Passes of the extractor's training through the tasks; default: 60, or 3 with --quick."""
+    """Passes of the extractor's training through the tasks; default: 60, or 20 with --quick."""
     distractors: NotNegative = 0.5
     """Weight of the performance on the other tasks in its reward."""
     size_cost: NotNegative = 1.0
@@ -52,17 +53,15 @@ def extract(options: ExtractOptions) -> None:
 
     from oversight_gym.analysis.extraction_chart import extraction_chart
     from oversight_gym.envs.world.kinds import most_valuable_first
-    from oversight_gym.files import write_csv, write_json, write_whole
     from oversight_gym.localisation.extraction import extract, row_values
     from oversight_gym.localisation.extractor import Training
-    from oversight_gym.pictures.files import chart_files
     from oversight_gym.runs.folder import load_run
 
     set_threads(options.threads)
     run = load_run(options.run)
     tasks = options.task or (f"reach-{most_valuable_first(run.config.env.kinds)[0]}",)
     how = Training(
-        passes=options.passes or (3 if options.quick else Training.passes),
+        passes=options.passes or (20 if options.quick else Training.passes),
         distractors=options.distractors,
         size=options.size_cost,
         diversity=options.diversity,
@@ -81,17 +80,17 @@ def extract(options: ExtractOptions) -> None:
             done=lambda passed: bar.update(training, completed=passed),
         )
     data = {"run": str(options.run), "method": run.config.method, **found.to_json()}
-    with writing_to(options.out or options.run) as out:
-        write_csv(out / "extraction.csv", [row_values(row) for row in found.rows])
-        write_json(out / "extraction.json", data)
-        for kind, picture in chart_files(extraction_chart(found, run.title)).items():
-            write_whole(out / f"extraction.{kind}", picture)
+    written = write_findings(
+        options.out or options.run,
+        "extraction",
+        [row_values(row) for row in found.rows],
+        data,
+        extraction_chart(found, run.title),
+    )
     if options.json:
-        import json
-
         print(json.dumps(data, indent=2))
         return
     shown = console()
     shown.print(f"[bold]{run.title}[/bold]")
     shown.print(found, soft_wrap=True)
-    shown.print(f"Written: {out / 'extraction'}.csv, .json, .png, .svg", soft_wrap=True)
+    shown.print(written, soft_wrap=True)

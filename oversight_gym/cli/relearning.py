@@ -1,5 +1,6 @@
 """``relearn``."""
 
+import json
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Annotated
 import tyro
 from msgspec import Meta
 
-from oversight_gym.cli.common import PluginOptions, console, set_threads, writing_to
+from oversight_gym.cli.common import PluginOptions, console, set_threads, write_findings
 from oversight_gym.envs.fields import Positive, Probability, Seed, Threads
 
 
@@ -46,10 +47,8 @@ def relearn(options: RelearnOptions) -> None:
 
     from oversight_gym.analysis.relearning_chart import relearning_chart
     from oversight_gym.envs.errors import choose
-    from oversight_gym.files import write_csv, write_json, write_whole
     from oversight_gym.localisation.relearning import Attack, Relearning, relearn
     from oversight_gym.localisation.starts import STARTS, Victim, starts_of
-    from oversight_gym.pictures.files import chart_files
     from oversight_gym.runs.folder import load_run
 
     set_threads(options.threads)
@@ -69,14 +68,10 @@ def relearn(options: RelearnOptions) -> None:
             curves[name] = relearn(start.make(victim), victim.env, attack, partial(bar.advance, task))
     found = Relearning(attack, curves, options.levels)
     data = {"run": str(options.run), "method": victim.run.config.method, **found.to_json()}
-    with writing_to(options.out or options.run) as out:
-        write_csv(out / "relearning.csv", found.rows())
-        write_json(out / "relearning.json", data)
-        for kind, picture in chart_files(relearning_chart(found, victim.run.title)).items():
-            write_whole(out / f"relearning.{kind}", picture)
+    written = write_findings(
+        options.out or options.run, "relearning", found.rows(), data, relearning_chart(found, victim.run.title)
+    )
     if options.json:
-        import json
-
         print(json.dumps(data, indent=2))
         return
     shown = console()
@@ -84,4 +79,4 @@ def relearn(options: RelearnOptions) -> None:
     shown.print(found)
     for name, start in chosen.items():
         shown.print(f"{name}: {start.summary}", soft_wrap=True)
-    shown.print(f"Written: {out / 'relearning'}.csv, .json, .png, .svg", soft_wrap=True)
+    shown.print(written, soft_wrap=True)
