@@ -91,7 +91,7 @@ def table(rows: Rows) -> str:
             for picker in pickers:
                 which = {"method": method, "task": task, "picker": picker, "size": SHOWN}
                 columns = ("performance", "distracted", f"within_{expert}")
-                cells = [number(values(rows, column, **which), ".2f") for column in columns]
+                cells = [number(values(rows, column, **which), ".2f", (-1, 1)) for column in columns]
                 cells[2] = "" if task == HELD_OUT else cells[2]
                 lines.append([task, f"`{method}`", picker, *cells])
     headings = ("task", "method", "picked by", "on the task", "on the other tasks", "within the task's expert")
@@ -102,7 +102,9 @@ def overlap_table(rows: Rows) -> str:
     lines, pickers = [], list(dict.fromkeys(row["picker"] for row in rows.rows))
     for picker in pickers:
         which = {"task": TASKS[0], "size": SHOWN, "picker": picker}
-        lines.append([picker, *(number(values(rows, "overlap", method=method, **which), ".2f") for method in METHODS)])
+        lines.append(
+            [picker, *(number(values(rows, "overlap", method=method, **which), ".2f", (0, 1)) for method in METHODS)]
+        )
     return markdown(("picked by", *(f"overlap in `{method}`" for method in METHODS)), lines)
 
 

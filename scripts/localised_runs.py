@@ -6,7 +6,7 @@ from typing import Any
 
 from impairment import fill
 
-from oversight_gym.analysis.statistics import summarise, with_interval
+from oversight_gym.analysis.statistics import Range, summarise, with_interval
 from oversight_gym.files import write_csv, write_whole
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run, load_run
@@ -57,7 +57,7 @@ def write_tables(page: Path, **tables: str) -> None:
     write_whole(page, text)
 
 
-def number(values: list[float], form: str = "+.2f") -> str:
-    """A mean with its interval over seeds."""
-    found = summarise(values)
+def number(values: list[float], form: str, within: Range) -> str:
+    """A mean with its interval over seeds, for a figure that lies within these bounds."""
+    found = summarise(values, within)
     return with_interval(found.mean, found.low, found.high, form)

@@ -46,6 +46,8 @@ class RelearningConfig:
     """One row per run, start and judged step."""
     page: Path = PAGE
     """The page; the picture lies beside it."""
+    methods: tuple[str, ...] = METHODS
+    """What is attacked."""
     starts: tuple[str, ...] = tuple(STARTS)
     """What is attacked of each run."""
     attack: bool = True
@@ -76,7 +78,7 @@ def settings() -> str:
 
 def attack_all(config: RelearningConfig, rows: Rows) -> None:
     for seed in range(config.seeds):
-        for method in METHODS:
+        for method in config.methods:
             victim = None
             for start in config.starts:
                 # A fresh network is the same for every method of a seed.
@@ -129,7 +131,7 @@ def steps_cell(curves: list[Curve], level: float) -> str:
     known = [curve.steps[-1] if step is None else step for step, curve in zip(steps, curves, strict=True)]
     if never == len(steps):
         return f"over {curves[0].steps[-1]}"
-    return number(known, ".0f") + (f", {never} of {len(steps)} never" if never else "")
+    return number(known, ".0f", (0, curves[0].steps[-1])) + (f", {never} of {len(steps)} never" if never else "")
 
 
 def table(curves: Curves) -> str:
@@ -144,8 +146,8 @@ def table(curves: Curves) -> str:
                 f"{mean(curve.returns[0] for curve in own):+.2f}",
                 f"{mean(curve.unwanted[0] for curve in own):.2f}",
                 *(steps_cell(own, level) for level in LEVELS),
-                number([curve.area for curve in own], ".2f"),
-                "" if start == "fresh" else number(ahead),
+                number([curve.area for curve in own], ".2f", (0, 1)),
+                "" if start == "fresh" else number(ahead, "+.2f", (-1, 1)),
             ]
         )
     steps = (f"steps to {level:g}" for level in LEVELS)

@@ -28,7 +28,7 @@ def extraction_chart(found: Extraction, title: str) -> Figure:
                 axes.plot([row.size for row in rows], heights, label=picker, **look)
         headings = [task, "the other tasks, on average", f"share in the {expert} expert"]
         for axes, heading in zip(line, headings, strict=False):
-            axes.set(title=heading, xlabel="units of the subnet", ylim=(-0.12, 1.05))
+            axes.set(title=heading, xlabel="units of the subnet", ylim=(-0.3, 1.05))
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:g}")
             axes.spines[["top", "right"]].set_visible(False)
