@@ -172,6 +172,7 @@ def draw(curves: Curves) -> bytes:
             axes.plot(own[0].steps, middle, dashed, marker=MARKERS[index], markersize=4, label=start, **look)
         axes.set(title=method, xlabel="gradient steps", ylim=(0, 1))
         axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(0, ATTACK.steps)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("P(ghost), nobody looks")
