@@ -200,10 +200,12 @@ def extract(
             except RequestError:  # a world may lack the situations of a task
                 if name in asked:
                     raise
-        held_out = held_out or (HELD_OUT if HELD_OUT in benches else list(benches)[-1])
+        held_out = held_out or (HELD_OUT if HELD_OUT in benches else next(reversed(benches), HELD_OUT))
         seen = [bench for name, bench in benches.items() if name != held_out]
         if len(seen) < 2:
-            raise RequestError(f"only {len(seen)} task is left without {held_out}; an extractor needs two to train on.")
+            raise RequestError(
+                f"this world has {len(seen)} task(s) beside {held_out}; an extractor needs two to train on."
+            )
         trained = train_extractor(descriptions(policy, seen, tuning, seed), seen, how, tuning, seed, done)
         described = descriptions(policy, [*seen, benches[held_out]], tuning, seed)
         with torch.no_grad():
