@@ -44,6 +44,8 @@ class ExtractionConfig:
 
     runs: Path = Path("runs/localisation")
     """Folder with METHOD/seed=S, where what is missing is trained."""
+    methods: tuple[str, ...] = METHODS
+    """What is extracted from."""
     seeds: int = 5
     """Seeds 0 to this minus one."""
     rows: Path = Path("docs/results/extraction.csv")
@@ -69,7 +71,7 @@ def rows_of(found: Extraction, method: str, seed: int) -> list[dict[str, Any]]:
 
 def extract_all(config: ExtractionConfig, rows: Rows) -> None:
     for seed in range(config.seeds):
-        for method in METHODS:
+        for method in config.methods:
             if rows.group(method=method, seed=seed, passes=TRAINING.passes):
                 continue
             run = trained_run(config.runs, method, seed)

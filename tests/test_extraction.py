@@ -15,7 +15,7 @@ from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.world.state import draw_state
 from oversight_gym.localisation.assister import Bench, Tuning, subnet_outputs
 from oversight_gym.localisation.extraction import EXTRACTOR, Extraction, extract
-from oversight_gym.localisation.extractor import Training, overlaps
+from oversight_gym.localisation.extractor import Training, in_order, overlaps
 from oversight_gym.localisation.intervene import edited_outputs, scaling
 from oversight_gym.localisation.scores import SCORES, HardConcrete, attribution, between, by_depth, top_masks
 from oversight_gym.localisation.tasks import Situations, draw_data, tasks_of
@@ -148,6 +148,18 @@ def test_between_is_the_share_of_variance_that_the_answer_explains() -> None:
     values[:, 1] = torch.arange(20) // 2
     assert between(units, values, right)[:3].tolist() == pytest.approx([1, 0, 0], abs=1e-6)
     assert by_depth(units, torch.ones(len(units)) * 5).tolist() == [1] * len(units)
+
+
+def test_subnets_of_any_size_take_their_share_of_every_depth() -> None:
+    units = Units.of(planted_policy(GRID, seed=0)[0])
+    odds = torch.cat(
+        [torch.linspace(3, 1, 24), torch.linspace(-3, -1, 24)]
+    )  # every unit of the first layer is likelier
+    chances, masks = odds.sigmoid(), top_masks(in_order(units, odds), [12, 24])
+    for mask in masks:
+        assert float(mask[:24].sum() / mask.sum()) == pytest.approx(float(chances[:24].sum() / chances.sum()), abs=0.05)
+    assert masks[0][:8].all()
+    assert masks[0][-1]
 
 
 def test_overlap_of_certain_picks_is_the_jaccard_index() -> None:

@@ -15,7 +15,7 @@ from oversight_gym.envs import EnvConfig, RequestError
 from oversight_gym.envs.errors import choose
 from oversight_gym.evaluation.shown import Shown
 from oversight_gym.localisation.assister import Bench, Tuning
-from oversight_gym.localisation.extractor import Trained, Training, descriptions, train_extractor
+from oversight_gym.localisation.extractor import Trained, Training, descriptions, in_order, train_extractor
 from oversight_gym.localisation.scores import SCORES, top_masks
 from oversight_gym.localisation.tasks import draw_data, tasks_of
 from oversight_gym.localisation.units import Cluster, Units, check_size, overlap
@@ -212,7 +212,7 @@ def extract(
             odds = dict(zip((*(bench.name for bench in seen), held_out), trained.extractor(described), strict=True))
         contrast = dict(zip(odds, described[..., _CONTRAST], strict=True))
         scores = {
-            name: {EXTRACTOR: odds[name], CONTRAST: contrast[name]}
+            name: {EXTRACTOR: in_order(units, odds[name]), CONTRAST: contrast[name]}
             | {kind: score(policy, benches[name], tuning, _generator(seed, 2, place)) for kind, score in SCORES.items()}
             for place, name in enumerate(benches)
         }

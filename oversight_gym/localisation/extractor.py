@@ -23,6 +23,7 @@ from oversight_gym.envs.fields import Checked, Count, NotNegative, Positive, Pro
 from oversight_gym.localisation.assister import Bench, Tuning
 from oversight_gym.localisation.intervene import activations
 from oversight_gym.localisation.scores import attribution, between, by_depth, magnitude
+from oversight_gym.localisation.units import Units
 
 WIDTH = 32
 """Of the extractor's hidden layer."""
@@ -112,6 +113,25 @@ class Extractor(nn.Module):
         """The log odds."""
         odds: Tensor = self.network(numbers)
         return odds[..., 0]
+
+
+def in_order(units: Units, odds: Tensor) -> Tensor:
+    """A score per unit by which subnets of any size take as much of each depth as the extractor would.
+
+    The best units of every depth take turns, in proportion to how many of that depth are picked on average; by the odds
+    alone a small subnet may lack a whole depth and do nothing.
+
+    Args:
+        units: of the policy.
+        odds: log odds that each is picked, shape (units,).
+    """
+    depths = torch.cat([torch.full((layer.width,), layer.depth) for layer in units.layers])
+    chances, scores = odds.sigmoid(), torch.empty_like(odds)
+    for depth in depths.unique():
+        own = torch.nonzero(depths == depth)[:, 0]
+        rank = (-odds[own]).argsort(stable=True).argsort()
+        scores[own] = -(rank + 0.5) / chances[own].sum()
+    return scores
 
 
 def overlaps(chances: Tensor, others: Sequence[Tensor]) -> Tensor:
