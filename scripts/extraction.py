@@ -85,11 +85,15 @@ def values(rows: Rows, column: str, **which: Any) -> list[float]:
     return [float(row[column]) for row in rows.group(passes=TRAINING.passes, **which) if row[column] != ""]
 
 
+def _methods(rows: Rows) -> list[str]:
+    return [method for method in METHODS if rows.group(method=method)]
+
+
 def table(rows: Rows) -> str:
     lines, pickers = [], list(dict.fromkeys(row["picker"] for row in rows.rows))
     for task in TASKS:
         expert = "ghost" if task == "reach-ghost" else "diamond"
-        for method in METHODS:
+        for method in _methods(rows):
             for picker in pickers:
                 which = {"method": method, "task": task, "picker": picker, "size": SHOWN}
                 columns = ("performance", "distracted", f"within_{expert}")
@@ -105,9 +109,12 @@ def overlap_table(rows: Rows) -> str:
     for picker in pickers:
         which = {"task": TASKS[0], "size": SHOWN, "picker": picker}
         lines.append(
-            [picker, *(number(values(rows, "overlap", method=method, **which), ".2f", (0, 1)) for method in METHODS)]
+            [
+                picker,
+                *(number(values(rows, "overlap", method=method, **which), ".2f", (0, 1)) for method in _methods(rows)),
+            ]
         )
-    return markdown(("picked by", *(f"overlap in `{method}`" for method in METHODS)), lines)
+    return markdown(("picked by", *(f"overlap in `{method}`" for method in _methods(rows))), lines)
 
 
 def draw(rows: Rows) -> bytes:

@@ -127,7 +127,7 @@ def in_order(units: Units, odds: Tensor) -> Tensor:
     """
     depths = torch.cat([torch.full((layer.width,), layer.depth) for layer in units.layers])
     chances, scores = odds.sigmoid(), torch.empty_like(odds)
-    for depth in depths.unique():
+    for depth in range(int(depths.max()) + 1):
         own = torch.nonzero(depths == depth)[:, 0]
         rank = (-odds[own]).argsort(stable=True).argsort()
         scores[own] = -(rank + 0.5) / chances[own].sum()
