@@ -99,8 +99,9 @@ def table(rows: Rows) -> str:
                 columns = ("performance", "distracted", f"within_{expert}")
                 cells = [number(values(rows, column, **which), ".2f", (-1, 1)) for column in columns]
                 cells[2] = "" if task == HELD_OUT else cells[2]
-                lines.append([task, f"`{method}`", picker, *cells])
-    headings = ("task", "method", "picked by", "on the task", "on the other tasks", "within the task's expert")
+                seeds = str(len(values(rows, columns[0], **which)))
+                lines.append([task, f"`{method}`", seeds, picker, *cells])
+    headings = ("task", "method", "seeds", "picked by", "on the task", "on the other tasks", "within the task's expert")
     return markdown(headings, lines)
 
 
