@@ -50,10 +50,11 @@ def unbiased_penalty(oversight: float, value: float = -1.0) -> float:
 
 
 REWARDS: Registry[Reward] = Registry("reward", "oversight_gym.rewards")
-"""The training rewards by name. Only ``ground_truth`` uses what the supervisor cannot see."""
+"""The training rewards by name. Only ``ground_truth`` and ``unwanted`` use what the supervisor cannot see."""
 
 REWARDS.register("terminal", Reward(unknown=1, known=1))
 REWARDS.register("naive", Reward(unknown=1))
 REWARDS.register("penalty", Reward(unknown=1))  # what an unwanted kind pays is a parameter: EnvConfig.ghost_penalty
 REWARDS.register("observed", Reward(unknown=0))
 REWARDS.register("ground_truth", Reward(unknown=0, uses_hidden=True))
+REWARDS.register("unwanted", Reward(unknown=0, known=0, unwanted=1, uses_hidden=True))  # what an attacker is paid for

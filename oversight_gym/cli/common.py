@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -15,6 +15,7 @@ from oversight_gym.envs import RequestError
 from oversight_gym.envs.fields import Checked
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
 WIDTH = 100
@@ -67,3 +68,21 @@ def writing_to(out: Path) -> Iterator[Path]:
         yield out
     except OSError as error:
         raise RequestError(f"{out} cannot be written ({error.strerror}); choose another `out`.") from error
+
+
+def write_findings(folder: Path, stem: str, rows: list[dict[str, Any]], data: dict[str, Any], chart: "Figure") -> str:
+    """Write rows, figures and a chart as ``STEM.csv``, ``.json``, ``.png`` and ``.svg``; returns a line that says so.
+
+    Raises:
+        RequestError: if they cannot be written.
+    """
+    from oversight_gym.files import write_csv, write_json, write_whole
+    from oversight_gym.pictures.files import chart_files
+
+    pictures = chart_files(chart)
+    with writing_to(folder) as out:
+        write_csv(out / f"{stem}.csv", rows)
+        write_json(out / f"{stem}.json", data)
+        for kind, picture in pictures.items():
+            write_whole(out / f"{stem}.{kind}", picture)
+    return f"Written: {folder / stem}.csv, .json, {', '.join(f'.{kind}' for kind in pictures)}"

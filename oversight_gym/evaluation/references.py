@@ -58,9 +58,10 @@ def _arriving(block: Block, payoff: NDArray[np.float64]) -> tuple[NDArray[np.boo
 
 def _payoff(block: Block, wanted: str) -> NDArray[np.float64]:
     values = block.config.world.values
-    if wanted == "best":  # the others as if they were not there
-        return np.where(np.arange(len(values)) == values.argmax(), 1.0, np.nan)
-    return np.ones(len(values)) if wanted == "any" else values
+    if wanted in ("value", "any"):
+        return values if wanted == "value" else np.ones(len(values))
+    only = values.argmax() if wanted == "best" else block.config.kinds.index(wanted)
+    return np.where(np.arange(len(values)) == only, 1.0, np.nan)  # the others as if they were not there
 
 
 def best_actions(block: Block, wanted: str, gamma: float) -> NDArray[np.bool_]:
@@ -69,7 +70,7 @@ def best_actions(block: Block, wanted: str, gamma: float) -> NDArray[np.bool_]:
     Args:
         block: the situations.
         wanted: ``value`` for the true values of the kinds; ``best`` for the most valuable kind only, where the others
-            do not end an episode; ``any`` for all kinds equally.
+            do not end an episode; a kind's name for only that kind, likewise; ``any`` for all kinds equally.
         gamma: discount per step.
 
     Returns:

@@ -1,0 +1,104 @@
+"""``impair``."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from msgspec import Meta
+
+from oversight_gym.cli.common import GATES, PluginOptions, console, set_threads, writing_to
+from oversight_gym.envs.fields import Positive, Probability, Seed, Threads
+
+if TYPE_CHECKING:
+    from oversight_gym.localisation.impair import Progress
+
+
+@dataclass(frozen=True)
+class ImpairOptions(PluginOptions):
+    """Impair clusters of a trained policy's hidden units, and find which of its skills suffer, and how much."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    out: Path | None = None
+    """Folder for impairment.csv, .json, .png and .svg; default: the run folder."""
+    clusters: tuple[str, ...] = ()
+    """How clusters are found: experts, selectivity, gradient, shapley; default: all that there are for the policy."""
+    impairments: tuple[str, ...] = ()
+    """Kinds of impairment: gaussian (noise), negative (noise that only takes away), scaling; default: all."""
+    size: Positive | None = None
+    """Units of a cluster, or below 1 their share of all; default: as many as an expert has."""
+    random: Annotated[int, Meta(ge=2, le=10_000)] = 20
+    """Random clusters of each size, to compare with."""
+    gate: Annotated[
+        str, tyro.conf.arg(help=f"Gate to judge at: {GATES}; own forces it to each kind's expert for its skill.")
+    ] = "free"
+    watched: str = "none"
+    """Oversight pattern to judge in: none, kinds joined by +, or both (all, where there are more than two)."""
+    bound: Probability = 0.2
+    """Under this probability of the least valuable kind a policy counts as safe."""
+    quick: bool = False
+    """A first look: fewer intensities, 4 random clusters, coarser Shapley values."""
+    seed: Seed = 0
+    """Seed of noise, samples and random clusters."""
+    threads: Threads = 1
+    """Torch threads."""
+
+
+@contextmanager
+def _bar() -> "Iterator[Progress]":
+    """A bar on a terminal, which is told what is done now."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
+    task = bar.add_task("", total=None)
+    with bar:
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def impair(options: ImpairOptions) -> None:
+    """Impair a run's policy, write ``impairment.csv``, ``.json``, ``.png`` and ``.svg``, and print the tables."""
+    from oversight_gym.analysis.impairment_chart import impairment_chart
+    from oversight_gym.files import write_csv, write_json, write_whole
+    from oversight_gym.localisation.impair import impair
+    from oversight_gym.pictures.files import chart_files
+    from oversight_gym.runs.folder import load_run
+
+    set_threads(options.threads)
+    run = load_run(options.run)
+    with _bar() as progress:
+        study = impair(
+            run.policy,
+            run.config.env,
+            clusters=options.clusters,
+            impairments=options.impairments,
+            size=options.size,
+            random=options.random,
+            gate=options.gate,
+            watched=options.watched,
+            bound=options.bound,
+            gamma=run.config.hyper.gamma,
+            quick=options.quick,
+            seed=options.seed,
+            progress=progress,
+        )
+    data = {"run": str(run.folder), "uses_ground_truth": run.config.uses_ground_truth, **study.to_json()}
+    with writing_to(options.out or options.run) as out:
+        write_csv(out / "impairment.csv", study.rows())
+        write_json(out / "impairment.json", data)
+        for kind, picture in chart_files(impairment_chart(study, run.title)).items():
+            write_whole(out / f"impairment.{kind}", picture)
+    shown = console()
+    shown.print(f"[bold]{run.title}[/bold]   gate {study.gate}, watched: {study.situations.watched}")
+    shown.print(study)
+    how = "Exact: every layout, every path" if study.situations.exact else "Layouts sampled, every path solved exactly"
+    shown.print(f"{how}; noise averaged until every figure is precise to 0.01.")
+    shown.print(
+        f"Specificity: own less others, less the same for {options.random if not options.quick else 4} random clusters "
+        f"of equal size. Safe: P({study.unwanted}) at most {study.bound:g}."
+    )
+    shown.print(f"Written: {out / 'impairment'}.csv, .json, .png, .svg", soft_wrap=True)

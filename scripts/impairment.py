@@ -1,0 +1,280 @@
+"""Is impairment smooth, and is it specific? Fills the section Impair of docs/localisation.md, its tables and picture.
+
+    python scripts/impairment.py [--runs runs/localisation] [--no-study]
+
+Impairs five seeds of each method, as ``oversight-gym impair`` does, and keeps what was found in
+docs/results/impairment.csv and, curve by curve, in docs/results/impairment_curves.csv. A run that is missing below
+``--runs`` is trained. Stop it when you like, the same command goes on; with --no-study the page is made of the rows
+alone.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from matplotlib.figure import Figure
+
+from oversight_gym.analysis.markdown import markdown
+from oversight_gym.analysis.statistics import summarise
+from oversight_gym.analysis.style import method_style
+from oversight_gym.files import write_csv, write_whole
+from oversight_gym.localisation.impair import ImpairmentStudy, impair
+from oversight_gym.pictures.files import chart_files
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.contents import FINISHED
+from oversight_gym.runs.folder import Run, load_run
+from oversight_gym.runs.train import train
+from oversight_gym.runs.version import commit
+
+METHODS = ("routing", "no_routing", "naive", "oracle")
+WAYS = ("experts", "shapley", "gradient", "selectivity")
+ORDERS = 32
+"""Of the sampling of Shapley values."""
+
+
+@dataclass(frozen=True)
+class ImpairmentConfig:
+    """Impair what was trained, and write rows, picture and page."""
+
+    oversight: float = 0.1
+    """Oversight level."""
+    seeds: int = 5
+    """Seeds 0 to this minus one."""
+    methods: tuple[str, ...] = METHODS
+    """Methods to compare."""
+    impairments: tuple[str, ...] = ("scaling",)
+    """Kinds of impairment, each kept by itself."""
+    clusters: tuple[str, ...] = ()
+    """How clusters are found; default: every way."""
+    random: int = 20
+    """Random clusters of each size."""
+    runs: Path = Path("runs/localisation")
+    """Folder with a run at METHOD/seed=S each; what is missing is trained."""
+    rows: Path = Path("docs/results/impairment.csv")
+    """One row for each run, cluster, impairment and site; the curves lie beside it."""
+    page: Path = Path("docs/localisation.md")
+    """The page, between whose marks the tables go; the picture lies beside it."""
+    study: bool = True
+    """Impair what has no rows yet, instead of reading alone."""
+
+    @property
+    def curves(self) -> Path:
+        """The file of curves."""
+        return self.rows.with_name(f"{self.rows.stem}_curves.csv")
+
+
+Row = dict[str, Any]
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a file; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def the_run(config: ImpairmentConfig, method: str, seed: int) -> Run:
+    """A run, trained now if it is missing."""
+    folder = config.runs / method / f"seed={seed}"
+    if not (folder / FINISHED).exists():
+        train(TrainConfig.of(method=method, oversight=config.oversight, seed=seed, run_dir=folder, resume=True))
+    return load_run(folder)
+
+
+def effects(study: ImpairmentStudy) -> Iterator[Row]:
+    """A row for each cluster, kind of impairment and site."""
+    begin = study.skills(study.begin)
+    for curve in study.named:
+        cluster, topic = curve.cluster, curve.cluster.topic
+        assert topic is not None
+        kind, falls = study.kinds[topic], study.falls(curve)
+        row: Row = {"found_by": cluster.found_by, "kind": kind, "units": len(cluster)}
+        own = study.units.of_network(kind) if kind in study.units.networks else None
+        row["in_own_expert"] = "" if own is None else round(float(own[cluster.members].mean()), 4)
+        row |= {"impairment": curve.kind, "site": curve.at, "skill": round(float(begin[topic]), 6)}
+        row |= {"own": float(falls[topic]), "others": float(np.delete(falls, topic).mean())}
+        found, smooth, safe = study.specificity(curve), study.smoothness(curve), study.safe(curve)
+        columns = {"random": "random", "index": "value", "low": "low", "high": "high", "beaten": "beaten"}
+        row |= {column: "" if found is None else getattr(found, name) for column, name in columns.items()}
+        row |= smooth or {}
+        row["p_unwanted"] = float(study.figure(curve, f"p_{study.unwanted}")[0])
+        row |= {"p_unwanted_least": float(study.figure(curve, f"p_{study.unwanted}").min())}
+        row |= {
+            "safe_intensity": "" if safe is None else safe.intensity,
+            "safe_return": "" if safe is None else safe.left,
+        }
+        row["return"] = float(study.figure(curve, "return_start")[0])
+        yield {name: round(value, 6) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def curve_rows(study: ImpairmentStudy) -> Iterator[Row]:
+    """The curves of the clusters that were found, point by point, and the mean of the random ones."""
+    names = study.situations.names
+    groups = [(curve.cluster.found_by, study.kinds[curve.cluster.topic or 0], [curve]) for curve in study.named]
+    for kind, at in study.impairments:
+        controls = [curve for curve in study.random if (curve.kind, curve.at) == (kind, at)]
+        groups += [("random", "", controls)] if controls else []
+    for found_by, kind, curves in groups:
+        figures = np.mean([curve.figures for curve in curves], axis=0)
+        skills = study.skills(figures)
+        for number, intensity in enumerate(curves[0].intensities):
+            row: Row = {"found_by": found_by, "kind": kind, "impairment": curves[0].kind, "site": curves[0].at}
+            row["intensity"] = intensity
+            row |= {f"skill_{name}": round(float(skills[number, k]), 5) for k, name in enumerate(study.kinds)}
+            yield row | {name: round(float(figures[number, k]), 5) for k, name in enumerate(names)}
+
+
+def studied(config: ImpairmentConfig) -> None:
+    """Impair every run that has no rows of some kind of impairment, and store what was found."""
+    stamp = {"commit": commit()}
+    for seed in range(config.seeds):
+        for method in config.methods:
+            for impairment in config.impairments:
+                key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
+                done = [row for row in read(config.rows) if row["impairment"] == impairment]
+                if any(all(row[name] == str(value) for name, value in key.items()) for row in done):
+                    continue
+                run = the_run(config, method, seed)
+                ways = tuple(way for way in config.clusters if way != "experts" or len(run.policy.experts) > 1)
+                study = impair(
+                    run.policy,
+                    run.config.env,
+                    clusters=ways,
+                    impairments=(impairment,),
+                    random=config.random,
+                    orders=ORDERS,
+                    gamma=run.config.hyper.gamma,
+                    seed=seed,
+                )
+                write_csv(config.curves, [*read(config.curves), *(key | row for row in curve_rows(study))])
+                write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
+                print(f"{method}, seed {seed}, {impairment}: stored.", flush=True)
+
+
+def chosen(rows: Sequence[Row], **wanted: str) -> list[Row]:
+    """The rows that have these values."""
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def over_seeds(rows: Sequence[Row], name: str) -> str:
+    """Mean of a column over seeds, the rows of a seed averaged first, with its interval."""
+    seeds = sorted({row["seed"] for row in rows})
+    values = [[float(row[name]) for row in rows if row["seed"] == seed and row[name] != ""] for seed in seeds]
+    means = [float(np.mean(of_seed)) for of_seed in values if of_seed]
+    return str(summarise(means)) if means else ""
+
+
+def specificity_table(rows: Sequence[Row], impairment: str, site: str) -> str:
+    """Method by way: how much own and other skill fall, and the index."""
+    lines = []
+    for method in METHODS:
+        for way in WAYS:
+            found = chosen(rows, method=method, found_by=way, impairment=impairment, site=site)
+            if found:
+                ahead = [row for row in found if row["low"] != "" and float(row["low"]) > 0]
+                cells = [over_seeds(found, name) for name in ("in_own_expert", "own", "others", "index")]
+                cells[0] = cells[0].split(" ")[0].lstrip("+")
+                lines.append([method, way, *cells, f"{len(ahead)} of {len(found)}"])
+    headings = ("method", "clusters", "in own expert", "own skill falls by", "other skill falls by")
+    return markdown((*headings, "specificity index", "interval above 0"), lines)
+
+
+def smoothness_table(rows: Sequence[Row]) -> str:
+    """Method by impairment: how monotone the fall of the own skill is, and its largest step."""
+    lines = []
+    for impairment, site in dict.fromkeys((row["impairment"], row["site"]) for row in rows):
+        for method in METHODS:
+            found = [row for row in chosen(rows, method=method, impairment=impairment, site=site) if row["monotone"]]
+            falling = [row for row in found if float(row["own"]) > 0.05]
+            if falling:
+                cells = [over_seeds(falling, name) for name in ("own", "monotone", "largest_step")]
+                lines.append([f"{impairment}, {site}", method, f"{len(falling)} of {len(found)}", *cells])
+    headings = ("impairment", "method", "clusters whose skill falls by 0.05 or more", "falls by", "monotone")
+    return markdown((*headings, "largest step"), lines)
+
+
+def safety_table(rows: Sequence[Row], impairment: str, site: str) -> str:
+    """Method by way: at which intensity the ghost cluster's impairment makes the policy safe, and what is left."""
+    lines = []
+    for method in METHODS:
+        for way in WAYS:
+            found = chosen(rows, method=method, found_by=way, kind="ghost", impairment=impairment, site=site)
+            if found:
+                safe = [row for row in found if row["safe_intensity"] != ""]
+                begin = [over_seeds(found, name).split(" ")[0] for name in ("p_unwanted", "return")]
+                cells = [over_seeds(safe, name) if safe else "" for name in ("safe_intensity", "safe_return")]
+                lines.append([method, way, *begin, f"{len(safe)} of {len(found)}", *cells])
+    headings = ("method", "clusters", "P(ghost) unimpaired", "return unimpaired", "seeds made safe", "at intensity")
+    return markdown((*headings, "return left"), lines)
+
+
+def draw(curves: Sequence[Row], impairment: str, site: str) -> bytes:
+    """Own and other skill by intensity, a panel for each method and way; thin lines are seeds, grey the random ones."""
+    figure = Figure(figsize=(10.5, 2.3 * len(METHODS)), layout="constrained")
+    panels = figure.subplots(len(METHODS), len(WAYS), sharex=True, sharey=True, squeeze=False)
+    for method, line in zip(METHODS, panels, strict=True):
+        colour = method_style(method)["color"]
+        for way, axes in zip(WAYS, line, strict=True):
+            own, others, control = [], [], []
+            mine = chosen(curves, method=method, impairment=impairment, site=site)
+            for seed in sorted({row["seed"] for row in mine}):
+                for kind, other in (("ghost", "diamond"), ("diamond", "ghost")):
+                    found = chosen(mine, seed=seed, found_by=way, kind=kind)
+                    own.append([float(row[f"skill_{kind}"]) for row in found])
+                    others.append([float(row[f"skill_{other}"]) for row in found])
+                    control.append([float(row[f"skill_{kind}"]) for row in chosen(mine, seed=seed, found_by="random")])
+                levels = [float(row["intensity"]) for row in found]
+            axes.spines[["top", "right"]].set_visible(False)
+            if method == METHODS[0]:
+                axes.set_title(way)
+            if not own or not own[0]:
+                axes.text(0.5, 0.5, "a single network", ha="center", transform=axes.transAxes, color="grey", fontsize=9)
+                continue
+            for heights, style in ((own, "-"), (others, "--")):
+                for each in heights:
+                    axes.plot(levels, each, color=colour, linestyle=style, linewidth=0.5, alpha=0.35)
+                axes.plot(levels, np.mean(heights, axis=0), color=colour, linestyle=style, linewidth=2)
+            if control and control[0]:
+                axes.plot(levels, np.mean(control, axis=0), color="grey", linestyle=":", linewidth=2)
+        line[0].set_ylabel(f"{method}\nskill")
+    for axes in panels[-1]:
+        axes.set_xlabel("intensity")
+    panels[0, 0].set_ylim(-0.02, 1.02)
+    figure.suptitle(
+        f"{impairment}, {site} the nonlinearity. Solid: the cluster's own skill, dashed: the other one, dotted: random",
+        fontsize=10,
+    )
+    return chart_files(figure)["png"]
+
+
+def fill(page: str, mark: str, content: str) -> str:
+    """The page with the content between a pair of marks replaced."""
+    marks = rf"(<!-- {mark} -->\n)(.*?)(<!-- end of {mark} -->)"
+    return re.sub(marks, lambda found: f"{found[1]}{content}{found[3]}", page, flags=re.S)
+
+
+def main() -> None:
+    config = tyro.cli(ImpairmentConfig)
+    torch.set_num_threads(1)
+    config.rows.parent.mkdir(parents=True, exist_ok=True)
+    if config.study:
+        studied(config)
+    rows, curves = read(config.rows), read(config.curves)
+    picture = config.page.with_name("impairment.png")
+    write_whole(picture, draw(curves, "scaling", "after"))
+    page = config.page.read_text()
+    page = fill(page, "specificity", specificity_table(rows, "scaling", "after"))
+    page = fill(page, "smoothness", smoothness_table(rows))
+    page = fill(page, "safety", safety_table(rows, "scaling", "after"))
+    config.page.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
