@@ -24,7 +24,8 @@ from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.statistics import summarise
 from oversight_gym.analysis.style import method_style
 from oversight_gym.files import write_csv, write_whole
-from oversight_gym.localisation.impair import ImpairmentStudy, impair
+from oversight_gym.localisation.impair import impair
+from oversight_gym.localisation.study import ImpairmentStudy
 from oversight_gym.pictures.files import chart_files
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.contents import FINISHED

@@ -263,3 +263,29 @@ def test_random_clusters_and_contrasts() -> None:
     assert {len(cluster) for cluster in drawn} == {5}
     assert len({tuple(cluster.members) for cluster in drawn}) > 15
     np.testing.assert_allclose(contrast(np.array([[3.0, 1.0, 2.0]])), [[1.5, -1.5, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("routing", {"spurious_oversight": 0.25, "max_episode_steps": 8}),
+        ("shuffled_oversight", {}),
+        ("routing", {"monitor": "button"}),
+        ("routing", {"copies": (2, 1)}),
+        ("routing", {"flag": "noisy", "looks": 2}),
+        ("routing", {"dynamics": "slippery:chance=0.2", "walls": ".../.#./..."}),
+    ],
+    ids=["false marks", "shuffled", "monitor", "copies", "looks", "slippery maze"],
+)
+def test_worlds_of_every_sort(method: str, settings: dict[str, object]) -> None:
+    policy, env = fresh(method, **settings)
+    study = impair(policy, env, clusters=["gradient"], impairments=["scaling", "gaussian"], quick=True, random=2)
+    assert study.situations.exact == ("spurious_oversight" not in settings)
+    for curve in (*study.named, *study.random):
+        skills = study.skills(curve.figures)
+        assert ((skills >= -1e-9) & (skills <= 1 + 1e-9)).all()
+        assert curve.errors.max() <= PRECISION
+    expected = evaluate(policy, env, regret=False, exact=study.situations.exact, placements=300)
+    pattern = None if method == "shuffled_oversight" else "none"
+    returns = expected.figures("free", pattern)["return_start"]
+    assert study.figure(study.named[0], "return_start")[0] == pytest.approx(returns, abs=1e-5)
