@@ -12,6 +12,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from oversight_gym.runs.train import train
 from oversight_gym.runs.version import commit
 
 METHODS = ("routing", "no_routing", "naive", "oracle")
-WAYS = ("experts", "shapley", "gradient", "selectivity")
+WAYS = ("experts", "gradient", "selectivity", "shapley")
 ORDERS = 32
 """Of the sampling of Shapley values."""
 
@@ -51,8 +52,8 @@ class ImpairmentConfig:
     """Methods to compare."""
     impairments: tuple[str, ...] = ("scaling",)
     """Kinds of impairment, each kept by itself."""
-    clusters: tuple[str, ...] = ()
-    """How clusters are found; default: every way."""
+    clusters: tuple[str, ...] = WAYS
+    """How clusters are found."""
     random: int = 20
     """Random clusters of each size."""
     runs: Path = Path("runs/localisation")
@@ -133,30 +134,34 @@ def curve_rows(study: ImpairmentStudy) -> Iterator[Row]:
 
 
 def studied(config: ImpairmentConfig) -> None:
-    """Impair every run that has no rows of some kind of impairment, and store what was found."""
+    """Impair what has no rows yet of every run, way of finding clusters and kind of impairment, and store it."""
     stamp = {"commit": commit()}
-    for seed in range(config.seeds):
-        for method in config.methods:
-            for impairment in config.impairments:
-                key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
-                done = [row for row in read(config.rows) if row["impairment"] == impairment]
-                if any(all(row[name] == str(value) for name, value in key.items()) for row in done):
-                    continue
-                run = the_run(config, method, seed)
-                ways = tuple(way for way in config.clusters if way != "experts" or len(run.policy.experts) > 1)
-                study = impair(
-                    run.policy,
-                    run.config.env,
-                    clusters=ways,
-                    impairments=(impairment,),
-                    random=config.random,
-                    orders=ORDERS,
-                    gamma=run.config.hyper.gamma,
-                    seed=seed,
-                )
-                write_csv(config.curves, [*read(config.curves), *(key | row for row in curve_rows(study))])
-                write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
-                print(f"{method}, seed {seed}, {impairment}: stored.", flush=True)
+    for way, seed, method, impairment in product(
+        config.clusters, range(config.seeds), config.methods, config.impairments
+    ):
+        key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
+        text = {name: str(value) for name, value in key.items()}
+        if chosen(read(config.rows), found_by=way, impairment=impairment, **text):
+            continue
+        run = the_run(config, method, seed)
+        if way == "experts" and len(run.policy.experts) == 1:
+            continue
+        study = impair(
+            run.policy,
+            run.config.env,
+            clusters=(way,),
+            impairments=(impairment,),
+            random=config.random,
+            orders=ORDERS,
+            gamma=run.config.hyper.gamma,
+            seed=seed,
+        )
+        known = read(config.curves)
+        controlled = chosen(known, found_by="random", impairment=impairment, **text)
+        new = [key | row for row in curve_rows(study) if row["found_by"] != "random" or not controlled]
+        write_csv(config.curves, [*known, *new])
+        write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
+        print(f"{method}, seed {seed}, {way}, {impairment}: stored.", flush=True)
 
 
 def chosen(rows: Sequence[Row], **wanted: str) -> list[Row]:

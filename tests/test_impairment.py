@@ -112,6 +112,15 @@ def test_orders_are_cut_short_and_the_bandit_leaves_out_who_is_settled() -> None
         assert found.settled[:10].all()
 
 
+def test_an_order_goes_on_while_a_game_has_something_to_lose_though_a_difference_has_not() -> None:
+    worth = np.zeros((100, 2))
+    worth[::2, 0] = worth[1::2, 1] = 1.0  # the difference of the two games is 0 with everybody and with nobody
+    found = sampled(additive(worth), 100, 50, RNG(), 32, of=contrast)
+    expected = np.where(np.arange(100) % 2 == 0, 1.0, -1.0)
+    assert top("first", found.values[:, 0], 50).members.tolist() == (expected > 0).tolist()
+    np.testing.assert_allclose(found.values[:, 0], expected, atol=0.15)
+
+
 def test_a_policy_that_takes_what_is_nearest_has_every_skill_and_the_best_one_avoids_the_worst() -> None:
     situations = Situations(fresh("naive")[1])
     nearest = measured(situations, CEILINGS["nearest terminal"](0.97))[0]

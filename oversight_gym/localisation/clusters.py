@@ -70,9 +70,7 @@ def _experts(search: Search) -> list[TopicCluster]:
 
 
 def _by_shapley(search: Search) -> list[TopicCluster]:
-    found = shapley(
-        lambda coalitions: contrast(search.local(coalitions)), len(search.units), search.size, search.rng, search.orders
-    )
+    found = shapley(search.local, len(search.units), search.size, search.rng, search.orders, of=contrast)
     return _best("shapley", search, found.values)
 
 
