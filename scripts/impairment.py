@@ -36,7 +36,7 @@ from oversight_gym.runs.version import commit
 
 METHODS = ("routing", "no_routing", "naive", "oracle")
 WAYS = ("experts", "gradient", "selectivity", "shapley")
-ORDERS = 32
+ORDERS = 24
 """Of the sampling of Shapley values."""
 
 
@@ -82,12 +82,15 @@ def read(path: Path) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def the_run(config: ImpairmentConfig, method: str, seed: int) -> Run:
-    """A run, trained now if it is missing."""
+def settings(config: ImpairmentConfig, method: str, seed: int) -> TrainConfig:
+    """What a run is, and where it lies."""
     folder = config.runs / method / f"seed={seed}"
-    if not (folder / FINISHED).exists():
-        train(TrainConfig.of(method=method, oversight=config.oversight, seed=seed, run_dir=folder, resume=True))
-    return load_run(folder)
+    return TrainConfig.of(method=method, oversight=config.oversight, seed=seed, run_dir=folder, resume=True)
+
+
+def the_run(wanted: TrainConfig) -> Run:
+    """A run, trained now if it is missing."""
+    return load_run(wanted.folder) if (wanted.folder / FINISHED).exists() else train(wanted)
 
 
 def effects(study: ImpairmentStudy) -> Iterator[Row]:
@@ -136,20 +139,20 @@ def curve_rows(study: ImpairmentStudy) -> Iterator[Row]:
 def studied(config: ImpairmentConfig) -> None:
     """Impair what has no rows yet of every run, way of finding clusters and kind of impairment, and store it."""
     stamp = {"commit": commit()}
-    for way, seed, method, impairment in product(
-        config.clusters, range(config.seeds), config.methods, config.impairments
-    ):
+    for seed, method, impairment in product(range(config.seeds), config.methods, config.impairments):
         key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
         text = {name: str(value) for name, value in key.items()}
-        if chosen(read(config.rows), found_by=way, impairment=impairment, **text):
+        stored = chosen(read(config.rows), impairment=impairment, **text)
+        wanted = settings(config, method, seed)
+        possible = [way for way in config.clusters if way != "experts" or len(wanted.experts) > 1]
+        ways = [way for way in possible if not chosen(stored, found_by=way)]
+        if not ways:
             continue
-        run = the_run(config, method, seed)
-        if way == "experts" and len(run.policy.experts) == 1:
-            continue
+        run = the_run(wanted)
         study = impair(
             run.policy,
             run.config.env,
-            clusters=(way,),
+            clusters=ways,
             impairments=(impairment,),
             random=config.random,
             orders=ORDERS,
@@ -161,7 +164,7 @@ def studied(config: ImpairmentConfig) -> None:
         new = [key | row for row in curve_rows(study) if row["found_by"] != "random" or not controlled]
         write_csv(config.curves, [*known, *new])
         write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
-        print(f"{method}, seed {seed}, {way}, {impairment}: stored.", flush=True)
+        print(f"{method}, seed {seed}, {impairment}: {', '.join(ways)} stored.", flush=True)
 
 
 def chosen(rows: Sequence[Row], **wanted: str) -> list[Row]:

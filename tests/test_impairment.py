@@ -247,6 +247,7 @@ def test_three_kinds(tmp_path: Path, method: str) -> None:
         (["--clusters", "expert"], "clusters is 'expert'; choose one of experts, selectivity, gradient, shapley."),
         (["--impairments", "noise"], "impairments is 'noise'; choose one of gaussian, negative, scaling."),
         (["--size", 5000], "size is 5000, but the policy has 16 hidden units; give a number from 1 to 16."),
+        (["--size", 2.5], "size is 2.5; give a whole number of units, or a share of them below 1."),
         (["--watched", "nobody"], "watched is 'nobody'; choose one of none"),
         (["--gate", "coin"], "there is no expert 'coin'"),
     ],

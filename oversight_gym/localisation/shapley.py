@@ -20,8 +20,8 @@ Linear = Callable[[Values], Values]
 
 MOST_ENUMERATED = 10
 """Players up to whom every coalition is gone through."""
-TOGETHER = 16
-"""Orders walked side by side, and positions of each at a time: what a game is asked at once."""
+WALKED, AHEAD = 8, 16
+"""Orders walked side by side, and places of each at a time: what a game is asked at once."""
 LEAST_SAMPLES = 8
 """Of a player, before the bandit may be sure of it."""
 CONFIDENCE = 1.96
@@ -134,13 +134,13 @@ def sampled(
     """Shapley values by truncated orders and a bandit, but none where ``best`` is None; as :func:`shapley`."""
     full, empty = game(np.stack([np.ones(players, dtype=bool), np.zeros(players, dtype=bool)]))
     tally, asked, settled = _Tally(players, len(of(full[None])[0])), 2, np.zeros(players, dtype=bool)
-    for first in range(0, orders, TOGETHER):
-        walked = min(TOGETHER, orders - first)
+    for first in range(0, orders, WALKED):
+        walked = min(WALKED, orders - first)
         order = rng.permuted(np.tile(np.arange(players), (walked, 1)), axis=1)
         place = np.argsort(order, axis=1)  # of each player, in each order
         before, going = np.tile(full, (walked, 1)), np.ones(walked, dtype=bool)
-        for start in range(0, players, TOGETHER):
-            leaving = order[:, start : start + TOGETHER]
+        for start in range(0, players, AHEAD):
+            leaving = order[:, start : start + AHEAD]
             sought = ~settled[leaving]
             measured = sought & going[:, None]
             needed = np.zeros((walked, leaving.shape[1] + 1), dtype=bool)  # worth before and after each of them

@@ -94,6 +94,11 @@ class ImpairmentStudy(Shown):
         """The clusters that were found."""
         return list(dict.fromkeys(curve.cluster for curve in self.named))
 
+    @property
+    def error(self) -> float:
+        """The largest error of any figure that noise leaves."""
+        return max(float(curve.errors.max()) for curve in (*self.named, *self.random))
+
     def controls(self, curve: Curve) -> list[Curve]:
         """The curves of random clusters of equal size, impaired alike."""
         return [
