@@ -9,32 +9,37 @@ alone.
 """
 
 import csv
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import tyro
-from matplotlib.figure import Figure
+from impairment_page import (
+    METHODS,
+    RANDOM,
+    WAYS,
+    Row,
+    chosen,
+    draw,
+    fill,
+    safety_table,
+    smoothness_table,
+    specificity_table,
+)
 
-from oversight_gym.analysis.markdown import markdown
-from oversight_gym.analysis.statistics import summarise
-from oversight_gym.analysis.style import method_style
 from oversight_gym.files import write_csv, write_whole
-from oversight_gym.localisation.impair import ImpairmentStudy, impair
-from oversight_gym.pictures.files import chart_files
+from oversight_gym.localisation.impair import impair
+from oversight_gym.localisation.study import ImpairmentStudy
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.contents import FINISHED
 from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.runs.train import train
 from oversight_gym.runs.version import commit
 
-METHODS = ("routing", "no_routing", "naive", "oracle")
-WAYS = ("experts", "shapley", "gradient", "selectivity")
-ORDERS = 32
+ORDERS = 24
 """Of the sampling of Shapley values."""
 
 
@@ -50,8 +55,8 @@ class ImpairmentConfig:
     """Methods to compare."""
     impairments: tuple[str, ...] = ("scaling",)
     """Kinds of impairment, each kept by itself."""
-    clusters: tuple[str, ...] = ()
-    """How clusters are found; default: every way."""
+    clusters: tuple[str, ...] = WAYS
+    """How clusters are found."""
     random: int = 20
     """Random clusters of each size."""
     runs: Path = Path("runs/localisation")
@@ -69,9 +74,6 @@ class ImpairmentConfig:
         return self.rows.with_name(f"{self.rows.stem}_curves.csv")
 
 
-Row = dict[str, Any]
-
-
 def read(path: Path) -> list[Row]:
     """The rows of a file; none if there is no file."""
     if not path.exists():
@@ -80,12 +82,15 @@ def read(path: Path) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def the_run(config: ImpairmentConfig, method: str, seed: int) -> Run:
-    """A run, trained now if it is missing."""
+def settings(config: ImpairmentConfig, method: str, seed: int) -> TrainConfig:
+    """What a run is, and where it lies."""
     folder = config.runs / method / f"seed={seed}"
-    if not (folder / FINISHED).exists():
-        train(TrainConfig.of(method=method, oversight=config.oversight, seed=seed, run_dir=folder, resume=True))
-    return load_run(folder)
+    return TrainConfig.of(method=method, oversight=config.oversight, seed=seed, run_dir=folder, resume=True)
+
+
+def the_run(wanted: TrainConfig) -> Run:
+    """A run, trained now if it is missing."""
+    return load_run(wanted.folder) if (wanted.folder / FINISHED).exists() else train(wanted)
 
 
 def effects(study: ImpairmentStudy) -> Iterator[Row]:
@@ -120,7 +125,7 @@ def curve_rows(study: ImpairmentStudy) -> Iterator[Row]:
     groups = [(curve.cluster.found_by, study.kinds[curve.cluster.topic or 0], [curve]) for curve in study.named]
     for kind, at in study.impairments:
         controls = [curve for curve in study.random if (curve.kind, curve.at) == (kind, at)]
-        groups += [("random", "", controls)] if controls else []
+        groups += [(RANDOM, "", controls)] if controls else []
     for found_by, kind, curves in groups:
         figures = np.mean([curve.figures for curve in curves], axis=0)
         skills = study.skills(figures)
@@ -132,132 +137,34 @@ def curve_rows(study: ImpairmentStudy) -> Iterator[Row]:
 
 
 def studied(config: ImpairmentConfig) -> None:
-    """Impair every run that has no rows of some kind of impairment, and store what was found."""
+    """Impair what has no rows yet of every run, way of finding clusters and kind of impairment, and store it."""
     stamp = {"commit": commit()}
-    for seed in range(config.seeds):
-        for method in config.methods:
-            for impairment in config.impairments:
-                key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
-                done = [row for row in read(config.rows) if row["impairment"] == impairment]
-                if any(all(row[name] == str(value) for name, value in key.items()) for row in done):
-                    continue
-                run = the_run(config, method, seed)
-                ways = tuple(way for way in config.clusters if way != "experts" or len(run.policy.experts) > 1)
-                study = impair(
-                    run.policy,
-                    run.config.env,
-                    clusters=ways,
-                    impairments=(impairment,),
-                    random=config.random,
-                    orders=ORDERS,
-                    gamma=run.config.hyper.gamma,
-                    seed=seed,
-                )
-                write_csv(config.curves, [*read(config.curves), *(key | row for row in curve_rows(study))])
-                write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
-                print(f"{method}, seed {seed}, {impairment}: stored.", flush=True)
-
-
-def chosen(rows: Sequence[Row], **wanted: str) -> list[Row]:
-    """The rows that have these values."""
-    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
-
-
-def over_seeds(rows: Sequence[Row], name: str) -> str:
-    """Mean of a column over seeds, the rows of a seed averaged first, with its interval."""
-    seeds = sorted({row["seed"] for row in rows})
-    values = [[float(row[name]) for row in rows if row["seed"] == seed and row[name] != ""] for seed in seeds]
-    means = [float(np.mean(of_seed)) for of_seed in values if of_seed]
-    return str(summarise(means)) if means else ""
-
-
-def specificity_table(rows: Sequence[Row], impairment: str, site: str) -> str:
-    """Method by way: how much own and other skill fall, and the index."""
-    lines = []
-    for method in METHODS:
-        for way in WAYS:
-            found = chosen(rows, method=method, found_by=way, impairment=impairment, site=site)
-            if found:
-                ahead = [row for row in found if row["low"] != "" and float(row["low"]) > 0]
-                cells = [over_seeds(found, name) for name in ("in_own_expert", "own", "others", "index")]
-                cells[0] = cells[0].split(" ")[0].lstrip("+")
-                lines.append([method, way, *cells, f"{len(ahead)} of {len(found)}"])
-    headings = ("method", "clusters", "in own expert", "own skill falls by", "other skill falls by")
-    return markdown((*headings, "specificity index", "interval above 0"), lines)
-
-
-def smoothness_table(rows: Sequence[Row]) -> str:
-    """Method by impairment: how monotone the fall of the own skill is, and its largest step."""
-    lines = []
-    for impairment, site in dict.fromkeys((row["impairment"], row["site"]) for row in rows):
-        for method in METHODS:
-            found = [row for row in chosen(rows, method=method, impairment=impairment, site=site) if row["monotone"]]
-            falling = [row for row in found if float(row["own"]) > 0.05]
-            if falling:
-                cells = [over_seeds(falling, name) for name in ("own", "monotone", "largest_step")]
-                lines.append([f"{impairment}, {site}", method, f"{len(falling)} of {len(found)}", *cells])
-    headings = ("impairment", "method", "clusters whose skill falls by 0.05 or more", "falls by", "monotone")
-    return markdown((*headings, "largest step"), lines)
-
-
-def safety_table(rows: Sequence[Row], impairment: str, site: str) -> str:
-    """Method by way: at which intensity the ghost cluster's impairment makes the policy safe, and what is left."""
-    lines = []
-    for method in METHODS:
-        for way in WAYS:
-            found = chosen(rows, method=method, found_by=way, kind="ghost", impairment=impairment, site=site)
-            if found:
-                safe = [row for row in found if row["safe_intensity"] != ""]
-                begin = [over_seeds(found, name).split(" ")[0] for name in ("p_unwanted", "return")]
-                cells = [over_seeds(safe, name) if safe else "" for name in ("safe_intensity", "safe_return")]
-                lines.append([method, way, *begin, f"{len(safe)} of {len(found)}", *cells])
-    headings = ("method", "clusters", "P(ghost) unimpaired", "return unimpaired", "seeds made safe", "at intensity")
-    return markdown((*headings, "return left"), lines)
-
-
-def draw(curves: Sequence[Row], impairment: str, site: str) -> bytes:
-    """Own and other skill by intensity, a panel for each method and way; thin lines are seeds, grey the random ones."""
-    figure = Figure(figsize=(10.5, 2.3 * len(METHODS)), layout="constrained")
-    panels = figure.subplots(len(METHODS), len(WAYS), sharex=True, sharey=True, squeeze=False)
-    for method, line in zip(METHODS, panels, strict=True):
-        colour = method_style(method)["color"]
-        for way, axes in zip(WAYS, line, strict=True):
-            own, others, control = [], [], []
-            mine = chosen(curves, method=method, impairment=impairment, site=site)
-            for seed in sorted({row["seed"] for row in mine}):
-                for kind, other in (("ghost", "diamond"), ("diamond", "ghost")):
-                    found = chosen(mine, seed=seed, found_by=way, kind=kind)
-                    own.append([float(row[f"skill_{kind}"]) for row in found])
-                    others.append([float(row[f"skill_{other}"]) for row in found])
-                    control.append([float(row[f"skill_{kind}"]) for row in chosen(mine, seed=seed, found_by="random")])
-                levels = [float(row["intensity"]) for row in found]
-            axes.spines[["top", "right"]].set_visible(False)
-            if method == METHODS[0]:
-                axes.set_title(way)
-            if not own or not own[0]:
-                axes.text(0.5, 0.5, "a single network", ha="center", transform=axes.transAxes, color="grey", fontsize=9)
-                continue
-            for heights, style in ((own, "-"), (others, "--")):
-                for each in heights:
-                    axes.plot(levels, each, color=colour, linestyle=style, linewidth=0.5, alpha=0.35)
-                axes.plot(levels, np.mean(heights, axis=0), color=colour, linestyle=style, linewidth=2)
-            if control and control[0]:
-                axes.plot(levels, np.mean(control, axis=0), color="grey", linestyle=":", linewidth=2)
-        line[0].set_ylabel(f"{method}\nskill")
-    for axes in panels[-1]:
-        axes.set_xlabel("intensity")
-    panels[0, 0].set_ylim(-0.02, 1.02)
-    figure.suptitle(
-        f"{impairment}, {site} the nonlinearity. Solid: the cluster's own skill, dashed: the other one, dotted: random",
-        fontsize=10,
-    )
-    return chart_files(figure)["png"]
-
-
-def fill(page: str, mark: str, content: str) -> str:
-    """The page with the content between a pair of marks replaced."""
-    marks = rf"(<!-- {mark} -->\n)(.*?)(<!-- end of {mark} -->)"
-    return re.sub(marks, lambda found: f"{found[1]}{content}{found[3]}", page, flags=re.S)
+    for seed, method, impairment in product(range(config.seeds), config.methods, config.impairments):
+        key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
+        text = {name: str(value) for name, value in key.items()}
+        stored = chosen(read(config.rows), impairment=impairment, **text)
+        wanted = settings(config, method, seed)
+        possible = [way for way in config.clusters if way != "experts" or len(wanted.experts) > 1]
+        ways = [way for way in possible if not chosen(stored, found_by=way)]
+        if not ways:
+            continue
+        run = the_run(wanted)
+        study = impair(
+            run.policy,
+            run.config.env,
+            clusters=ways,
+            impairments=(impairment,),
+            random=config.random,
+            orders=ORDERS,
+            gamma=run.config.hyper.gamma,
+            seed=seed,
+        )
+        known = read(config.curves)
+        controlled = chosen(known, found_by=RANDOM, impairment=impairment, **text)
+        new = [key | row for row in curve_rows(study) if row["found_by"] != RANDOM or not controlled]
+        write_csv(config.curves, [*known, *new])
+        write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
+        print(f"{method}, seed {seed}, {impairment}: {', '.join(ways)} stored.", flush=True)
 
 
 def main() -> None:

@@ -112,6 +112,15 @@ def test_orders_are_cut_short_and_the_bandit_leaves_out_who_is_settled() -> None
         assert found.settled[:10].all()
 
 
+def test_an_order_goes_on_while_a_game_has_something_to_lose_though_a_difference_has_not() -> None:
+    worth = np.zeros((100, 2))
+    worth[::2, 0] = worth[1::2, 1] = 1.0  # the difference of the two games is 0 with everybody and with nobody
+    found = sampled(additive(worth), 100, 50, RNG(), 32, of=contrast)
+    expected = np.where(np.arange(100) % 2 == 0, 1.0, -1.0)
+    assert top("first", found.values[:, 0], 50).members.tolist() == (expected > 0).tolist()
+    np.testing.assert_allclose(found.values[:, 0], expected, atol=0.15)
+
+
 def test_a_policy_that_takes_what_is_nearest_has_every_skill_and_the_best_one_avoids_the_worst() -> None:
     situations = Situations(fresh("naive")[1])
     nearest = measured(situations, CEILINGS["nearest terminal"](0.97))[0]
@@ -238,6 +247,7 @@ def test_three_kinds(tmp_path: Path, method: str) -> None:
         (["--clusters", "expert"], "clusters is 'expert'; choose one of experts, selectivity, gradient, shapley."),
         (["--impairments", "noise"], "impairments is 'noise'; choose one of gaussian, negative, scaling."),
         (["--size", 5000], "size is 5000, but the policy has 16 hidden units; give a number from 1 to 16."),
+        (["--size", 2.5], "size is 2.5; give a whole number of units, or a share of them below 1."),
         (["--watched", "nobody"], "watched is 'nobody'; choose one of none"),
         (["--gate", "coin"], "there is no expert 'coin'"),
     ],
@@ -263,3 +273,29 @@ def test_random_clusters_and_contrasts() -> None:
     assert {len(cluster) for cluster in drawn} == {5}
     assert len({tuple(cluster.members) for cluster in drawn}) > 15
     np.testing.assert_allclose(contrast(np.array([[3.0, 1.0, 2.0]])), [[1.5, -1.5, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("routing", {"spurious_oversight": 0.25, "max_episode_steps": 8}),
+        ("shuffled_oversight", {}),
+        ("routing", {"monitor": "button"}),
+        ("routing", {"copies": (2, 1)}),
+        ("routing", {"flag": "noisy", "looks": 2}),
+        ("routing", {"dynamics": "slippery:chance=0.2", "walls": ".../.#./..."}),
+    ],
+    ids=["false marks", "shuffled", "monitor", "copies", "looks", "slippery maze"],
+)
+def test_worlds_of_every_sort(method: str, settings: dict[str, object]) -> None:
+    policy, env = fresh(method, **settings)
+    study = impair(policy, env, clusters=["gradient"], impairments=["scaling", "gaussian"], quick=True, random=2)
+    assert study.situations.exact == ("spurious_oversight" not in settings)
+    for curve in (*study.named, *study.random):
+        skills = study.skills(curve.figures)
+        assert ((skills >= -1e-9) & (skills <= 1 + 1e-9)).all()
+        assert curve.errors.max() <= PRECISION
+    expected = evaluate(policy, env, regret=False, exact=study.situations.exact, placements=300)
+    pattern = None if method == "shuffled_oversight" else "none"
+    returns = expected.figures("free", pattern)["return_start"]
+    assert study.figure(study.named[0], "return_start")[0] == pytest.approx(returns, abs=1e-5)

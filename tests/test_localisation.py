@@ -39,9 +39,9 @@ def observations(env: EnvConfig) -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", ["routing", "naive"])
-@pytest.mark.parametrize("settings", [{}, {"view": "window"}], ids=["planes", "window"])
-def test_without_an_intervention_the_policy_is_itself(method: str, settings: dict[str, object]) -> None:
-    policy, env = fresh(method, **settings)
+@pytest.mark.parametrize("view", ["planes", "window", "index", "camera"])
+def test_without_an_intervention_the_policy_is_itself(method: str, view: str) -> None:
+    policy, env = fresh(method, view=view)
     gates = [None, "ghost", Scaled("ghost", 0.3)] if method == "routing" else [None]
     seen = observations(env)
     found, expected = edited_query(policy, [None], gates)(seen), policy_query(policy, gates)(seen)

@@ -11,7 +11,7 @@ from oversight_gym.analysis.style import add_legend
 from oversight_gym.envs import KINDS
 from oversight_gym.envs.drawing.palette import GREY, INK, MARKERS
 from oversight_gym.localisation.curves import Curve
-from oversight_gym.localisation.impair import ImpairmentStudy
+from oversight_gym.localisation.study import ImpairmentStudy
 
 LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 """Of the clusters found in one way, by the kind that each serves."""

@@ -96,9 +96,10 @@ def impair(options: ImpairOptions) -> None:
     shown.print(f"[bold]{run.title}[/bold]   gate {study.gate}, watched: {study.situations.watched}")
     shown.print(study)
     how = "Exact: every layout, every path" if study.situations.exact else "Layouts sampled, every path solved exactly"
-    shown.print(f"{how}; noise averaged until every figure is precise to 0.01.")
+    shown.print(f"{how}. Largest error that averaging over noise leaves: {study.error:.4f}.")
+    controls = len(study.controls(study.named[0]))
     shown.print(
-        f"Specificity: own less others, less the same for {options.random if not options.quick else 4} random clusters "
-        f"of equal size. Safe: P({study.unwanted}) at most {study.bound:g}."
+        f"Specificity: own less others, less the same for {controls} random clusters of equal size, which give the "
+        f"interval. Safe: P({study.unwanted}) at most {study.bound:g}."
     )
     shown.print(f"Written: {out / 'impairment'}.csv, .json, .png, .svg", soft_wrap=True)

@@ -70,9 +70,7 @@ def _experts(search: Search) -> list[TopicCluster]:
 
 
 def _by_shapley(search: Search) -> list[TopicCluster]:
-    found = shapley(
-        lambda coalitions: contrast(search.local(coalitions)), len(search.units), search.size, search.rng, search.orders
-    )
+    found = shapley(search.local, len(search.units), search.size, search.rng, search.orders, of=contrast)
     return _best("shapley", search, found.values)
 
 
@@ -125,11 +123,15 @@ def size_for(size: float | None, units: Units, kinds: int) -> int:
         kinds: number of kinds.
 
     Raises:
-        RequestError: if the network has not so many units.
+        RequestError: if it is neither, or the network has not so many units.
     """
     if size is None:
         return max(1, len(units) // (len(units.networks) if len(units.networks) > 1 else kinds))
-    return check_size(max(1, round(size * len(units))) if 0 < size < 1 else int(size), len(units))
+    if 0 < size < 1:
+        return max(1, round(size * len(units)))
+    if size != int(size):
+        raise RequestError(f"size is {size:g}; give a whole number of units, or a share of them below 1.")
+    return check_size(int(size), len(units))
 
 
 def random_clusters(units: Units, size: int, count: int, rng: np.random.Generator) -> list[TopicCluster]:

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 Game = Callable[[NDArray[np.bool_]], Values]
 """From coalitions (n, players), True for who takes part, to what they are worth in each of some games, (n, games)."""
+Linear = Callable[[Values], Values]
+"""Linear combinations of games: from (n, games) to (n, combinations)."""
 
 MOST_ENUMERATED = 10
 """Players up to whom every coalition is gone through."""
-TOGETHER = 16
-"""Orders walked side by side, and positions of each at a time: what a game is asked at once."""
+WALKED, AHEAD = 8, 16
+"""Orders walked side by side, and places of each at a time: what a game is asked at once."""
 LEAST_SAMPLES = 8
 """Of a player, before the bandit may be sure of it."""
 CONFIDENCE = 1.96
@@ -42,29 +44,42 @@ class Shapley(NamedTuple):
     settled: NDArray[np.bool_]
 
 
+def _itself(worth: Values) -> Values:
+    return worth
+
+
 def shapley(
-    game: Game, players: int, best: int, rng: np.random.Generator, orders: int = 96, tolerance: float = 0.02
+    game: Game,
+    players: int,
+    best: int,
+    rng: np.random.Generator,
+    orders: int = 96,
+    tolerance: float = 0.02,
+    of: Linear = _itself,
 ) -> Shapley:
-    """Shapley values in every game, as good as it takes to tell the ``best`` players of each.
+    """Shapley values, as good as it takes to tell the ``best`` players of each game.
 
     Args:
-        game: the games, played by the same coalitions.
+        game: some games, played by the same coalitions.
         players: their number.
         best: how many are looked for.
         rng: of the orders.
         orders: to sample at most.
         tolerance: an order is cut short where no game is farther from what the empty coalition is worth.
+        of: combinations of the games whose values are wanted in place of the games' own. An order is cut short by the
+            games themselves: a difference of two can be what it is for the empty coalition while much is left to lose.
     """
-    return exact(game, players) if players <= MOST_ENUMERATED else sampled(game, players, best, rng, orders, tolerance)
+    if players <= MOST_ENUMERATED:
+        return exact(game, players, of)
+    return sampled(game, players, best, rng, orders, tolerance, of)
 
 
-def exact(game: Game, players: int) -> Shapley:
+def exact(game: Game, players: int, of: Linear = _itself) -> Shapley:
     """Shapley values by their definition: over all ``2 ** players`` coalitions."""
     coalitions = (np.arange(2**players)[:, None] >> np.arange(players)) & 1 > 0
-    worth, sizes = game(coalitions), coalitions.sum(axis=1)
-    weights = np.array([factorial(size) * factorial(players - size - 1) for size in range(players)]) / factorial(
-        players
-    )
+    worth, sizes = of(game(coalitions)), coalitions.sum(axis=1)
+    ways = [factorial(size) * factorial(players - size - 1) for size in range(players)]
+    weights = np.array(ways) / factorial(players)
     values = []
     for player in range(players):
         without = np.flatnonzero(~coalitions[:, player])
@@ -114,17 +129,18 @@ def sampled(
     rng: np.random.Generator,
     orders: int = 96,
     tolerance: float = 0.02,
+    of: Linear = _itself,
 ) -> Shapley:
     """Shapley values by truncated orders and a bandit, but none where ``best`` is None; as :func:`shapley`."""
     full, empty = game(np.stack([np.ones(players, dtype=bool), np.zeros(players, dtype=bool)]))
-    tally, asked, settled = _Tally(players, len(full)), 2, np.zeros(players, dtype=bool)
-    for first in range(0, orders, TOGETHER):
-        walked = min(TOGETHER, orders - first)
+    tally, asked, settled = _Tally(players, len(of(full[None])[0])), 2, np.zeros(players, dtype=bool)
+    for first in range(0, orders, WALKED):
+        walked = min(WALKED, orders - first)
         order = rng.permuted(np.tile(np.arange(players), (walked, 1)), axis=1)
         place = np.argsort(order, axis=1)  # of each player, in each order
         before, going = np.tile(full, (walked, 1)), np.ones(walked, dtype=bool)
-        for start in range(0, players, TOGETHER):
-            leaving = order[:, start : start + TOGETHER]
+        for start in range(0, players, AHEAD):
+            leaving = order[:, start : start + AHEAD]
             sought = ~settled[leaving]
             measured = sought & going[:, None]
             needed = np.zeros((walked, leaving.shape[1] + 1), dtype=bool)  # worth before and after each of them
@@ -139,7 +155,7 @@ def sampled(
                 worth[row, column] = game(place[row] >= (start + column)[:, None])
                 asked += len(row)
             gained = (worth[:, :-1] - worth[:, 1:]) * measured[..., None]  # nothing, once an order is cut short
-            tally.add(leaving[sought], gained[sought])
+            tally.add(leaving[sought], of(gained[sought]))
             before = worth[:, -1]
             going &= np.abs(before - empty).max(axis=1) > tolerance
         if best is not None:

@@ -106,13 +106,18 @@ class Situations:
             return all_blocks(self.config)
         return sampled_blocks(self.config, np.random.default_rng(self.seed), self.placements)
 
+    @property
+    def _several(self) -> bool:
+        """Whether what a policy is shown differs within the pattern."""
+        return self.config.shuffled_oversight or self.config.display is not None
+
     def observations(self, block: Block) -> NDArray[np.generic]:
-        """Shape ``(states * placements * signals, *shape)``; one signal but where oversight is shown at random."""
-        return block.observations() if self.config.shuffled_oversight else block.observations_in(self.pattern)
+        """Shape ``(states * placements * signals, *shape)``; a single signal where the pattern looks but one way."""
+        return block.observations() if self._several else block.observations_in(self.pattern)
 
     def table(self, block: Block, probabilities: NDArray[np.floating]) -> Table:
         """Action probabilities (variants, observations, actions) as a table over a block."""
-        signals = block.cases.signals if self.config.shuffled_oversight else 1
+        signals = block.cases.signals if self._several else 1
         shape = len(probabilities), len(block.chain), len(block.terminals), signals, probabilities.shape[-1]
         table: Table = np.ascontiguousarray(probabilities.reshape(shape).transpose(4, 1, 0, 2, 3), dtype=np.float64)
         table /= table.sum(axis=0)

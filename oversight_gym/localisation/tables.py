@@ -8,7 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from oversight_gym.localisation.curves import Curve
-    from oversight_gym.localisation.impair import ImpairmentStudy
+    from oversight_gym.localisation.study import ImpairmentStudy
 
 
 def _table(title: str, *columns: str) -> Table:
