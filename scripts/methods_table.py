@@ -40,7 +40,7 @@ pattern without oversight, the return from the start with its 95 % interval over
 ([sweeps.md](sweeps.md#intervals)) and P(ghost). *Contrasted*: the return at the gate that the supervisor chooses by
 {labels:,} observed kinds among the plain gate and contrasts, and how much the best of them would have added (see
 [evaluation.md](evaluation.md)). *Mixed*: the stepwise return with oversight at the training probability. Labels:
-observed kinds consumed in training.
+observed kinds consumed in training. {done}
 
     python scripts/methods_table.py
 
@@ -121,7 +121,9 @@ def main() -> None:
         table = markdown(HEADINGS, (row(group) for group in groups if group)).rstrip()
         tables.append(f"## Assuming {' and that '.join(assumptions) or 'nothing more'}\n\n{table}")
     steps = results[0].config.hyper.total_timesteps
-    config.out.write_text(PAGE.format(steps=steps, labels=LABELS, tables="\n\n".join(tables)))
+    done = f"{len(results)} of {len(wanted)} runs are done so far; a line of a single seed says little."
+    done = done if len(results) < len(wanted) else ""
+    config.out.write_text(PAGE.format(steps=steps, labels=LABELS, done=done, tables="\n\n".join(tables)))
     print("\n\n".join(tables))
 
 
