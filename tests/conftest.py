@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from oversight_gym.cli.main import main
 from oversight_gym.runs.config import TrainConfig
@@ -26,6 +27,8 @@ from oversight_gym.sweeps.plan import SweepConfig
 from oversight_gym.sweeps.sweep import sweep
 
 torch.set_num_threads(1)
+settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.load_profile("untimed")
 os.fsync = lambda _: None  # files of tests need not outlast the machine; test_files sees to it that others do
 # Ignored where tests are started in the background, and then by every program that they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

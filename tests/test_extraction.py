@@ -71,7 +71,7 @@ def test_the_cost_of_size_makes_subnets_smaller() -> None:
     assert shares[1] < 0.85 * shares[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), size=st.integers(2, 6), walls=st.sampled_from(["none", "maze:seed=3"]))
 def test_right_answers_are_right(seed: int, size: int, walls: str) -> None:
     config = EnvConfig(size=max(size, 4) if walls != "none" else size, walls=walls, kinds=("ghost", "diamond"))

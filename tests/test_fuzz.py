@@ -62,9 +62,7 @@ def one_sentence(error: RequestError) -> None:
 
 def fuzz(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], examples: int) -> None:
     many = examples >= 2_000
-    quiet = settings(
-        max_examples=examples, deadline=None, derandomize=not many, suppress_health_check=list(HealthCheck)
-    )
+    quiet = settings(max_examples=examples, derandomize=not many, suppress_health_check=list(HealthCheck))
     quiet(given(strategy)(check))()
 
 

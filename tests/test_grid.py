@@ -36,7 +36,7 @@ def test_distance_goes_around_inner_walls() -> None:
 
 
 @given(rows=st.integers(1, 9), cols=st.integers(1, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_open_distances_are_manhattan_and_moves_change_them_by_one(rows: int, cols: int) -> None:
     grid = make_grid((rows, cols))
     row, col = np.divmod(np.arange(grid.squares), cols)
@@ -64,7 +64,7 @@ def test_impossible_walls(walls: object) -> None:
     min_distance=st.integers(1, 3),
     unique=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_numbered_layouts_are_exactly_the_allowed_ones(size: tuple[int, int], min_distance: int, unique: bool) -> None:
     grid = make_grid(size)
     squares = range(grid.squares)

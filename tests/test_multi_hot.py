@@ -28,7 +28,7 @@ BINARY = arrays(np.int8, st.tuples(st.integers(1, 30), st.integers(1, 12)), elem
 
 
 @given(BINARY, st.integers(1, 5), st.sampled_from(list(ACTIVATIONS)), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_reading_ones_is_the_matrix_product(
     matrix: np.ndarray, width: int, activation: type[torch.nn.Module], linear_end: bool
 ) -> None:
@@ -130,7 +130,7 @@ def dense(hot: MultiHot) -> np.ndarray:
 
 
 @given(BINARY, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_rows_can_be_chosen_and_joined(matrix: np.ndarray, data: st.DataObject) -> None:
     hot = MultiHot.of(torch.from_numpy(matrix))
     rows = data.draw(arrays(np.int64, st.integers(1, 9), elements=st.integers(0, len(matrix) - 1)))
@@ -140,7 +140,7 @@ def test_rows_can_be_chosen_and_joined(matrix: np.ndarray, data: st.DataObject) 
 
 
 @given(BINARY, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_equal_rows_are_found_and_told_apart_by_label(matrix: np.ndarray, data: st.DataObject) -> None:
     labels = data.draw(arrays(np.int64, len(matrix), elements=st.integers(-1, 2)))
     repeated = Repeated.of(torch.from_numpy(matrix))

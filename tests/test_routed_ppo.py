@@ -81,7 +81,7 @@ EPISODES = st.lists(st.tuples(st.integers(1, 7), st.sampled_from(list(Outcome)))
 
 
 @given(EPISODES, st.integers(0, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_outcomes_flow_back_to_the_first_step(episodes: list[tuple[int, Outcome]], cut: int) -> None:
     """Whatever the episode lengths, and when the first episode began in an earlier rollout."""
     steps = np.concatenate([[outcome] * length for length, outcome in episodes])

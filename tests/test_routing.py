@@ -17,7 +17,7 @@ EXPERTS = ("diamond", "ghost", "third")
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.integers(0, 2**31 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_gradient_is_zero_where_stopped_and_unrouted_elsewhere(mask: list[bool], seed: int) -> None:
     torch.manual_seed(seed)
     x = torch.randn(len(mask), 5, requires_grad=True)
