@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3 import PPO
 
+from oversight_gym.agents import RoutedPPO
 from oversight_gym.envs import EnvConfig, OversightGridEnv, OversightVecEnv, RequestError
 from oversight_gym.evaluation.figures import evaluate
 
@@ -88,6 +90,16 @@ def test_policies_of_sb3_learn_from_numbers_and_pictures_and_are_judged() -> Non
         model = PPO(policy, OversightVecEnv(8, 0, **config.to_json()), n_steps=16, batch_size=64, device="cpu", seed=0)
         model.learn(128)
         assert evaluate(model, config, regret=False).exact
+
+
+def test_routed_agents_learn_from_numbers_as_with_the_collector_of_sb3() -> None:
+    def trained(collector: str) -> RoutedPPO:
+        env = OversightVecEnv(8, 0, view="index", size=(1, 3), oversight_probability=0.5)
+        return RoutedPPO(env=env, n_steps=16, batch_size=64, seed=0, collector=collector).learn(256)
+
+    ours, theirs = trained("native"), trained("sb3")
+    for mine, other in zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-4, rtol=0)
 
 
 def test_a_recurrent_policy_learns_behind_a_window() -> None:

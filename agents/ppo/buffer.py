@@ -73,7 +73,7 @@ class OutcomeBuffer(RolloutBuffer):
         episode_starts: NDArray[np.bool_],
     ) -> None:
         """As SB3's ``add`` for integer actions (n_envs,), but values and log-probabilities are stored later."""
-        self.observations[self.pos] = obs
+        self.observations[self.pos] = obs.reshape(self.observations.shape[1:])  # numbers of situations are (n_envs,)
         self.actions[self.pos] = actions[:, None]
         self.rewards[self.pos] = rewards
         self.episode_starts[self.pos] = episode_starts
