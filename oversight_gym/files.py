@@ -74,6 +74,14 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, by the headings of its columns; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def write_csv(path: Path, rows: list[dict[str, Any]], flushed: bool = True) -> None:
     """Write rows whole; columns in the order in which they first appear, empty where a row lacks one."""
     columns = dict.fromkeys(key for row in rows for key in row)

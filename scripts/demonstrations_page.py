@@ -7,11 +7,11 @@ Reads ``config.json`` and ``metrics.csv`` of every demonstration below ``--runs`
 sections of the others as they are.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from marked import fill
 
 from oversight_gym.demonstrations import NAMES, demonstration
 from oversight_gym.demonstrations.folder import METRICS, claims_table, read_config, read_figures
@@ -43,13 +43,8 @@ def section(name: str, folder: Path, docs: Path) -> str:
 def main() -> None:
     config = tyro.cli(PageConfig)
     page = config.docs / "demonstrations.md"
-    text = page.read_text()
-    for name in NAMES:
-        if (config.runs / name / METRICS).exists():
-            filled = section(name, config.runs / name, config.docs)
-            marks = rf"(<!-- {name} -->\n)(.*?)(<!-- end of {name} -->)"
-            text = re.sub(marks, lambda found, filled=filled: f"{found[1]}{filled}\n{found[3]}", text, flags=re.S)
-    page.write_text(text)
+    done = [name for name in NAMES if (config.runs / name / METRICS).exists()]
+    fill(page, {name: section(name, config.runs / name, config.docs) for name in done})
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from statistics import mean
 from typing import Any
 
 import tyro
-from stored_runs import RUN, RunsConfig, complete, read_curves
+from stored_runs import RUN, RunsConfig, complete
 
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.stored import stored_key
 from oversight_gym.envs.registry import load_plugin
+from oversight_gym.files import read_csv
 from oversight_gym.runs.config import TrainConfig
 
 PLUGIN = "scripts/erosion_methods.py"
@@ -100,7 +101,7 @@ def main() -> None:
     asked = {(study, name): runs_of(config, study, name) for study in STUDIES for name in config.hypotheses}
     curves = config.results.with_name(f"{config.results.stem}_curves.csv")
     results = iter(complete(config.results, [run for runs in asked.values() for run in runs], config.how, curves))
-    points = read_curves(curves)
+    points = read_csv(curves)
     lines = []
     found = {key: [next(results) for _ in runs] for key, runs in asked.items()}
     for name in config.hypotheses:

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 import tyro
-from localised_runs import PAGE, Rows, number, trained_run, write_tables
+from localised_runs import PAGE, Rows, number, trained_run
+from marked import fill
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
@@ -150,7 +151,7 @@ def main() -> None:
     if config.extract:
         extract_all(config, rows)
     write_whole(config.page.with_name("extraction.png"), draw(rows))
-    write_tables(config.page, extraction=table(rows), overlap=overlap_table(rows))
+    fill(config.page, {"extraction": table(rows), "overlap": overlap_table(rows)})
     print(table(rows))
     print(overlap_table(rows))
 

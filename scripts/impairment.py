@@ -8,7 +8,6 @@ docs/results/impairment.csv and, curve by curve, in docs/results/impairment_curv
 alone.
 """
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -24,19 +23,17 @@ from impairment_page import (
     Row,
     chosen,
     draw,
-    fill,
     safety_table,
     smoothness_table,
     specificity_table,
 )
+from localised_runs import OVERSIGHT, PAGE, run_config
+from marked import fill
 
-from oversight_gym.files import write_csv, write_whole
+from oversight_gym.files import read_csv, write_csv, write_whole
 from oversight_gym.localisation.impair import impair
 from oversight_gym.localisation.study import ImpairmentStudy
-from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.contents import FINISHED
-from oversight_gym.runs.folder import Run, load_run
-from oversight_gym.runs.train import train
+from oversight_gym.runs.train import finished_run
 from oversight_gym.runs.version import commit
 
 ORDERS = 24
@@ -47,8 +44,6 @@ ORDERS = 24
 class ImpairmentConfig:
     """Impair what was trained, and write rows, picture and page."""
 
-    oversight: float = 0.1
-    """Oversight level."""
     seeds: int = 5
     """Seeds 0 to this minus one."""
     methods: tuple[str, ...] = METHODS
@@ -63,7 +58,7 @@ class ImpairmentConfig:
     """Folder with a run at METHOD/seed=S each; what is missing is trained."""
     rows: Path = Path("docs/results/impairment.csv")
     """One row for each run, cluster, impairment and site; the curves lie beside it."""
-    page: Path = Path("docs/localisation.md")
+    page: Path = PAGE
     """The page, between whose marks the tables go; the picture lies beside it."""
     study: bool = True
     """Impair what has no rows yet, instead of reading alone."""
@@ -72,25 +67,6 @@ class ImpairmentConfig:
     def curves(self) -> Path:
         """The file of curves."""
         return self.rows.with_name(f"{self.rows.stem}_curves.csv")
-
-
-def read(path: Path) -> list[Row]:
-    """The rows of a file; none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def settings(config: ImpairmentConfig, method: str, seed: int) -> TrainConfig:
-    """What a run is, and where it lies."""
-    folder = config.runs / method / f"seed={seed}"
-    return TrainConfig.of(method=method, oversight=config.oversight, seed=seed, run_dir=folder, resume=True)
-
-
-def the_run(wanted: TrainConfig) -> Run:
-    """A run, trained now if it is missing."""
-    return load_run(wanted.folder) if (wanted.folder / FINISHED).exists() else train(wanted)
 
 
 def effects(study: ImpairmentStudy) -> Iterator[Row]:
@@ -140,15 +116,15 @@ def studied(config: ImpairmentConfig) -> None:
     """Impair what has no rows yet of every run, way of finding clusters and kind of impairment, and store it."""
     stamp = {"commit": commit()}
     for seed, method, impairment in product(range(config.seeds), config.methods, config.impairments):
-        key: Row = {"method": method, "oversight": config.oversight, "seed": seed}
+        key: Row = {"method": method, "oversight": OVERSIGHT, "seed": seed}
         text = {name: str(value) for name, value in key.items()}
-        stored = chosen(read(config.rows), impairment=impairment, **text)
-        wanted = settings(config, method, seed)
+        stored = chosen(read_csv(config.rows), impairment=impairment, **text)
+        wanted = run_config(config.runs, method, seed)
         possible = [way for way in config.clusters if way != "experts" or len(wanted.experts) > 1]
         ways = [way for way in possible if not chosen(stored, found_by=way)]
         if not ways:
             continue
-        run = the_run(wanted)
+        run = finished_run(wanted)
         study = impair(
             run.policy,
             run.config.env,
@@ -159,11 +135,11 @@ def studied(config: ImpairmentConfig) -> None:
             gamma=run.config.hyper.gamma,
             seed=seed,
         )
-        known = read(config.curves)
+        known = read_csv(config.curves)
         controlled = chosen(known, found_by=RANDOM, impairment=impairment, **text)
         new = [key | row for row in curve_rows(study) if row["found_by"] != RANDOM or not controlled]
         write_csv(config.curves, [*known, *new])
-        write_csv(config.rows, [*read(config.rows), *(key | row | stamp for row in effects(study))])
+        write_csv(config.rows, [*read_csv(config.rows), *(key | row | stamp for row in effects(study))])
         print(f"{method}, seed {seed}, {impairment}: {', '.join(ways)} stored.", flush=True)
 
 
@@ -173,14 +149,15 @@ def main() -> None:
     config.rows.parent.mkdir(parents=True, exist_ok=True)
     if config.study:
         studied(config)
-    rows, curves = read(config.rows), read(config.curves)
+    rows, curves = read_csv(config.rows), read_csv(config.curves)
     picture = config.page.with_name("impairment.png")
     write_whole(picture, draw(curves, "scaling", "after"))
-    page = config.page.read_text()
-    page = fill(page, "specificity", specificity_table(rows, "scaling", "after"))
-    page = fill(page, "smoothness", smoothness_table(rows))
-    page = fill(page, "safety", safety_table(rows, "scaling", "after"))
-    config.page.write_text(page)
+    tables = {
+        "specificity": specificity_table(rows, "scaling", "after"),
+        "smoothness": smoothness_table(rows),
+        "safety": safety_table(rows, "scaling", "after"),
+    }
+    fill(config.page, tables)
 
 
 if __name__ == "__main__":

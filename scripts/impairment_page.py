@@ -1,6 +1,5 @@
 """What impairment did, as tables and a picture for docs/localisation.md; ``impairment.py`` fills them in."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -134,9 +133,3 @@ def draw(curves: Sequence[Row], impairment: str, site: str) -> bytes:
         fontsize=10,
     )
     return chart_files(figure)["png"]
-
-
-def fill(page: str, mark: str, content: str) -> str:
-    """The page with the content between a pair of marks replaced."""
-    marks = rf"(<!-- {mark} -->\n)(.*?)(<!-- end of {mark} -->)"
-    return re.sub(marks, lambda found: f"{found[1]}{content}{found[3]}", page, flags=re.S)

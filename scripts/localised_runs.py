@@ -1,28 +1,27 @@
 """What the scripts of docs/localisation.md share: trained runs, rows that outlast a break, tables of the page."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
-from impairment import fill
-
 from oversight_gym.analysis.statistics import Range, summarise, with_interval
-from oversight_gym.files import write_csv, write_whole
+from oversight_gym.files import read_csv, write_csv
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.folder import Run, load_run
+from oversight_gym.runs.folder import Run
 from oversight_gym.runs.train import finished_run
 
 OVERSIGHT = 0.1
 PAGE = Path("docs/localisation.md")
 
 
-def trained_run(runs: Path, method: str, seed: int) -> Run:
-    """The run in METHOD/seed=S below a folder, preset fast, 10 % oversight; trained there if it is missing."""
+def run_config(runs: Path, method: str, seed: int) -> TrainConfig:
+    """The run in METHOD/seed=S below a folder: preset fast, 10 % oversight."""
     folder = runs / method / f"seed={seed}"
-    if (folder / "finished.json").exists():
-        return load_run(folder)
-    print(f"training {folder}", flush=True)
-    return finished_run(TrainConfig.of(method=method, oversight=OVERSIGHT, seed=seed, run_dir=folder))
+    return TrainConfig.of(method=method, oversight=OVERSIGHT, seed=seed, run_dir=folder, resume=True)
+
+
+def trained_run(runs: Path, method: str, seed: int) -> Run:
+    """That run; trained now if it is missing."""
+    return finished_run(run_config(runs, method, seed))
 
 
 class Rows:
@@ -30,10 +29,7 @@ class Rows:
 
     def __init__(self, path: Path, key: tuple[str, ...]) -> None:
         self.path, self.key = path, key
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            with path.open(newline="") as file:
-                self.rows = list(csv.DictReader(file))
+        self.rows: list[dict[str, Any]] = read_csv(path)
 
     def group(self, **values: Any) -> list[dict[str, Any]]:
         """The rows with these values, in the order stored."""
@@ -47,14 +43,6 @@ class Rows:
         self.rows = [*kept, *rows]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_csv(self.path, self.rows)
-
-
-def write_tables(page: Path, **tables: str) -> None:
-    """Put tables between their marks in a page."""
-    text = page.read_text()
-    for mark, table in tables.items():
-        text = fill(text, mark, table)
-    write_whole(page, text)
 
 
 def number(values: list[float], form: str, within: Range) -> str:

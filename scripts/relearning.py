@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from localised_runs import PAGE, Rows, number, trained_run, write_tables
+from localised_runs import PAGE, Rows, number, trained_run
+from marked import fill
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
@@ -194,7 +195,7 @@ def main() -> None:
         attack_all(config, rows)
     curves = curves_of(rows)
     write_whole(config.page.with_name("relearning.png"), draw(curves))
-    write_tables(config.page, relearning=table(curves))
+    fill(config.page, {"relearning": table(curves)})
     print(table(curves))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean
 
 import tyro
+from marked import fill
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
@@ -42,7 +43,6 @@ VARIANTS = {
 """The variants that are trained, and their settings beside the preset's; ``compat`` is ``--paper-compat``."""
 THEIRS = "replication"
 PUBLISHED = Path(__file__).parents[1] / "docs" / "replication_learning_curves.csv"
-BEGIN, END = "<!-- the results begin -->", "<!-- the results end -->"
 
 
 @dataclass(frozen=True)
@@ -225,11 +225,7 @@ def table(rows: list[Row]) -> str:
 
 def write_results(page: Path, picture: Path, lines: str) -> None:
     """Put picture and table into the page, between its marks."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(
-        f"{before}{BEGIN}\n\n![Returns and the free gate by updates]({picture.name})\n\n{lines}\n\n{END}{after}"
-    )
+    fill(page, {"results": f"![Returns and the free gate by updates]({picture.name})\n\n{lines}"})
 
 
 def main() -> None:

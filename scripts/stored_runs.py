@@ -3,7 +3,6 @@
 Rows outlive their run folders, so a table that takes days can be made in many sittings, on any machine.
 """
 
-import csv
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from oversight_gym.analysis.stored import store_rows, stored_key
 from oversight_gym.evaluation.choosing import candidate_gates, choose_gate
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row
-from oversight_gym.files import write_csv
+from oversight_gym.files import read_csv, write_csv
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import load_run
 from oversight_gym.runs.rows import at_gate, evaluation_row
@@ -53,7 +52,7 @@ def complete(
         table: CSV file of rows.
         wanted: the runs.
         how: to train them; without training, what is not stored is left out of the results.
-        curves: CSV file for the figures of every evaluation, see :func:`read_curves`.
+        curves: CSV file for the figures of every evaluation: ``RUN``, the step and ``CURVES``.
         contrasts: also judge runs with several experts at gates beyond them, which takes a while.
     """
     keys, known = [stored_key(config) for config in wanted], _stored(table)
@@ -137,16 +136,8 @@ def _store_curve(path: Path, result: Result) -> None:
     new = [
         run | {"step": int(step)} | {n: round(c[step], 4) for n, c in columns.items()} for step in columns[CURVES[0]]
     ]
-    kept = [row for row in read_curves(path) if any(str(row[name]) != str(run[name]) for name in run)]
+    kept = [row for row in read_csv(path) if any(str(row[name]) != str(run[name]) for name in run)]
     write_csv(path, [*kept, *new])
-
-
-def read_curves(path: Path) -> list[dict[str, str]]:
-    """The rows of a file of curves: what tells runs apart, the step, and ``CURVES``; none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _stored(table: Path) -> dict[tuple[str, ...], Result]:

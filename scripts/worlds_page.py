@@ -16,6 +16,7 @@ from typing import Any
 import imageio.v3 as imageio
 import numpy as np
 import tyro
+from marked import filled
 from numpy.typing import NDArray
 
 from oversight_gym.analysis.markdown import markdown
@@ -40,7 +41,6 @@ PARTS: dict[str, Mapping[str, Any]] = {
     "view": VIEWS,
 }
 TILE = 40
-_MARKED = re.compile(r"(<!-- (\w+): made by scripts/worlds_page.py -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def main() -> None:
         "worlds": "\n".join(section(name, found) for name, found in facts.items()),
     }
     before = PAGE.read_text()
-    after = _MARKED.sub(lambda mark: f"{mark[1]}\n{made[mark[2]]}\n{mark[3]}", before)
+    after = filled(before, made)
     pictures = {PICTURES / f"{name}.png": picture(row.config()) for name, row in own_worlds()}
     if config.check:
         old = [str(PAGE)] * (before != after)

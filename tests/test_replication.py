@@ -17,6 +17,7 @@ from oversight_gym.runs.train import train
 def script() -> ModuleType:
     """scripts/replication.py."""
     path = Path(__file__).parents[1] / "scripts" / "replication.py"
+    sys.path.insert(0, str(path.parent))  # as when it is run
     spec = importlib.util.spec_from_file_location("replication", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["replication"] = module
@@ -42,7 +43,7 @@ def test_rows_of_a_run_are_drawn_beside_the_replications(tmp_path: Path, script:
     lines = script.table([*theirs, *rows])
     assert f"{rows[-1].paper_diamond:+.3f}" in lines
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{script.BEGIN}\nold\n{script.END}\nafter\n")
+    page.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n")
     for _ in range(2):
         script.write_results(page, tmp_path / "page.png", lines)
     text = page.read_text()

@@ -17,6 +17,7 @@ from oversight_gym.envs.fields import Checked
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
+    from rich.progress import Progress
 
 WIDTH = 100
 """The width of the output, in columns."""
@@ -35,6 +36,14 @@ def console() -> "Console":
     from rich.console import Console
 
     return Console(width=WIDTH, highlight=False)
+
+
+def progress_bar() -> "Progress":
+    """Bars on standard error; none where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 GATES = "free, experts' names, weights such as 0.3, contrasts such as diamond+0.5"

@@ -1,6 +1,5 @@
 """``demonstrate``."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from msgspec import Meta
 
-from oversight_gym.cli.common import console, set_threads, tool, writing_to
+from oversight_gym.cli.common import console, progress_bar, set_threads, tool, writing_to
 from oversight_gym.envs.fields import Checked, Threads
 
 if TYPE_CHECKING:
@@ -48,14 +47,11 @@ def demonstrate(options: DemonstrateOptions) -> None:
         _list([demonstration(name) for name in NAMES])
         return
     chosen = demonstration(options.name)
-    from rich.console import Console
-    from rich.progress import Progress
-
     from oversight_gym.demonstrations.folder import CURVES, REPORT, demonstrate
 
     set_threads(options.threads)
     seeds = options.seeds or (1 if options.quick else SEEDS)
-    bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
+    bar = progress_bar()
     task = bar.add_task(chosen.name, total=seeds * len(chosen.settings))
 
     def done(seed: int, setting: str) -> None:

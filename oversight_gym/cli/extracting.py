@@ -1,7 +1,6 @@
 """``extract``."""
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ from typing import Annotated
 import tyro
 from msgspec import Meta
 
-from oversight_gym.cli.common import PluginOptions, console, set_threads, write_findings
+from oversight_gym.cli.common import PluginOptions, console, progress_bar, set_threads, write_findings
 from oversight_gym.envs.fields import Count, NotNegative, Seed, Threads
 
 
@@ -48,9 +47,6 @@ class ExtractOptions(PluginOptions):
 
 def extract(options: ExtractOptions) -> None:
     """Train an extractor, with a bar on a terminal; write rows, figures and pictures, and print the tables."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from oversight_gym.analysis.extraction_chart import extraction_chart
     from oversight_gym.envs.world.kinds import most_valuable_first
     from oversight_gym.localisation.extraction import extract, row_values
@@ -66,8 +62,7 @@ def extract(options: ExtractOptions) -> None:
         size=options.size_cost,
         diversity=options.diversity,
     )
-    bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
-    with bar:
+    with progress_bar() as bar:
         training = bar.add_task("training the extractor", total=how.passes)
         found = extract(
             run.policy,

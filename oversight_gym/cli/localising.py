@@ -1,6 +1,5 @@
 """``impair``."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from msgspec import Meta
 
-from oversight_gym.cli.common import GATES, PluginOptions, console, set_threads, writing_to
+from oversight_gym.cli.common import GATES, PluginOptions, console, progress_bar, set_threads, write_findings
 from oversight_gym.envs.fields import Positive, Probability, Seed, Threads
 
 if TYPE_CHECKING:
@@ -51,21 +50,15 @@ class ImpairOptions(PluginOptions):
 @contextmanager
 def _bar() -> "Iterator[Progress]":
     """A bar on a terminal, which is told what is done now."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
-    task = bar.add_task("", total=None)
-    with bar:
+    with progress_bar() as bar:
+        task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
 def impair(options: ImpairOptions) -> None:
     """Impair a run's policy, write ``impairment.csv``, ``.json``, ``.png`` and ``.svg``, and print the tables."""
     from oversight_gym.analysis.impairment_chart import impairment_chart
-    from oversight_gym.files import write_csv, write_json, write_whole
     from oversight_gym.localisation.impair import impair
-    from oversight_gym.pictures.files import chart_files
     from oversight_gym.runs.folder import load_run
 
     set_threads(options.threads)
@@ -87,11 +80,8 @@ def impair(options: ImpairOptions) -> None:
             progress=progress,
         )
     data = {"run": str(run.folder), "uses_ground_truth": run.config.uses_ground_truth, **study.to_json()}
-    with writing_to(options.out or options.run) as out:
-        write_csv(out / "impairment.csv", study.rows())
-        write_json(out / "impairment.json", data)
-        for kind, picture in chart_files(impairment_chart(study, run.title)).items():
-            write_whole(out / f"impairment.{kind}", picture)
+    chart = impairment_chart(study, run.title)
+    written = write_findings(options.out or options.run, "impairment", study.rows(), data, chart)
     shown = console()
     shown.print(f"[bold]{run.title}[/bold]   gate {study.gate}, watched: {study.situations.watched}")
     shown.print(study)
@@ -102,4 +92,4 @@ def impair(options: ImpairOptions) -> None:
         f"Specificity: own less others, less the same for {controls} random clusters of equal size, which give the "
         f"interval. Safe: P({study.unwanted}) at most {study.bound:g}."
     )
-    shown.print(f"Written: {out / 'impairment'}.csv, .json, .png, .svg", soft_wrap=True)
+    shown.print(written, soft_wrap=True)

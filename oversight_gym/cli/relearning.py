@@ -1,7 +1,6 @@
 """``relearn``."""
 
 import json
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 import tyro
 from msgspec import Meta
 
-from oversight_gym.cli.common import PluginOptions, console, set_threads, write_findings
+from oversight_gym.cli.common import PluginOptions, console, progress_bar, set_threads, write_findings
 from oversight_gym.envs.fields import Positive, Probability, Seed, Threads
 
 
@@ -42,9 +41,6 @@ class RelearnOptions(PluginOptions):
 
 def relearn(options: RelearnOptions) -> None:
     """Attack every start, with a bar on a terminal; write rows, figures and pictures, and print the table."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from oversight_gym.analysis.relearning_chart import relearning_chart
     from oversight_gym.envs.errors import choose
     from oversight_gym.localisation.relearning import Attack, Relearning, relearn
@@ -61,8 +57,8 @@ def relearn(options: RelearnOptions) -> None:
         evaluations=6 if options.quick else Attack.evaluations,
         seed=options.seed,
     )
-    bar, curves = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()), {}
-    with bar:
+    curves = {}
+    with progress_bar() as bar:
         for name, start in chosen.items():
             task = bar.add_task(name, total=attack.steps)
             curves[name] = relearn(start.make(victim), victim.env, attack, partial(bar.advance, task))
