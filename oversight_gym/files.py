@@ -59,9 +59,14 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def json_text(data: Any) -> str:
+    """Data as the text of a JSON file."""
+    return json.dumps(data, indent=2) + "\n"
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON whole."""
-    write_whole(path, json.dumps(data, indent=2) + "\n")
+    write_whole(path, json_text(data))
 
 
 def printable(path: Path) -> str:

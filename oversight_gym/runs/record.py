@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oversight_gym.envs import RequestError
-from oversight_gym.files import digest, flush, write_json
+from oversight_gym.files import digest, flush, json_text, write_json
 from oversight_gym.runs.contents import CONFIG, EVALUATIONS, FAILED, FINISHED, KEPT, MODEL, PROGRESS, read_ordinary
 
 
@@ -51,13 +51,15 @@ def finished_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / FINISHED
     try:
-        record = parsed(read_ordinary(folder, FINISHED), path)
+        content = read_ordinary(folder, FINISHED)
+        record = parsed(content, path)
     except FileNotFoundError:
         raise RequestError(f"{folder} has no {FINISHED}, so its training has not finished; train it again.") from None
     except OSError as error:
         raise RequestError(f"{path} cannot be read ({error.strerror}); mend that or train the run again.") from None
-    written_so = {"digest", "files", "results_version"} & record.keys()
-    if written_so and (record.get("digest") != _seal(record) or not isinstance(record.get("files"), dict)):
+    sealed = {"digest", "files", "results_version"} & record.keys()
+    as_written = record.get("digest") == _seal(record) and content == json_text(record).encode()
+    if sealed and not (as_written and isinstance(record.get("files"), dict)):
         raise broken(folder, f"{FINISHED} is not what was written")
     if not isinstance(record.get("labels"), dict) or not isinstance(record.get("steps"), int):
         raise broken(folder, f"{FINISHED} lacks labels or steps")
