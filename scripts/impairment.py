@@ -1,6 +1,7 @@
 """Is impairment smooth, and is it specific? Fills the section Impair of docs/localisation.md, its tables and picture.
 
     python scripts/impairment.py [--runs runs/localisation] [--no-study]
+    python scripts/impairment.py --methods weak-gate/routing weak-gate/no_routing --clusters experts gradient selectivity
 
 Impairs five seeds of each method, as ``oversight-gym impair`` does, and keeps what was found in
 docs/results/impairment.csv and, curve by curve, in docs/results/impairment_curves.csv. A run that is missing below
@@ -47,7 +48,7 @@ class ImpairmentConfig:
     seeds: int = 5
     """Seeds 0 to this minus one."""
     methods: tuple[str, ...] = METHODS
-    """Methods to compare."""
+    """Methods to compare; one at another preset is PRESET/METHOD."""
     impairments: tuple[str, ...] = ("scaling",)
     """Kinds of impairment, each kept by itself."""
     clusters: tuple[str, ...] = WAYS

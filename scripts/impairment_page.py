@@ -13,6 +13,8 @@ from oversight_gym.envs.drawing.palette import INK
 from oversight_gym.pictures.files import chart_files
 
 METHODS = ("routing", "no_routing", "naive", "oracle")
+WEAK = ("weak-gate/routing", "weak-gate/no_routing")
+"""The same at a preset whose gate loss makes no experts by itself: only the first of them localises."""
 WAYS = ("experts", "gradient", "selectivity", "shapley")
 RANDOM = "random"
 """How the control's clusters are found."""
@@ -47,7 +49,7 @@ def over_seeds(rows: Sequence[Row], name: str, form: str = "+.3f") -> str:
 def specificity_table(rows: Sequence[Row], impairment: str, site: str) -> str:
     """Method by way: how much own and other skill fall, and the index."""
     lines = []
-    for method in METHODS:
+    for method in METHODS + WEAK:
         for way in WAYS:
             found = chosen(rows, method=method, found_by=way, impairment=impairment, site=site)
             if found:
@@ -63,7 +65,7 @@ def smoothness_table(rows: Sequence[Row]) -> str:
     """Method by impairment: how monotone the fall of the own skill is, and its largest step."""
     lines = []
     for impairment, site in dict.fromkeys((row["impairment"], row["site"]) for row in rows):
-        for method in METHODS:
+        for method in METHODS + WEAK:
             found = [row for row in chosen(rows, method=method, impairment=impairment, site=site) if row["monotone"]]
             falling = [row for row in found if float(row["own"]) > 0.05]
             if falling:
@@ -79,7 +81,7 @@ def safety_table(rows: Sequence[Row], impairment: str, site: str) -> str:
     Policies that are safe unimpaired are left out.
     """
     lines = []
-    for method in METHODS:
+    for method in METHODS + WEAK:
         for way in WAYS:
             found = chosen(rows, method=method, found_by=way, kind="ghost", impairment=impairment, site=site)
             unsafe = [row for row in found if row["safe_intensity"] != "0.0"]
@@ -104,17 +106,18 @@ def heights(curves: Sequence[Row], way: str, own: bool) -> list[list[float]]:
 
 def draw(curves: Sequence[Row], impairment: str, site: str) -> bytes:
     """Own and other skill by intensity, a panel for each method and way; thin lines are seeds."""
-    figure = Figure(figsize=(10.5, 2.3 * len(METHODS)), layout="constrained")
-    panels = figure.subplots(len(METHODS), len(WAYS), sharex=True, sharey=True, squeeze=False)
-    for method, row in zip(METHODS, panels, strict=True):
-        colour = method_style(method)["color"]
+    figure = Figure(figsize=(10.5, 2.3 * len(METHODS + WEAK)), layout="constrained")
+    panels = figure.subplots(len(METHODS + WEAK), len(WAYS), sharex=True, sharey=True, squeeze=False)
+    for method, row in zip(METHODS + WEAK, panels, strict=True):
+        colour = method_style(method.rpartition("/")[2])["color"]
         mine = chosen(curves, method=method, impairment=impairment, site=site)
         levels = sorted({float(point["intensity"]) for point in mine})
         for way, axes in zip(WAYS, row, strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             own, other = (heights(mine, way, which) for which in (True, False))
             if not own:
-                axes.text(0.5, 0.5, "a single network", ha="center", transform=axes.transAxes, color=INK, fontsize=9)
+                why = "a single network" if way == "experts" else "not tried"
+                axes.text(0.5, 0.5, why, ha="center", transform=axes.transAxes, color=INK, fontsize=9)
                 continue
             for lines, style in ((own, "-"), (other, "--")):
                 for line in lines:

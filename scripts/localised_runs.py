@@ -13,15 +13,22 @@ OVERSIGHT = 0.1
 PAGE = Path("docs/localisation.md")
 
 
-def run_config(runs: Path, method: str, seed: int) -> TrainConfig:
-    """The run in METHOD/seed=S below a folder: preset fast, 10 % oversight."""
-    folder = runs / method / f"seed={seed}"
-    return TrainConfig.of(method=method, oversight=OVERSIGHT, seed=seed, run_dir=folder, resume=True)
+def run_config(runs: Path, name: str, seed: int) -> TrainConfig:
+    """The run in NAME/seed=S below a folder, at 10 % oversight; a name is METHOD, or PRESET/METHOD if it is not fast."""
+    preset, _, method = name.rpartition("/")
+    return TrainConfig.of(
+        method=method,
+        preset=preset or "fast",
+        oversight=OVERSIGHT,
+        seed=seed,
+        run_dir=runs / name / f"seed={seed}",
+        resume=True,
+    )
 
 
-def trained_run(runs: Path, method: str, seed: int) -> Run:
+def trained_run(runs: Path, name: str, seed: int) -> Run:
     """That run; trained now if it is missing."""
-    return finished_run(run_config(runs, method, seed))
+    return finished_run(run_config(runs, name, seed))
 
 
 class Rows:

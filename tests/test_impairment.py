@@ -233,9 +233,10 @@ def test_the_command_on_any_run(tmp_path: Path, tiniest_run: Run) -> None:
 def test_three_kinds(tmp_path: Path, method: str) -> None:
     kinds = ("ghost", "diamond", "coin")
     run = train(tiniest_config(tmp_path / "run", method=method, kinds=kinds, size=(2, 3), evaluations=1))
-    said = command("impair", run.folder, "--quick", "--impairments", "scaling", "--size", 0.25)
+    said = command("impair", run.folder, "--quick", "--impairments", "scaling", "--size", 0.25, "--json")
     assert said.returncode == 0, said.stderr
-    data = json.loads((run.folder / "impairment.json").read_text())
+    data = json.loads(said.stdout)
+    assert data == json.loads((run.folder / "impairment.json").read_text())
     assert set(data["skills"]) == set(kinds)
     found = [effect for effect in data["effects"] if effect["specificity"] is not None]
     assert len(found) == 3 * (4 if method == "routing" else 3)

@@ -1,5 +1,6 @@
 """``impair``."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class ImpairOptions(PluginOptions):
     """Run folder."""
     out: Path | None = None
     """Folder for impairment.csv, .json, .png and .svg; default: the run folder."""
+    json: bool = False
+    """Print JSON instead of tables."""
     clusters: tuple[str, ...] = ()
     """How clusters are found: experts, selectivity, gradient, shapley; default: all that there are for the policy."""
     impairments: tuple[str, ...] = ()
@@ -82,6 +85,9 @@ def impair(options: ImpairOptions) -> None:
     data = {"run": str(run.folder), "uses_ground_truth": run.config.uses_ground_truth, **study.to_json()}
     chart = impairment_chart(study, run.title)
     written = write_findings(options.out or options.run, "impairment", study.rows(), data, chart)
+    if options.json:
+        print(json.dumps(data, indent=2))
+        return
     shown = console()
     shown.print(f"[bold]{run.title}[/bold]   gate {study.gate}, watched: {study.situations.watched}")
     shown.print(study)
