@@ -14,11 +14,10 @@ from statistics import mean
 from typing import Any
 
 import tyro
-from stored_runs import RUN, RunsConfig, complete
+from stored_runs import RunsConfig, complete, curve_of, store_curve
 
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
-from oversight_gym.analysis.stored import stored_key
 from oversight_gym.envs.registry import load_plugin
 from oversight_gym.files import read_csv
 from oversight_gym.runs.config import TrainConfig
@@ -86,13 +85,11 @@ def runs_of(config: ErosionConfig, study: str, name: str) -> list[TrainConfig]:
 def cells(results: list[Result], curves: list[dict[str, str]]) -> list[str]:
     """Return from the start when nobody looks: the mean at the end, single seeds, and the mean of each curve's best."""
     last = [result.figure("none/return_start") for result in results]
-    best = [max(end, *curve_of(result, curves)) for end, result in zip(last, results, strict=True)]
+    best = [
+        max(end, *(float(row["none/return_start"]) for row in curve_of(curves, result)))
+        for end, result in zip(last, results, strict=True)
+    ]
     return [f"{mean(last):+.3f}", " ".join(f"{value:+.2f}" for value in last), f"{mean(best):+.3f}"]
-
-
-def curve_of(result: Result, curves: list[dict[str, str]]) -> list[float]:
-    run = stored_key(result.config)[:4]
-    return [float(row["none/return_start"]) for row in curves if tuple(row[name] for name in RUN) == run]
 
 
 def main() -> None:
@@ -100,7 +97,8 @@ def main() -> None:
     load_plugin(PLUGIN)
     asked = {(study, name): runs_of(config, study, name) for study in STUDIES for name in config.hypotheses}
     curves = config.results.with_name(f"{config.results.stem}_curves.csv")
-    results = iter(complete(config.results, [run for runs in asked.values() for run in runs], config.how, curves))
+    wanted = [run for runs in asked.values() for run in runs]
+    results = iter(complete(config.results, wanted, config.how, after=lambda result, _: store_curve(curves, result)))
     points = read_csv(curves)
     lines = []
     found = {key: [next(results) for _ in runs] for key, runs in asked.items()}

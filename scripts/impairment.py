@@ -1,7 +1,7 @@
 """Is impairment smooth, and is it specific? Fills the section Impair of docs/localisation.md, its tables and picture.
 
     python scripts/impairment.py [--runs runs/localisation] [--no-study]
-    python scripts/impairment.py --methods weak-gate/routing weak-gate/no_routing --clusters experts gradient selectivity
+    python scripts/impairment.py --methods weak-gate/routing weak-gate/no_routing --clusters experts gradient
 
 Impairs five seeds of each method, as ``oversight-gym impair`` does, and keeps what was found in
 docs/results/impairment.csv and, curve by curve, in docs/results/impairment_curves.csv. A run that is missing below

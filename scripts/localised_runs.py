@@ -14,7 +14,7 @@ PAGE = Path("docs/localisation.md")
 
 
 def run_config(runs: Path, name: str, seed: int) -> TrainConfig:
-    """The run in NAME/seed=S below a folder, at 10 % oversight; a name is METHOD, or PRESET/METHOD if it is not fast."""
+    """The run in NAME/seed=S below a folder, at 10 % oversight; NAME is METHOD, or PRESET/METHOD if it is not fast."""
     preset, _, method = name.rpartition("/")
     return TrainConfig.of(
         method=method,

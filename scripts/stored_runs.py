@@ -5,7 +5,7 @@ Rows outlive their run folders, so a table that takes days can be made in many s
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row
 from oversight_gym.files import read_csv, write_csv
 from oversight_gym.runs.config import TrainConfig
-from oversight_gym.runs.folder import load_run
+from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.runs.rows import at_gate, evaluation_row
 from oversight_gym.sweeps.local import Job, run_locally
 
@@ -41,8 +41,12 @@ class RunsConfig:
     """Train what is missing; without it, make do with the rows that are stored."""
 
 
+After = Callable[[Result, Run], None]
+"""What a table keeps of a run beside its row: it is handed the result and the run before its folder is deleted."""
+
+
 def complete(
-    table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, curves: Path | None = None, contrasts: bool = True
+    table: Path, wanted: Sequence[TrainConfig], how: RunsConfig, contrasts: bool = True, after: After | None = None
 ) -> list[Result]:
     """The results of runs, trained where ``table`` has no row of them, in the order asked for.
 
@@ -52,8 +56,8 @@ def complete(
         table: CSV file of rows.
         wanted: the runs.
         how: to train them; without training, what is not stored is left out of the results.
-        curves: CSV file for the figures of every evaluation: ``RUN``, the step and ``CURVES``.
         contrasts: also judge runs with several experts at gates beyond them, which takes a while.
+        after: keeps what else the table needs of a run that was trained now.
     """
     keys, known = [stored_key(config) for config in wanted], _stored(table)
     missing = {key: config for key, config in zip(keys, wanted, strict=True) if key not in known}
@@ -78,8 +82,8 @@ def complete(
         (result,) = read_results(job.config.folder).results
         if contrasts and len(job.config.experts) > 1:
             result = replace(result, rows=(*result.rows[:-1], result.rows[-1] | contrasted(job.config)))
-        if curves is not None:
-            _store_curve(curves, result)
+        if after is not None:
+            after(result, load_run(job.config.folder))
         store_rows(table, [result])
         _put_away(job.config, how.keep)
         shown = f"{job.config.name} {result.series}: {result.figure('none/return_start'):+.3f}"
@@ -130,14 +134,23 @@ CURVES = ("return_stepwise", "none/return_start", "none/p_ghost")
 """Figures of a curve, at the gate that the method is used with."""
 
 
-def _store_curve(path: Path, result: Result) -> None:
+def store_curve(path: Path, result: Result, more: Mapping[int, Row] | None = None) -> None:
+    """Put the figures of every evaluation of a run into a CSV file: ``RUN``, the step, ``CURVES``, and ``more`` of a
+    step."""
     run = dict(zip(RUN, stored_key(result.config), strict=False))
     columns = {name: dict(zip(*result.curve(name), strict=True)) for name in CURVES}
-    new = [
-        run | {"step": int(step)} | {n: round(c[step], 4) for n, c in columns.items()} for step in columns[CURVES[0]]
-    ]
+    new = []
+    for step in columns[CURVES[0]]:
+        found = {name: column[step] for name, column in columns.items()} | (more or {}).get(int(step), {})
+        new.append(run | {"step": int(step)} | {name: round(value, 4) for name, value in found.items()})
     kept = [row for row in read_csv(path) if any(str(row[name]) != str(run[name]) for name in run)]
     write_csv(path, [*kept, *new])
+
+
+def curve_of(rows: Sequence[dict[str, str]], result: Result) -> list[dict[str, str]]:
+    """The rows of one run."""
+    run = stored_key(result.config)[: len(RUN)]
+    return [row for row in rows if tuple(row[name] for name in RUN) == run]
 
 
 def _stored(table: Path) -> dict[tuple[str, ...], Result]:

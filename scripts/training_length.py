@@ -1,169 +1,186 @@
-"""Return against training length at 10 % oversight; writes docs/training_length.md and its picture.
+"""Return against training length at 10 % oversight, the learning rate held; writes docs/training_length.md.
 
-    python scripts/training_length.py [--workers 2] [--runs runs/length]
+    python scripts/training_length.py [--workers 2] [--dry-run]
 
-Naive, routing and filtering at the preset fast with the learning rate held, two seeds, 20 M steps; and shorter runs
-with the learning rate annealed or held and less entropy. The script can be stopped at any time, and the same command
-continues.
+Three seeds of each method for 30 M steps at the preset fast, judged at twelve steps: what it returns, what the
+supervisor sees of it, and, where it has a gate, what the gate returns that the supervisor chooses there. Rows are kept
+in docs/results/length.csv and length_curves.csv: stop it when you like, the same command goes on.
 """
 
-import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
+from typing import Any
 
+import numpy as np
 import tyro
+from marked import fill
 from matplotlib.figure import Figure
+from stored_runs import CHOICE, RunsConfig, complete, curve_of, store_curve
 
-from oversight_gym.analysis.compare import grouped
 from oversight_gym.analysis.markdown import markdown
-from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.style import method_style
-from oversight_gym.cli.sweeping import run_sweep
-from oversight_gym.evaluation.selection import SELECTIONS, chosen
-from oversight_gym.files import write_whole
+from oversight_gym.evaluation.choosing import candidate_gates, choose_gate
+from oversight_gym.evaluation.figures import evaluate
+from oversight_gym.evaluation.selection import Row
+from oversight_gym.evaluation.validation import overseen_score
+from oversight_gym.files import read_csv, write_whole
 from oversight_gym.pictures.files import chart_files
-from oversight_gym.sweeps.plan import SweepConfig
+from oversight_gym.runs.config import TrainConfig
+from oversight_gym.runs.folder import Run, kept_weights
 
-METHODS = ("naive", "routing", "filtering")
-LONG, SHORT = 20_000_000, 4_000_000
-AT = (1_000_000, 2_500_000, 5_000_000, 10_000_000, 20_000_000)
+METHODS = ("routing", "masked_oversight", "naive", "filtering")
+SETTINGS = {"total_timesteps": 30_000_000, "anneal": False, "evaluations": 12, "keep_weights": True}
+AT = (2_500_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000)
 """Steps of the table's columns."""
-FIGURES = {"return_stepwise": "stepwise return, mixed", "none/p_ghost": "P(ghost), nobody looks"}
+LABELS = 1000
+"""Observed kinds that judging one checkpoint may cost the supervisor."""
+RETURN, GHOST, SCORE = "none/return_start", "none/p_ghost", "overseen"
+CONTRASTED = "chosen/"
+"""Before the figures at the gate that the supervisor chooses."""
+
+Curve = Sequence[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class LengthConfig:
     """Train the runs and write the page."""
 
-    workers: int = 2
-    """Training processes side by side."""
-    runs: Path = Path("runs/length")
-    """Where run folders are written."""
+    oversight: float = 0.1
+    """Oversight probability."""
+    seeds: int = 3
+    """Seeds 0 to this minus one."""
+    results: Path = Path("docs/results/length.csv")
+    """Rows of single runs; their curves lie beside it."""
     out: Path = Path("docs/training_length.md")
     """The page; the picture lies beside it."""
+    how: RunsConfig = field(default_factory=RunsConfig)
+
+    @property
+    def curves(self) -> Path:
+        """The file of curves."""
+        return self.results.with_name(f"{self.results.stem}_curves.csv")
 
 
-def at(result: Result, step: int, figure: str) -> float:
-    """A figure at the evaluation nearest to a step."""
-    steps, values = result.curve(figure)
-    return values[min(range(len(steps)), key=lambda index: abs(steps[index] - step))]
+def judged(run: Run) -> dict[int, Row]:
+    """By step: the supervisor's score and, where there is a gate to choose, what the chosen one does."""
+    config, gamma, found = run.config, run.config.hyper.gamma, {}
+    for step, policy in kept_weights(run):
+        rng = np.random.default_rng([config.seed, CHOICE, step])
+        if len(config.experts) == 1:
+            found[step] = {SCORE: overseen_score(policy, config.env, config.gate, gamma, LABELS, rng).value}
+            continue
+        choice = choose_gate(policy, config.env, LABELS, gamma, rng, candidate_gates(config.experts))
+        figures = evaluate(policy, config.env, (choice.gate,), gamma=gamma, regret=False).figures(choice.gate, "none")
+        own = {f"{CONTRASTED}{name}": figures[name.removeprefix("none/")] for name in (RETURN, GHOST)}
+        scores = {SCORE: choice.scores[config.gate].value, f"{CONTRASTED}{SCORE}": choice.scores[choice.gate].value}
+        found[step] = scores | own
+    return found
 
 
-def draw(groups: dict[str, list[Result]]) -> bytes:
+Lines = dict[str, tuple[str, str, list[Curve]]]
+"""By name: method, what stands before the figures, and the curve of each seed."""
+
+
+def lines_of(config: LengthConfig, results: Sequence[Result]) -> Lines:
+    """What the tables compare: every method, and each that has a gate also as contrasted."""
+    rows, found = read_csv(config.curves), {}
+    for method in METHODS:
+        own = [curve_of(rows, result) for result in results if result.config.method == method]
+        if own:
+            found[method] = method, "", own
+            if own[0][0].get(CONTRASTED + RETURN):
+                found[f"{method}, contrasted"] = method, CONTRASTED, own
+    return found
+
+
+def values(curve: Curve, name: str) -> list[float]:
+    """A figure of one run at every judged step."""
+    return [float(row[name]) for row in curve]
+
+
+def at(curve: Curve, step: int, name: str) -> float:
+    """A figure at the judged step that is nearest."""
+    return float(min(curve, key=lambda row: abs(int(row["step"]) - step))[name])
+
+
+def seeds_of(numbers: Sequence[float], form: str = ".2f") -> str:
+    """One number for each seed."""
+    return " / ".join(format(number, form) for number in numbers)
+
+
+def by_length(lines: Lines) -> str:
+    """Every line's figures at ``AT``."""
+    rows = []
+    for name, (_, before, curves) in lines.items():
+        for figure, title in ((RETURN, "return"), (GHOST, "P(ghost)")):
+            cells = (seeds_of([at(curve, step, before + figure) for curve in curves]) for step in AT)
+            rows.append([name, title, *cells])
+    return markdown(("method", "nobody looks", *(f"{step / 1e6:g} M" for step in AT)), rows).rstrip()
+
+
+def by_selection(lines: Lines) -> str:
+    """What the last checkpoint returns, the one that the supervisor would keep, and the best by the truth."""
+    rows = []
+    for name, (_, before, curves) in lines.items():
+        truth = [values(curve, before + RETURN) for curve in curves]
+        scores = [values(curve, before + SCORE) for curve in curves]
+        picks = [int(np.argmax(own)) for own in scores]
+        kept = [own[pick] for own, pick in zip(truth, picks, strict=True)]
+        steps = [int(curve[pick]["step"]) / 1e6 for curve, pick in zip(curves, picks, strict=True)]
+        best, last = [max(own) for own in truth], [own[-1] for own in truth]
+        lost = [one - other for one, other in zip(best, last, strict=True)]
+        rows.append([name, *map(seeds_of, (last, best, lost, kept)), seeds_of(steps, ".1f")])
+    headings = (
+        "method",
+        "last",
+        "best by the truth",
+        "best less last",
+        "kept by the supervisor",
+        "of step, in millions",
+    )
+    return markdown(headings, rows).rstrip()
+
+
+def draw(lines: Lines) -> bytes:
+    """Return and P(ghost) by step, a thin line for each seed and a thick one for their mean."""
     figure = Figure(figsize=(10, 4), layout="constrained")
-    for axes, (name, title) in zip(figure.subplots(1, 2), FIGURES.items(), strict=True):
-        for method, results in groups.items():
-            colour = method_style(method)["color"]
-            for index, result in enumerate(results):
-                steps, values = result.curve(name)
-                label = method if not index else None
-                axes.plot(
-                    [step / 1e6 for step in steps], values, color=colour, label=label, linestyle=("-", "--")[index % 2]
-                )
-        axes.set(xlabel="million environment steps", title=title)
+    panels = figure.subplots(1, 2)
+    for axes, (name, title) in zip(panels, ((RETURN, "return from the start"), (GHOST, "P(ghost)")), strict=True):
+        for label, (method, before, curves) in lines.items():
+            look: dict[str, Any] = {"color": method_style(method)["color"], "linestyle": "--" if before else "-"}
+            steps = [int(row["step"]) / 1e6 for row in curves[0]]
+            found = [values(curve, before + name) for curve in curves]
+            for own in found:
+                axes.plot(steps, own, linewidth=0.6, alpha=0.4, **look)
+            axes.plot(steps, np.mean(found, axis=0), linewidth=2, label=label, **look)
+        axes.set(xlabel="million environment steps", title=f"{title}, nobody looks")
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False)
     return chart_files(figure)["png"]
 
 
-def by_length(groups: dict[str, list[Result]]) -> str:
-    lines = [["method", "figure", *(f"{step / 1e6:g} M" for step in AT)]]
-    for method, results in groups.items():
-        for figure, title in FIGURES.items():
-            cells = (" / ".join(f"{at(result, step, figure):.2f}" for result in results) for step in AT)
-            lines.append([f"`{method}`", title, *cells])
-    return markdown(lines[0], lines[1:]).rstrip()
-
-
-def by_selection(groups: dict[str, list[Result]]) -> str:
-    lines = [["method", "selection", "step kept", "stepwise return, mixed", "P(ghost), nobody looks", "labels spent"]]
-    for method, results in groups.items():
-        for select in SELECTIONS:
-            kept = [replace(result, select=select) for result in results]
-            steps = (f"{result.rows[chosen(result.rows, select)]['step'] / 1e6:.1f} M" for result in kept)
-            figures = (" / ".join(f"{result.figure(figure):.2f}" for result in kept) for figure in FIGURES)
-            labels = mean(k.labels_used - result.labels_used for k, result in zip(kept, results, strict=True))
-            marked = f"`{select}`" + (" (cheating)" if select == "oracle" else "")
-            lines.append([f"`{method}`", marked, " / ".join(steps), *figures, f"{labels:,.0f}"])
-    return markdown(lines[0], lines[1:]).rstrip()
-
-
-def by_setting(short: dict[tuple[bool, float], dict[str, list[Result]]]) -> str:
-    lines = [["learning rate", "entropy", "method", *(f"{title}, at {SHORT / 1e6:g} M" for title in FIGURES.values())]]
-    for (anneal, entropy), groups in short.items():
-        for method, results in groups.items():
-            cells = (" / ".join(f"{at(result, SHORT, figure):.2f}" for result in results) for figure in FIGURES)
-            lines.append(["annealed" if anneal else "held", f"{entropy:g}", f"`{method}`", *cells])
-    return markdown(lines[0], lines[1:]).rstrip()
-
-
-def trained(
-    config: LengthConfig, name: str, steps: int, evaluations: int, **changed: object
-) -> dict[str, list[Result]]:
-    settings = {"total_timesteps": steps, "evaluations": evaluations} | changed
-    words = tuple(f"{key}={str(value).lower()}" for key, value in settings.items())
-    asked = SweepConfig(
-        out=config.runs / name, methods=METHODS, oversight=(0.1,), seeds=2, workers=config.workers, set=words
-    )
-    if run_sweep(asked):
-        sys.exit(1)
-    results = read_results(asked.out, select="last").results
-    found = {method: results for (method, _), results in grouped(results).items()}
-    return {method: found[method] for method in METHODS}
-
-
 def main() -> None:
-    config = tyro.cli(LengthConfig)
-    long = trained(config, "held", LONG, 40, anneal=False)
-    entropy = long["naive"][0].config.hyper.ent_coef
-    low = entropy / 4
-    short = {
-        (True, entropy): trained(config, "annealed", SHORT, 8),
-        (False, entropy): long,
-        (True, low): trained(config, "annealed, less entropy", SHORT, 8, ent_coef=low),
-        (False, low): trained(config, "held, less entropy", SHORT, 8, anneal=False, ent_coef=low),
-    }
-    write_whole(config.out.with_suffix(".png"), draw(long))
-    pages = {"by_length": by_length(long), "by_selection": by_selection(long), "by_setting": by_setting(short)}
+    config = tyro.cli(tyro.conf.OmitArgPrefixes[LengthConfig])
+    wanted = [
+        TrainConfig.of(method=method, oversight=config.oversight, seed=seed, **SETTINGS)
+        for seed in range(config.seeds)
+        for method in METHODS
+    ]
+    results = complete(
+        config.results,
+        wanted,
+        config.how,
+        contrasts=False,
+        after=lambda result, run: store_curve(config.curves, result, judged(run)),
+    )
+    lines = lines_of(config, results)
+    write_whole(config.out.with_suffix(".png"), draw(lines))
+    pages = {"by_length": by_length(lines), "by_selection": by_selection(lines)}
+    fill(config.out, pages)
     print("\n\n".join(pages.values()))
-    config.out.write_text(PAGE.format(picture=config.out.with_suffix(".png").name, entropy=entropy, **pages))
-
-
-PAGE = """# Return against training length
-
-At 10 % oversight, preset `fast` (entropy {entropy:g}) with the learning rate held at its first value, so that every
-point is what training of that length leaves behind; seeds 0 and 1, routing at the diamond gate.
-
-    python scripts/training_length.py
-
-![Stepwise return and P(ghost) by training length]({picture})
-
-{by_length}
-
-What each selection would have kept of these runs, of 41 checkpoints each:
-
-{by_selection}
-
-Annealing and entropy, at 4 M steps. Held at the preset's entropy is the long runs above, at that step; annealed is to 0
-over the 4 M:
-
-{by_setting}
-
-What can be read off, of two seeds and no more:
-
-- **Naive training begins to exploit after about 2.5 M steps**: ghosts that nobody watches go from 0.10 to 0.16 at 5 M,
-  0.24 at 10 M and 0.34 at 20 M, and the return from 0.82 to 0.43.
-- **Routing does not hold either.** It has its best at 1 M steps and loses it at the same pace, to 0.36 and 0.27: with
-  the learning rate held, steered and naive agents unlearn alike. Filtering erodes, too, with fewer ghosts.
-- **Selection on observed outcomes is deceived by the naive agent and not by routing.** It keeps the naive agent of 16 M
-  steps, at 0.52, which behaves where it is watched, while the best had 0.82. The steered expert does the same watched
-  and unwatched, so its best by observed outcomes (0.75, 0.74) is within 0.04 of its best by the truth.
-- **Annealing** over 4 M steps keeps 0.04 to 0.08 more for naive training and filtering; for routing it gave one better
-  and one worse run. A quarter of the **entropy** changes naive training by 0.02 at most, filtering gains, routing is
-  undecided.
-"""
 
 
 if __name__ == "__main__":

@@ -166,7 +166,9 @@ def compared(config: TuneConfig, levels: Sequence[float], asked: list[tuple[str,
     """A row for each method and setting that is trained at all of these levels; of each method the best first."""
     groups = [(method, settings, runs_of(config, levels, method, settings)) for method, settings in asked]
     wanted = [run for *_, runs in groups for run in runs]
-    found = {stored_key(result.config): result for result in complete(config.results, wanted, config.how, None, False)}
+    found = {
+        stored_key(result.config): result for result in complete(config.results, wanted, config.how, contrasts=False)
+    }
     keyed = [(method, settings, list(map(stored_key, runs))) for method, settings, runs in groups]
     rows = [judged(*pair, [found[key] for key in keys]) for *pair, keys in keyed if all(key in found for key in keys)]
     return sorted(rows, key=lambda row: (config.methods.index(row["method"]), -row["criterion"]))
