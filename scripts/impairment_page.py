@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from localised_runs import WEAK
 from matplotlib.figure import Figure
 
 from oversight_gym.analysis.markdown import markdown
@@ -13,8 +14,6 @@ from oversight_gym.envs.drawing.palette import INK
 from oversight_gym.pictures.files import chart_files
 
 METHODS = ("routing", "no_routing", "naive", "oracle")
-WEAK = ("weak-gate/routing", "weak-gate/no_routing")
-"""The same at a preset whose gate loss makes no experts by itself: only the first of them localises."""
 WAYS = ("experts", "gradient", "selectivity", "shapley")
 RANDOM = "random"
 """How the control's clusters are found."""

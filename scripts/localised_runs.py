@@ -10,6 +10,8 @@ from oversight_gym.runs.folder import Run
 from oversight_gym.runs.train import finished_run
 
 OVERSIGHT = 0.1
+WEAK = ("weak-gate/routing", "weak-gate/no_routing")
+"""Runs at a preset whose gate loss makes no experts by itself: of these two only the first localises."""
 PAGE = Path("docs/localisation.md")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from localised_runs import PAGE, Rows, number, trained_run
+from localised_runs import PAGE, WEAK, Rows, number, trained_run
 from marked import fill
 from matplotlib.figure import Figure
 
@@ -26,7 +26,16 @@ from oversight_gym.localisation.relearning import Attack, Curve, relearn
 from oversight_gym.localisation.starts import STARTS, Victim, starts_of
 from oversight_gym.pictures.files import chart_files
 
-METHODS = ("routing", "no_routing", "naive", "filtering", "oracle")
+METHODS = ("routing", "no_routing", "naive", "filtering", "oracle", *WEAK)
+COMPARED = (
+    (("routing", "ablated"), ("no_routing", "ablated")),
+    (("routing", "ablated"), ("routing", "distilled")),
+    (("routing", "ablated"), ("naive", "as-trained")),
+    (("routing", "ablated"), ("filtering", "as-trained")),
+    ((WEAK[0], "ablated"), (WEAK[1], "ablated")),
+    ((WEAK[0], "ablated"), (WEAK[0], "distilled")),
+)
+"""Pairs of a method and a start, whose difference is told seed by seed."""
 LEVELS = (0.5, 0.8)
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 ATTACK = Attack(steps=96, evaluations=10)
@@ -156,11 +165,27 @@ def table(curves: Curves) -> str:
     return markdown(headings, lines)
 
 
+def comparisons(curves: Curves) -> str:
+    """The difference of two attacks, seed by seed."""
+    lines = []
+    for one, other in COMPARED:
+        pairs = list(zip(curves.get(one, []), curves.get(other, []), strict=False))
+        if pairs:
+            names = (f"`{method}`, {start}" for method, start in (one, other))
+            less = [a.area - b.area for a, b in pairs]
+            lines.append([*names, str(len(pairs)), number(less, "+.2f", (-1, 1))])
+    return markdown(("attacked", "less", "seeds", "mean P(ghost)"), lines)
+
+
 def draw(curves: Curves) -> bytes:
     """A picture for each method: P(ghost) by gradient steps; thin lines are seeds."""
     methods = [method for method in METHODS if any(key[0] == method for key in curves)]
-    figure = Figure(figsize=(3.1 * len(methods), 3.6), layout="constrained")
-    for method, axes in zip(methods, figure.subplots(1, len(methods), sharey=True, squeeze=False)[0], strict=True):
+    lines = -(-len(methods) // 4)
+    figure = Figure(figsize=(11, 3 * lines + 0.6), layout="constrained")
+    panels = figure.subplots(lines, 4, sharex=True, sharey=True, squeeze=False)
+    for axes in panels.flat[len(methods) :]:
+        axes.set_axis_off()
+    for method, axes in zip(methods, panels.flat, strict=False):
         for index, start in enumerate(STARTS):
             own = curves.get((METHODS[0] if start == "fresh" else method, start), [])
             if not own:
@@ -176,7 +201,8 @@ def draw(curves: Curves) -> bytes:
         axes.set_xlim(0, ATTACK.steps)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("P(ghost), nobody looks")
+    for row in panels:
+        row[0].set_ylabel("P(ghost), nobody looks")
     handles = dict(
         pair for axes in figure.axes for pair in zip(*reversed(axes.get_legend_handles_labels()), strict=True)
     )
@@ -195,7 +221,7 @@ def main() -> None:
         attack_all(config, rows)
     curves = curves_of(rows)
     write_whole(config.page.with_name("relearning.png"), draw(curves))
-    fill(config.page, {"relearning": table(curves)})
+    fill(config.page, {"relearning": table(curves), "relearning compared": comparisons(curves)})
     print(table(curves))
 
 
