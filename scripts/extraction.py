@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import tyro
-from localised_runs import PAGE, Rows, number, trained_run
+from localised_runs import PAGE, WEAK, Rows, number, trained_run
 from marked import fill
 from matplotlib.figure import Figure
 
@@ -30,7 +30,7 @@ from oversight_gym.localisation.extraction import (
 from oversight_gym.localisation.extractor import Training
 from oversight_gym.pictures.files import chart_files
 
-METHODS = ("routing", "no_routing")
+METHODS = ("routing", "no_routing", *WEAK)
 TASKS = ("reach-diamond", "reach-ghost", HELD_OUT)
 TRAINING = Training(passes=40)
 """As the default, but shorter."""
