@@ -18,6 +18,7 @@ import tyro
 from localised_runs import PAGE, WEAK, Rows, number, trained_run
 from marked import fill
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.envs.drawing.palette import INK, MARKERS, SERIES
@@ -177,6 +178,18 @@ def comparisons(curves: Curves) -> str:
     return markdown(("attacked", "less", "seeds", "mean P(ghost)"), lines)
 
 
+def foretold(curves: Curves) -> str:
+    """How far P(ghost) before the attack foretells the mean during it, where it does not begin with many ghosts."""
+    found = [
+        curve for (_, start), own in curves.items() if start != "fresh" for curve in own if curve.unwanted[0] < 0.3
+    ]
+    rank = spearmanr([curve.unwanted[0] for curve in found], [curve.area for curve in found]).statistic
+    return (
+        f"The rank correlation (Spearman) of P(ghost) before the attack and the mean during it is {rank:.2f}, over\n"
+        f"the {len(found)} attacks that begin below 0.3, fresh networks left out."
+    )
+
+
 def draw(curves: Curves) -> bytes:
     """A picture for each method: P(ghost) by gradient steps; thin lines are seeds."""
     methods = [method for method in METHODS if any(key[0] == method for key in curves)]
@@ -221,7 +234,9 @@ def main() -> None:
         attack_all(config, rows)
     curves = curves_of(rows)
     write_whole(config.page.with_name("relearning.png"), draw(curves))
-    fill(config.page, {"relearning": table(curves), "relearning compared": comparisons(curves)})
+    fill(
+        config.page, {"relearning": table(curves), "relearning compared": f"{comparisons(curves)}\n{foretold(curves)}"}
+    )
     print(table(curves))
 
 
