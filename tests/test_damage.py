@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from test_run_life import assert_same_run, before_update, send
 
 from oversight_gym.envs import RequestError
+from oversight_gym.files import write_json
 from oversight_gym.runs.checkpoint import read_checkpoint
 from oversight_gym.runs.contents import CHECKPOINT, CONFIG, EVALUATIONS, FINISHED, MODEL, PROGRESS
 from oversight_gym.runs.folder import Run, load_run
@@ -140,7 +141,7 @@ def test_a_record_cannot_name_files_outside_its_folder(names: list[str], tiniest
     from oversight_gym.runs import record as records
 
     record["digest"] = records._seal(record)
-    (folder / FINISHED).write_text(json.dumps(record))
+    write_json(folder / FINISHED, record)
     with pytest.raises(RequestError, match="is a link or no ordinary file"):
         check_files(folder)
 

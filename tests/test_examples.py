@@ -41,6 +41,7 @@ def small_routed_ppo(*options: str) -> dict[str, float]:
     return {gate: float(stepwise) for gate, stepwise, *_ in rows}
 
 
+@pytest.mark.slow
 def test_the_one_file_example_steers_and_its_control_does_not() -> None:
     routed, control = (small_routed_ppo("--total-timesteps", "500000", flag) for flag in ("--routed", "--no-routed"))
     assert routed["diamond"] > 0.15

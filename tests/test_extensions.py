@@ -137,6 +137,7 @@ def test_a_window_hides_what_is_far() -> None:
     assert floor.tolist() == [[0, 0, 0], [1, 1, 1], [1, 1, 1]]
 
 
+@pytest.mark.slow
 def test_a_policy_behind_a_window_finds_fewer_diamonds_than_one_that_sees_everything(tmp_path: Path) -> None:
     words = "--method oracle --total-timesteps 100000 --ent-coef 0.05 --view peephole:radius="
     near, far = (trained(tmp_path / radius, "window.py", words + radius) for radius in "14")

@@ -29,6 +29,7 @@ def cluster() -> Iterator[Cluster]:
     cluster.shutdown()
 
 
+@pytest.mark.slow
 def test_two_nodes_share_a_sweep(
     cluster: Cluster, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,6 +43,7 @@ def test_two_nodes_share_a_sweep(
     assert len(list((tmp_path / "out").rglob("weights/*.safetensors"))) == 4 * 5
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_mid_sweep_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
     doomed = cluster.add_node(num_cpus=1)
     some = {"oversight": (0.3,), "seeds": 2, "methods": ("routing",), "set": ("total_timesteps=60000", *TINY[1:])}

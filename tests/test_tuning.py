@@ -20,6 +20,7 @@ def tuned(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, *asked], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_every_method_is_offered_the_same_settings_and_its_best_go_on_to_all_levels(tmp_path: Path) -> None:
     marks = "<!-- trials -->\nold\n<!-- end of trials -->\n\nBy hand.\n\n<!-- finals -->\n<!-- end of finals -->\n"
     (tmp_path / "page.md").write_text(marks)
