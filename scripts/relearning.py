@@ -198,6 +198,8 @@ def draw(curves: Curves) -> bytes:
     panels = figure.subplots(lines, 4, sharex=True, sharey=True, squeeze=False)
     for axes in panels.flat[len(methods) :]:
         axes.set_axis_off()
+    for axes in panels[-2, len(methods) % 4 or 4 :]:
+        axes.tick_params(labelbottom=True)
     for method, axes in zip(methods, panels.flat, strict=False):
         for index, start in enumerate(STARTS):
             own = curves.get((METHODS[0] if start == "fresh" else method, start), [])
