@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oversight_gym.agents.policies.steering import Gate
-from oversight_gym.runs.folder import PACKAGED, load_run
+from oversight_gym.runs.folder import PACKAGED, Run, load_run
 from oversight_gym.viewer.pane import Pane
 
 
@@ -24,8 +24,13 @@ def watched_panes(folders: Sequence[Path], gates: Sequence[Gate] = (), every_gat
     for run in runs:
         shown: Sequence[Gate] = gates or (run.config.gates if every_gate and len(runs) == 1 else [run.config.gate])
         for gate in shown if len(run.policy.experts) > 1 else [None]:
-            name = run.config.method
-            if len(runs) > 1:
-                name += f" {run.config.oversight:g}, seed {run.config.seed}"
-            panes.append(Pane(name, run.config.env, run.policy, gate))
+            panes.append(Pane(_name(run, runs), run.config.env, run.policy, gate))
     return panes
+
+
+def _name(run: Run, runs: Sequence[Run]) -> str:
+    """Method and, where the runs differ in them, oversight and seed."""
+    name = run.config.method
+    if len({float(other.config.oversight) for other in runs}) > 1:
+        name += f" {run.config.oversight:g}"
+    return name + (f", seed {run.config.seed}" if len({other.config.seed for other in runs}) > 1 else "")
