@@ -51,7 +51,7 @@ def environments() -> None:
     sections = re.split(r"^### ", (HERE / "worlds.md").read_text(), flags=re.M)[1:]
     found = {section.splitlines()[0].strip(): section.partition("\n")[2] for section in sections}
     for name in WORLDS:
-        section = found[world_id(name)].partition("<!-- end -->")[0].replace("](worlds/", "](../../worlds/")
+        section = found[world_id(name)].partition("<!-- end of worlds -->")[0].replace("](worlds/", "](../../worlds/")
         write(f"environments/{name}.md", f"# {world_id(name)}\n{section.rstrip()}\n\n{_in_use(name)}\n")
     described = inspect.getdoc(OversightGridEnv) or ""
     write(f"environments/{ENV_ID}.md", f"# {ENV_ID}\n\n{described.replace('``', '`')}\n")
