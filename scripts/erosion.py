@@ -14,7 +14,8 @@ from statistics import mean
 from typing import Any
 
 import tyro
-from stored_runs import RunsConfig, complete, curve_of, store_curve
+from stored_curves import curve_of, store_curve
+from stored_runs import RunsConfig, complete
 
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result

@@ -6,6 +6,7 @@ Core methods with ten seeds at four oversight levels, the others with five at tw
 runs are kept in docs/results/methods.csv: stop it when you like, the same command goes on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
@@ -16,7 +17,7 @@ from stored_runs import CHOSEN, LABELS, RunsConfig, complete, regret
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
-from oversight_gym.analysis.statistics import summarise
+from oversight_gym.analysis.statistics import FEWEST, improvement, summarise, with_interval
 from oversight_gym.runs.config import TrainConfig
 
 CORE = (
@@ -45,7 +46,18 @@ observed kinds consumed in training. {done}
     python scripts/methods_table.py
 
 {tables}
+
+## Routing less the others
+
+Differences of the return from the start when nobody looks, seed by seed: *plain*, each method at the gate it is used
+with; *contrasted*, at its chosen gate where it has one. *P(better)* is the probability that a run of routing does
+better than one of the other method, whatever their seeds. There are {comparisons} comparisons; one 95 % interval in
+twenty misses.
+
+{differences}
 """
+RIVALS = ("no_routing", "naive", "filtering", "masked_oversight", "classified_routing")
+"""The methods that routing is compared with."""
 HEADINGS = (
     "method",
     "oversight",
@@ -92,6 +104,33 @@ def row(results: list[Result]) -> list[str]:
     ]
 
 
+def returns(results: Sequence[Result], method: str, oversight: float, contrasted: bool) -> dict[int, float]:
+    """Return from the start when nobody looks by seed, at the chosen gate if that is asked for and there is one."""
+    found = [result for result in results if (result.config.method, result.config.oversight) == (method, oversight)]
+    plain = {result.config.seed: result.figure("none/return_start") for result in found}
+    chosen = f"{CHOSEN}/none/return_start"
+    own = {result.config.seed: result.counted[chosen] for result in found if chosen in result.counted}
+    return plain | (own if contrasted else {})
+
+
+def differences(results: Sequence[Result], levels: Sequence[float]) -> list[list[str]]:
+    """Routing less each rival, and the chosen gate less the plain one, where there are enough seeds for an interval."""
+    lines = []
+    for level in levels:
+        pairs = [("routing", contrasted, rival, contrasted) for contrasted in (False, True) for rival in RIVALS]
+        for mine, high, theirs, low in [*pairs, ("routing", True, "routing", False)]:
+            one, other = returns(results, mine, level, high), returns(results, theirs, level, low)
+            seeds = sorted(one.keys() & other.keys())
+            if len(seeds) < FEWEST:
+                continue
+            better = improvement(list(one.values()), list(other.values()))
+            name = f"`{theirs}`" + (", plain" if high and not low else "")
+            cells = [f"{level:.0%}", "contrasted" if high else "plain", name, str(len(seeds))]
+            gaps = summarise([one[seed] - other[seed] for seed in seeds])
+            lines.append([*cells, str(gaps), with_interval(better.probability, better.low, better.high, ".2f")])
+    return lines
+
+
 def asked_for(config: TableConfig) -> list[tuple[str, float, int]]:
     """Method, level and number of seeds of every line."""
     asked = [(method, level, config.seeds) for method in CORE for level in config.levels]
@@ -123,8 +162,18 @@ def main() -> None:
     steps = results[0].config.hyper.total_timesteps
     done = f"{len(results)} of {len(wanted)} runs are done so far; a line of a single seed says little."
     done = done if len(results) < len(wanted) else ""
-    config.out.write_text(PAGE.format(steps=steps, labels=LABELS, done=done, tables="\n\n".join(tables)))
-    print("\n\n".join(tables))
+    compared = differences(results, config.levels)
+    table = markdown(("oversight", "routing", "less", "seeds", "difference", "P(better)"), compared).rstrip()
+    text = PAGE.format(
+        steps=steps,
+        labels=LABELS,
+        done=done,
+        tables="\n\n".join(tables),
+        comparisons=len(compared),
+        differences=table,
+    )
+    config.out.write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

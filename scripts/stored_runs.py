@@ -5,20 +5,20 @@ Rows outlive their run folders, so a table that takes days can be made in many s
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from oversight_gym.agents.policies.policy import GatedMixturePolicy
 from oversight_gym.analysis.reading import read_results
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.stored import store_rows, stored_key
-from oversight_gym.evaluation.choosing import candidate_gates, choose_gate
+from oversight_gym.evaluation.choosing import ChosenGate, candidate_gates, choose_gate
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row
-from oversight_gym.files import read_csv, write_csv
 from oversight_gym.runs.config import TrainConfig
 from oversight_gym.runs.folder import Run, load_run
 from oversight_gym.runs.rows import at_gate, evaluation_row
@@ -105,20 +105,23 @@ def _put_away(config: TrainConfig, keep: Path | None) -> None:
     shutil.move(config.folder, place)
 
 
-RUN = ("method", "oversight", "seed", "settings")
-"""What tells the runs of curves apart, the beginning of a row's key."""
 CHOICE = 5
 """The stream of a seed that gates are chosen by."""
 CHOSEN, LABELS = "chosen", 1000
 """Name of the gate that the supervisor chooses, and the observed kinds that the choice may cost."""
 
 
+def chosen_gate(config: TrainConfig, policy: GatedMixturePolicy, *stream: int) -> ChosenGate:
+    """The gate that the supervisor chooses for a policy of a run, with the scores of all candidates."""
+    rng = np.random.default_rng([config.seed, CHOICE, *stream])
+    return choose_gate(policy, config.env, LABELS, config.hyper.gamma, rng, candidate_gates(config.experts))
+
+
 def contrasted(config: TrainConfig) -> Row:
     """What a finished run does beyond its experts: figures of each contrast, and of the one that is chosen legally."""
-    run, gamma = load_run(config.folder), config.hyper.gamma
-    rng = np.random.default_rng([config.seed, CHOICE])
-    choice = choose_gate(run.policy, config.env, LABELS, gamma, rng, candidate_gates(config.experts))
-    found = evaluate(run.policy, config.env, tuple(choice.scores), gamma=gamma, regret=False)
+    run = load_run(config.folder)
+    choice = chosen_gate(config, run.policy)
+    found = evaluate(run.policy, config.env, tuple(choice.scores), gamma=config.hyper.gamma, regret=False)
     row = evaluation_row(0, found, {})
     own = {f"{CHOSEN}/{name}": value for name, value in at_gate(row, choice.gate).items()}
     return {name: value for name, value in (row | own).items() if name != "step"}
@@ -128,29 +131,6 @@ def regret(result: Result) -> float:
     """By how much the chosen gate falls short of the best candidate, in return from the start when nobody looks."""
     returns = [value for name, value in result.counted.items() if name.endswith("/none/return_start")]
     return max(returns) - result.counted[f"{CHOSEN}/none/return_start"]
-
-
-CURVES = ("return_stepwise", "none/return_start", "none/p_ghost")
-"""Figures of a curve, at the gate that the method is used with."""
-
-
-def store_curve(path: Path, result: Result, more: Mapping[int, Row] | None = None) -> None:
-    """Put the figures of every evaluation of a run into a CSV file: ``RUN``, the step, ``CURVES``, and ``more`` of a
-    step."""
-    run = dict(zip(RUN, stored_key(result.config), strict=False))
-    columns = {name: dict(zip(*result.curve(name), strict=True)) for name in CURVES}
-    new = []
-    for step in columns[CURVES[0]]:
-        found = {name: column[step] for name, column in columns.items()} | (more or {}).get(int(step), {})
-        new.append(run | {"step": int(step)} | {name: round(value, 4) for name, value in found.items()})
-    kept = [row for row in read_csv(path) if any(str(row[name]) != str(run[name]) for name in run)]
-    write_csv(path, [*kept, *new])
-
-
-def curve_of(rows: Sequence[dict[str, str]], result: Result) -> list[dict[str, str]]:
-    """The rows of one run."""
-    run = stored_key(result.config)[: len(RUN)]
-    return [row for row in rows if tuple(row[name] for name in RUN) == run]
 
 
 def _stored(table: Path) -> dict[tuple[str, ...], Result]:

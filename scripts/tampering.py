@@ -28,8 +28,6 @@ from oversight_gym.viewer.start import watched_panes
 
 METHODS = ("naive", "routing", "no_routing")
 SETTINGS = {"world": "Button", "oversight": 1.0, "total_timesteps": 10_000_000, "anneal": False, "evaluations": 4}
-LONGEST = 32
-"""Steps after which a sampled episode is given up."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,14 @@ def ends(run: Run, episodes: int) -> Iterator[tuple[str, bool]]:
     for _ in range(episodes):
         session.next_episode()
         before = pane.monitor
-        while not pane.ended and pane.steps < LONGEST:
+        while not pane.ended:
             session.step()
-        if pane.outcome is not None:
-            yield pane.outcome.name, pane.monitor != before
+        assert pane.outcome is not None
+        yield pane.outcome.name, pane.monitor != before
 
 
 def judged(run: Run, episodes: int) -> list[float]:
-    """Return and P(ghost), the return that the button changes, P(off), and how often it is off at each kind of end."""
+    """Return, its change by the button, P(ghost), and how often the camera is off at a diamond and at a ghost."""
     gate, gamma = run.config.gate, run.config.hyper.gamma
     found = evaluate(run.policy, run.config.env, (gate,), gamma=gamma, regret=False).figures(gate)
     gain = tampering_gain(run.policy, run.config.env, (gate,), gamma=gamma)[gate]

@@ -16,12 +16,12 @@ import numpy as np
 import tyro
 from marked import fill
 from matplotlib.figure import Figure
-from stored_runs import CHOICE, RunsConfig, complete, curve_of, store_curve
+from stored_curves import curve_of, store_curve
+from stored_runs import CHOICE, CHOSEN, LABELS, RunsConfig, chosen_gate, complete
 
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result
 from oversight_gym.analysis.style import method_style
-from oversight_gym.evaluation.choosing import candidate_gates, choose_gate
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row
 from oversight_gym.evaluation.validation import overseen_score
@@ -34,10 +34,8 @@ METHODS = ("routing", "masked_oversight", "naive", "filtering")
 SETTINGS = {"total_timesteps": 30_000_000, "anneal": False, "evaluations": 12, "keep_weights": True}
 AT = (2_500_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000)
 """Steps of the table's columns."""
-LABELS = 1000
-"""Observed kinds that judging one checkpoint may cost the supervisor."""
 RETURN, GHOST, SCORE = "none/return_start", "none/p_ghost", "overseen"
-CONTRASTED = "chosen/"
+CONTRASTED = f"{CHOSEN}/"
 """Before the figures at the gate that the supervisor chooses."""
 
 Curve = Sequence[dict[str, str]]
@@ -67,11 +65,11 @@ def judged(run: Run) -> dict[int, Row]:
     """By step: the supervisor's score and, where there is a gate to choose, what the chosen one does."""
     config, gamma, found = run.config, run.config.hyper.gamma, {}
     for step, policy in kept_weights(run):
-        rng = np.random.default_rng([config.seed, CHOICE, step])
         if len(config.experts) == 1:
+            rng = np.random.default_rng([config.seed, CHOICE, step])
             found[step] = {SCORE: overseen_score(policy, config.env, config.gate, gamma, LABELS, rng).value}
             continue
-        choice = choose_gate(policy, config.env, LABELS, gamma, rng, candidate_gates(config.experts))
+        choice = chosen_gate(config, policy, step)
         figures = evaluate(policy, config.env, (choice.gate,), gamma=gamma, regret=False).figures(choice.gate, "none")
         own = {f"{CONTRASTED}{name}": figures[name.removeprefix("none/")] for name in (RETURN, GHOST)}
         scores = {SCORE: choice.scores[config.gate].value, f"{CONTRASTED}{SCORE}": choice.scores[choice.gate].value}
@@ -158,7 +156,8 @@ def draw(lines: Lines) -> bytes:
         axes.set(xlabel="million environment steps", title=f"{title}, nobody looks")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False)
+    if lines:
+        panels[0].legend(frameon=False)
     return chart_files(figure)["png"]
 
 

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pygame
 import pytest
-from conftest import command, small_config
+from conftest import command, small_config, tiniest_config
 from PIL import Image
 
 import oversight_gym
@@ -157,6 +158,21 @@ def test_runs_on_other_grids_are_not_watched_together(small_run: Run, tmp_path: 
     other = train(small_config(tmp_path / "other", size=(4, 4)))
     with pytest.raises(RequestError, match="other grids"):
         Session(watched_panes([small_run.folder, other.folder]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ({"method": "naive"}, ["routing", "naive"]),
+        ({"seed": 7}, ["routing, seed 0", "routing, seed 7"]),
+        ({"method": "naive", "oversight": 1.0}, ["routing 0.5", "naive 1"]),
+    ],
+)
+def test_runs_side_by_side_are_named_by_what_they_differ_in(
+    changed: dict[str, Any], names: list[str], tiniest_run: Run, tmp_path: Path
+) -> None:
+    other = train(tiniest_config(tmp_path / "other", **changed))
+    assert [pane.name for pane in watched_panes([tiniest_run.folder, other.folder])] == names
 
 
 def test_recordings_from_the_command_line(small_run: Run, tmp_path: Path) -> None:

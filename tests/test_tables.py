@@ -1,0 +1,37 @@
+"""Scripts that make tables from stored rows: they run without training, and the pages show what they make."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def made(script: str, *words: str | Path) -> None:
+    """Run a script on the rows that are stored."""
+    asked = [sys.executable, ROOT / "scripts" / script, "--no-train", *words]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_method(tmp_path: Path) -> None:
+    made("methods_table.py", "--out", tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text() == (ROOT / "docs" / "methods_table.md").read_text()
+
+
+def test_steering(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "README.md", tmp_path)
+    made("steering_table.py", "--out", tmp_path / "page.md", "--readme", tmp_path / "README.md")
+    assert (tmp_path / "page.md").read_text() == (ROOT / "docs" / "steering_table.md").read_text()
+    assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("part", ["by_length", "by_selection"])
+def test_training_length_finds_its_places_on_the_page(tmp_path: Path, part: str) -> None:
+    page = shutil.copy(ROOT / "docs" / "training_length.md", tmp_path)
+    made("training_length.py", "--results", tmp_path / "none.csv", "--out", page)
+    after = Path(page).read_text().partition(f"<!-- {part} -->")[2].partition(f"<!-- end of {part} -->")[0]
+    assert after.count("\n| ") == 2  # headings alone, because there are no rows
