@@ -48,10 +48,10 @@ def contents(pages: list[str], depth: int = 1) -> str:
 def environments() -> None:
     """A page for each named world (its section of docs/worlds.md, a GIF, how to make it, its spaces and parts), and one
     for the environment under all of them, with its docstring."""
-    sections = re.split(r"^### ", (HERE / "worlds.md").read_text(), flags=re.M)[1:]
+    sections = re.split(r"^(?:##+ |<!-- )", (HERE / "worlds.md").read_text(), flags=re.M)[1:]
     found = {section.splitlines()[0].strip(): section.partition("\n")[2] for section in sections}
     for name in WORLDS:
-        section = found[world_id(name)].partition("<!-- end of worlds -->")[0].replace("](worlds/", "](../../worlds/")
+        section = found[world_id(name)].replace("](worlds/", "](../../worlds/")
         write(f"environments/{name}.md", f"# {world_id(name)}\n{section.rstrip()}\n\n{_in_use(name)}\n")
     described = inspect.getdoc(OversightGridEnv) or ""
     write(f"environments/{ENV_ID}.md", f"# {ENV_ID}\n\n{described.replace('``', '`')}\n")
