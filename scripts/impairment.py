@@ -1,12 +1,11 @@
 """Is impairment smooth, and is it specific? Fills the section Impair of docs/localisation.md, its tables and picture.
 
     python scripts/impairment.py [--runs runs/localisation] [--no-study]
-    python scripts/impairment.py --methods weak-gate/routing weak-gate/no_routing --clusters experts gradient
 
 Impairs five seeds of each method, as ``oversight-gym impair`` does, and keeps what was found in
 docs/results/impairment.csv and, curve by curve, in docs/results/impairment_curves.csv. A run that is missing below
 ``--runs`` is trained. Stop it when you like, the same command goes on; with --no-study the page is made of the rows
-alone.
+alone. The commands for noise and for the preset ``weak-gate`` stand on the page.
 """
 
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from impairment_page import (
     Row,
     chosen,
     draw,
+    noise_table,
     safety_table,
     smoothness_table,
     specificity_table,
@@ -155,6 +155,7 @@ def main() -> None:
     write_whole(picture, draw(curves, "scaling", "after"))
     tables = {
         "specificity": specificity_table(rows, "scaling", "after"),
+        "specificity under noise": noise_table(rows),
         "smoothness": smoothness_table(rows),
         "safety": safety_table(rows, "scaling", "after"),
     }

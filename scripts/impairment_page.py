@@ -1,6 +1,7 @@
 """What impairment did, as tables and a picture for docs/localisation.md; ``impairment.py`` fills them in."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,34 @@ def specificity_table(rows: Sequence[Row], impairment: str, site: str) -> str:
         for way in WAYS:
             found = chosen(rows, method=method, found_by=way, impairment=impairment, site=site)
             if found:
-                ahead = [row for row in found if row["beaten"] != "" and float(row["beaten"]) >= 0.95]
-                cells = [over_seeds(found, "in_own_expert", ".0%")]
-                cells += [over_seeds(found, name) for name in ("own", "others", "index")]
-                lines.append([method, way, *cells, f"{len(ahead)} of {len(found)}"])
-    headings = ("method", "clusters", "in own expert", "own skill falls by", "other skill falls by")
-    return markdown((*headings, "specificity index", "clusters that beat 95 % of random ones"), lines)
+                lines.append([method, way, over_seeds(found, "in_own_expert", ".0%"), *specificity_cells(found)])
+    return markdown(("method", "clusters", "in own expert", *SPECIFICITY), lines)
+
+
+SPECIFICITY = (
+    "own skill falls by",
+    "other skill falls by",
+    "specificity index",
+    "clusters that beat 95 % of random ones",
+)
+
+
+def specificity_cells(rows: Sequence[Row]) -> list[str]:
+    """The cells under ``SPECIFICITY``."""
+    ahead = [row for row in rows if row["beaten"] != "" and float(row["beaten"]) >= 0.95]
+    return [*(over_seeds(rows, name) for name in ("own", "others", "index")), f"{len(ahead)} of {len(rows)}"]
+
+
+def noise_table(rows: Sequence[Row]) -> str:
+    """The same for every kind of noise and site, with the clusters that were found as experts or by gradient."""
+    lines = []
+    for impairment, site in product(("gaussian", "negative"), ("before", "after")):
+        for method in METHODS:
+            for way in ("experts", "gradient"):
+                found = chosen(rows, method=method, found_by=way, impairment=impairment, site=site)
+                if found:
+                    lines.append([f"{impairment}, {site}", method, way, *specificity_cells(found)])
+    return markdown(("impairment", "method", "clusters", *SPECIFICITY), lines)
 
 
 def smoothness_table(rows: Sequence[Row]) -> str:
