@@ -22,9 +22,9 @@ bench: $(READY)
 bench-result: $(READY)
 	$(BIN)/python scripts/bench result
 
-# Notebooks are executed, which takes most of the time.
+# Notebooks are executed. Every core reads and writes pages.
 docs: .venv/.docs
-	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
+	$(BIN)/python -m sphinx -b html -j auto -W --keep-going -q docs build/docs
 	@echo "build/docs/index.html"
 
 docs-open: docs

@@ -215,6 +215,24 @@ def agent() -> None:
     export_page(load_run(PACKAGED), OUT / "extra" / "agent.html")
 
 
+NAVIGATION: dict[int, str] = {}
+"""The navigation beside pages of source code, by the depth of their folder."""
+
+
+def share_navigation(_app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
+    """Let pages of source code, which are nowhere in the navigation, share it; to draw it for each took minutes."""
+    if not name.startswith("_modules/"):
+        return
+    depth, draw = name.count("/"), context["toctree"]
+
+    def shared(**options: Any) -> str:
+        if depth not in NAVIGATION:
+            NAVIGATION[depth] = draw(**options)
+        return NAVIGATION[depth]
+
+    context["toctree"] = shared
+
+
 def generate(_: Sphinx) -> None:
     """Write every generated page."""
     for part in (environments, methods, commands, reference, project, agent):
@@ -225,5 +243,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("builder-inited", generate)
     app.connect("source-read", links_of_the_repository)
+    app.connect("html-page-context", share_navigation, priority=400)  # before the theme, which asks for it
     app.connect("autodoc-process-docstring", as_rst)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,7 +17,7 @@ from oversight_gym.envs.memory import check_memory
 from oversight_gym.envs.oversight.outcomes import FIRST_KIND, Outcome
 from oversight_gym.envs.oversight.processes import Spent
 from oversight_gym.envs.oversight.supervision import Supervision
-from oversight_gym.envs.views.screens import screens
+from oversight_gym.envs.views.screens import beginning, screens
 from oversight_gym.envs.world.state import State
 
 
@@ -76,9 +76,9 @@ class Core:
         if rng is not None:
             self.fresh = FreshEpisodes(self.config, rng, self.num_envs, self.spent if self._scheduled else None)
             self.chance.start(rng)
-        state, seen = self.fresh.take(self.num_envs)
+        state, begun = self.fresh.take(self.num_envs)
         self.state = state.copy()
-        self._screens = screens(self.config.view_part, self.config.world, self.state, seen.copy())
+        self._screens = screens(self.config.view_part, self.config.world, self.state, begun.copy())
 
     def restart(self, indices: NDArray[np.intp]) -> None:
         """Begin fresh episodes at these indices, shape (m,)."""
@@ -90,12 +90,11 @@ class Core:
         self._begin(np.array([index]), state)
 
     def _begin(self, indices: NDArray[np.intp], state: State) -> None:
-        seen = self.config.view_part.observe(self.config.world, state)
-        self._assign(indices, state, seen.reshape(len(state), -1))
+        self._assign(indices, state, beginning(self.config.view_part, self.config.world, state))
 
-    def _assign(self, indices: NDArray[np.intp], state: State, seen: NDArray[Any]) -> None:
+    def _assign(self, indices: NDArray[np.intp], state: State, begun: NDArray[Any]) -> None:
         self.state.assign(indices, state)
-        self._screens.assign(indices, seen)
+        self._screens.assign(indices, begun)
 
     def resume(self, dynamic: NDArray[np.integer[Any]], steps: NDArray[np.int32]) -> None:
         """Continue the same episodes after they were stepped elsewhere.

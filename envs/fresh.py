@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from oversight_gym.envs.config import EnvConfig
 from oversight_gym.envs.oversight.processes import Spent
+from oversight_gym.envs.views.screens import beginning
 from oversight_gym.envs.world.state import State, draw_state
 
 
@@ -33,7 +34,7 @@ class FreshEpisodes:
         self._drawn_at = rng.bit_generator.state
 
     def take(self, n: int) -> tuple[State, NDArray[Any]]:
-        """The next ``n`` episodes and their first observations (n, entries), flattened, as views.
+        """The next ``n`` episodes and what their screens are made from (n, entries; see ``beginning``), as views.
 
         If fewer than ``n`` episodes are left in a block, the rest are discarded and a new block is drawn.
         """
@@ -43,12 +44,12 @@ class FreshEpisodes:
             self._draw()
         chosen = slice(self.block - self._left, self.block - self._left + n)
         self._left -= n
-        return self._state[chosen], self._seen[chosen]
+        return self._state[chosen], self._begun[chosen]
 
     def _draw(self) -> None:
         self._drawn_at = self.rng.bit_generator.state
         self._state = draw_state(self.config, self.rng, self.block, self.spent)
-        self._seen = self.config.view_part.observe(self.config.world, self._state).reshape(self.block, -1)
+        self._begun = beginning(self.config.view_part, self.config.world, self._state)
         self._left = self.block
 
     def position(self) -> dict[str, Any]:

@@ -55,20 +55,18 @@ class KeptScreens:
 
 
 class PickedScreens:
-    """Observations picked, by the agent's position, from entries that stay the same during an episode; arguments as
-    above."""
+    """Observations picked, by the agent's position, from entries that stay the same during an episode.
 
-    def __init__(self, view: View, world: World, state: State, seen: NDArray[Any]) -> None:
+    Arguments are as above, but for the last, which has the entries that stay the same (num_envs, still entries).
+    """
+
+    def __init__(self, view: View, world: World, state: State, still: NDArray[Any]) -> None:
         looking = view.looking(world)
         assert looking is not None
-        self._view, self._world, self._state, self.seen, self._looking = view, world, state, seen, looking
-        self._still = self._stills(state)
-        self._first = (np.arange(len(seen)) * self._still.shape[1])[:, None]
-
-    def _stills(self, state: State) -> NDArray[Any]:
-        still = self._view.still(self._world, state)
-        assert still is not None
-        return np.ascontiguousarray(still)
+        self._state, self._still, self._looking = state, still, looking
+        self._first = (np.arange(len(still)) * still.shape[1])[:, None]
+        self.seen = np.empty((len(still), looking.shape[1]), dtype=still.dtype)
+        self.show()
 
     def clear(self) -> None:
         """Nothing to do."""
@@ -79,11 +77,12 @@ class PickedScreens:
         where += self._first
         self._still.reshape(-1).take(where, out=self.seen, mode="clip")  # clip lets numpy write in place
 
-    def assign(self, indices: NDArray[np.intp], seen: NDArray[Any]) -> None:
-        """As in :class:`KeptScreens`."""
-        self.seen[indices] = seen
-        begun = State.of({name: array[indices] for name, array in self._state.arrays().items()})
-        self._still[indices] = self._stills(begun)
+    def assign(self, indices: NDArray[np.intp], still: NDArray[Any]) -> None:
+        """As in :class:`KeptScreens`, but for the entries (m, still entries)."""
+        self._still[indices] = still
+        where = self._looking.take(self._state.dynamic[indices], axis=0)
+        where += self._first[indices]
+        self.seen[indices] = self._still.reshape(-1).take(where)
 
 
 class FreshScreens:
@@ -107,9 +106,16 @@ class FreshScreens:
 Screens = KeptScreens | PickedScreens | FreshScreens
 
 
-def screens(view: View, world: World, state: State, seen: NDArray[Any]) -> Screens:
-    """The observations of a batch, by the fastest class that its view allows."""
+def beginning(view: View, world: World, state: State) -> NDArray[Any]:
+    """What the screens of episodes that begin are made from, shape (n, entries): the entries that stay the same if the
+    view picks from such entries, else the observations."""
+    still = None if view.moving(world) is not None or view.looking(world) is None else view.still(world, state)
+    return (view.observe(world, state) if still is None else still).reshape(len(state), -1)
+
+
+def screens(view: View, world: World, state: State, begun: NDArray[Any]) -> Screens:
+    """The observations of a batch, by the fastest class that its view allows, from :func:`beginning`."""
     if view.moving(world) is not None:
-        return KeptScreens(view, world, state, seen)
+        return KeptScreens(view, world, state, begun)
     kind = FreshScreens if view.looking(world) is None else PickedScreens
-    return kind(view, world, state, seen)
+    return kind(view, world, state, begun)
