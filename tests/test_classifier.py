@@ -96,6 +96,7 @@ def test_what_the_classifier_may_look_at(collector: str, tmp_path: Path) -> None
         assert walked[row, -4:].tolist() == whole[row, -4:].tolist() == taken
 
 
+@pytest.mark.slow
 def test_the_view_decides_what_can_be_learnt(tmp_path: Path) -> None:
     """From what the policy sees the kind of an unobserved end can be told; from where it walked, hardly."""
     right = {}

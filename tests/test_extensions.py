@@ -90,6 +90,7 @@ def test_an_extended_environment_is_one_to_both_libraries(example: str, world: d
         observations = observation, batch[0], sb3_batch[0]
 
 
+@pytest.mark.slow
 def test_a_third_kind_has_an_expert_to_steer_to(tmp_path: Path) -> None:
     world = "--kinds ghost diamond star --size 3 4 --oversight 0.8 --method routing --total-timesteps 120000"
     trained(tmp_path, "third_kind.py", world)
@@ -100,6 +101,7 @@ def test_a_third_kind_has_an_expert_to_steer_to(tmp_path: Path) -> None:
         assert gates[kind][f"p_{kind}"] > elsewhere + 0.1
 
 
+@pytest.mark.slow
 def test_oversight_may_fade_with_distance(tmp_path: Path) -> None:
     figures = trained(
         tmp_path,
@@ -116,6 +118,7 @@ def test_oversight_may_fade_with_distance(tmp_path: Path) -> None:
     assert_exact_and_sampled_agree(tmp_path, "distant_oversight.py", figures, "diamond")
 
 
+@pytest.mark.slow
 def test_moves_may_slip(tmp_path: Path) -> None:
     words = "--method oracle --dynamics sliding:chance=0.3 --total-timesteps 40000"
     figures = trained(tmp_path, "slippery.py", f"{words} --size 1 3")
