@@ -25,3 +25,9 @@ def test_every_folder_with_code_is_installed() -> None:
 def test_torch_waits_until_it_is_needed(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_open_grid_needs_no_search_for_ways() -> None:
+    """The library for that would take 25 MB of every default environment."""
+    code = "import sys, oversight_gym.envs as envs; envs.OversightGridEnv(); sys.exit('scipy.sparse' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

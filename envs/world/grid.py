@@ -107,7 +107,7 @@ def _build(rows: int, cols: int, walls: frozenset[tuple[int, int]]) -> Grid:
             row, col = square // cols + down, square % cols + right
             if 0 <= row < rows and 0 <= col < cols and not is_wall[row * cols + col]:
                 next_square[square, action] = row * cols + col
-    grid = Grid(rows, cols, is_wall, free, next_square, _distances(next_square, free))
+    grid = Grid(rows, cols, is_wall, free, next_square, _distances(next_square, free, cols))
     if (grid.distance[np.ix_(free, free)] < 0).any():
         raise RequestError(f"the walls cut the {rows} x {cols} grid in two; leave a way between all free squares.")
     for table in (is_wall, free, next_square, grid.distance):
@@ -115,12 +115,15 @@ def _build(rows: int, cols: int, walls: frozenset[tuple[int, int]]) -> Grid:
     return grid
 
 
-def _distances(next_square: NDArray[np.int16], free: NDArray[np.int16]) -> NDArray[np.int16]:
+def _distances(next_square: NDArray[np.int16], free: NDArray[np.int16], cols: int) -> NDArray[np.int16]:
     """All shortest paths between free squares."""
-    from scipy.sparse import csr_array  # here, so that importing the package stays quick
+    squares, actions = next_square.shape
+    if len(free) == squares:  # no walls to walk around
+        row, col = np.divmod(free, cols)
+        return abs(row[:, None] - row) + abs(col[:, None] - col)
+    from scipy.sparse import csr_array  # here, because it takes 25 MB, which an open grid does without
     from scipy.sparse.csgraph import shortest_path
 
-    squares, actions = next_square.shape
     ends = np.repeat(free, actions), next_square[free].ravel()
     steps = shortest_path(csr_array((np.ones(len(ends[0])), ends), (squares, squares)), unweighted=True)
     steps[np.setdiff1d(np.arange(squares), free)] = np.inf
