@@ -215,20 +215,21 @@ def agent() -> None:
     export_page(load_run(PACKAGED), OUT / "extra" / "agent.html")
 
 
-NAVIGATION: dict[int, str] = {}
-"""The navigation beside pages of source code, by the depth of their folder."""
+NAVIGATION: dict[str, str] = {}
+"""The navigation beside pages of source code, by the depth of their folder and what the theme asks for."""
 
 
 def share_navigation(_app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
-    """Let pages of source code, which are nowhere in the navigation, share it; to draw it for each took minutes."""
+    """Let pages of source code, which are nowhere in the navigation, share it; they are two thirds of all pages."""
     if not name.startswith("_modules/"):
         return
     depth, draw = name.count("/"), context["toctree"]
 
     def shared(**options: Any) -> str:
-        if depth not in NAVIGATION:
-            NAVIGATION[depth] = draw(**options)
-        return NAVIGATION[depth]
+        key = f"{depth} {options}"
+        if key not in NAVIGATION:
+            NAVIGATION[key] = draw(**options)
+        return NAVIGATION[key]
 
     context["toctree"] = shared
 

@@ -73,16 +73,19 @@ class PickedScreens:
 
     def show(self) -> None:
         """Called after a step."""
-        where = self._looking.take(self._state.dynamic, axis=0)
-        where += self._first
+        where = self._where(self._state.dynamic, self._first)
         self._still.reshape(-1).take(where, out=self.seen, mode="clip")  # clip lets numpy write in place
 
     def assign(self, indices: NDArray[np.intp], still: NDArray[Any]) -> None:
         """As in :class:`KeptScreens`, but for the entries (m, still entries)."""
         self._still[indices] = still
-        where = self._looking.take(self._state.dynamic[indices], axis=0)
-        where += self._first[indices]
+        where = self._where(self._state.dynamic[indices], self._first[indices])
         self.seen[indices] = self._still.reshape(-1).take(where)
+
+    def _where(self, dynamic: NDArray[np.integer[Any]], first: NDArray[np.intp]) -> NDArray[np.intp]:
+        where: NDArray[np.intp] = self._looking.take(dynamic, axis=0)
+        where += first
+        return where
 
 
 class FreshScreens:
@@ -106,16 +109,21 @@ class FreshScreens:
 Screens = KeptScreens | PickedScreens | FreshScreens
 
 
+def _fastest(view: View, world: World) -> type[Screens]:
+    """The fastest class that a view allows."""
+    if view.moving(world) is not None:
+        return KeptScreens
+    return FreshScreens if view.looking(world) is None else PickedScreens
+
+
 def beginning(view: View, world: World, state: State) -> NDArray[Any]:
-    """What the screens of episodes that begin are made from, shape (n, entries): the entries that stay the same if the
-    view picks from such entries, else the observations."""
-    still = None if view.moving(world) is not None or view.looking(world) is None else view.still(world, state)
-    return (view.observe(world, state) if still is None else still).reshape(len(state), -1)
+    """What the screens of episodes that begin are made from, shape (n, entries): the entries that stay the same if
+    observations are picked from them, else the observations."""
+    entries = view.still(world, state) if _fastest(view, world) is PickedScreens else view.observe(world, state)
+    assert entries is not None
+    return entries.reshape(len(state), -1)
 
 
 def screens(view: View, world: World, state: State, begun: NDArray[Any]) -> Screens:
-    """The observations of a batch, by the fastest class that its view allows, from :func:`beginning`."""
-    if view.moving(world) is not None:
-        return KeptScreens(view, world, state, begun)
-    kind = FreshScreens if view.looking(world) is None else PickedScreens
-    return kind(view, world, state, begun)
+    """The observations of a batch, from :func:`beginning`."""
+    return _fastest(view, world)(view, world, state, begun)

@@ -38,7 +38,7 @@ class View(ABC):
 
     def still(self, world: World, state: State) -> NDArray[Any] | None:
         """The entries that stay the same for a whole episode, from which :meth:`looking` picks, shape (n, still
-        entries)."""
+        entries), of the space's dtype."""
         return None
 
     def looking(self, world: World) -> NDArray[np.intp] | None:
