@@ -1,5 +1,6 @@
 """Scripts that make tables from stored rows: they run without training, and the pages show what they make."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,13 @@ def test_steering(tmp_path: Path) -> None:
     made("steering_table.py", "--out", tmp_path / "page.md", "--readme", tmp_path / "README.md")
     assert (tmp_path / "page.md").read_text() == (ROOT / "docs" / "steering_table.md").read_text()
     assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text()
+
+
+def test_other_settings(tmp_path: Path) -> None:
+    page = Path(shutil.copy(ROOT / "docs" / "tuning.md", tmp_path))
+    page.write_text(re.sub("(<!-- other -->).*?(<!-- end of other -->)", r"\1\n\2", page.read_text(), flags=re.DOTALL))
+    made("other_settings.py", "--out", page)
+    assert page.read_text() == (ROOT / "docs" / "tuning.md").read_text()
 
 
 @pytest.mark.parametrize("part", ["by_length", "by_selection"])
