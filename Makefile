@@ -22,7 +22,7 @@ bench: $(READY)
 bench-result: $(READY)
 	$(BIN)/python scripts/bench result
 
-# Notebooks are executed. Every core reads and writes pages.
+# Notebooks are executed. Every core executes, reads and writes pages.
 docs: .venv/.docs
 	$(BIN)/python -m sphinx -b html -j auto -W --keep-going -q docs build/docs
 	@echo "build/docs/index.html"
@@ -52,7 +52,8 @@ $(READY): pyproject.toml constraints.txt
 	  { echo "oversight-gym needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 1; }
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib  # what pip would do on one core
 	@touch $@
 
 clean:

@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_design",
     "generated",
+    "notebooks",
 ]
 exclude_patterns = ["examples", "_generated/extra", "package.md"]
 
@@ -44,5 +45,6 @@ autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+viewcode_follow_imported_members = False  # or pages for the source of torch and of Python itself
 python_use_unqualified_type_names = True
 suppress_warnings = ["ref.python"]  # types in docstrings are words, not always names

@@ -4,10 +4,12 @@ A Sphinx extension. Everything goes to ``docs/_generated``, which git ignores.
 """
 
 import inspect
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +137,19 @@ def methods() -> None:
 
 def commands() -> None:
     """A page with the help of each command, as the parser prints it."""
-    for name in COMMANDS:
-        words = [sys.executable, "-m", "oversight_gym", name, "--help"]
-        environment = {"COLUMNS": "100", "NO_COLOR": "1", "PATH": "", "HOME": str(HERE)}
-        done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
-        write(f"commands/{name}.md", f"# oversight-gym {name}\n\n```text\n{done.stdout.rstrip()}\n```\n")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, text in zip(COMMANDS, pool.map(_help, COMMANDS), strict=True):
+            write(f"commands/{name}.md", f"# oversight-gym {name}\n\n```text\n{text.rstrip()}\n```\n")
     write(
         "commands/index.md",
         f"# Every command and option\n\n[The command line](../../command_line.md).\n{contents(list(COMMANDS))}",
     )
+
+
+def _help(name: str) -> str:
+    words = [sys.executable, "-m", "oversight_gym", name, "--help"]
+    environment = {"COLUMNS": "100", "NO_COLOR": "1", "PATH": "", "HOME": str(HERE)}
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=environment, cwd=ROOT).stdout
 
 
 def modules(package: str, folder: Path) -> Iterator[str]:
@@ -215,23 +221,23 @@ def agent() -> None:
     export_page(load_run(PACKAGED), OUT / "extra" / "agent.html")
 
 
-NAVIGATION: dict[str, str] = {}
-"""The navigation beside pages of source code, by the depth of their folder and what the theme asks for."""
+def titles_only(app: Sphinx, _name: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
+    """Let the navigation, which shows the titles of pages, copy nothing else of them.
 
+    Otherwise Sphinx copies every heading and every name of the reference, for every page, and drops them again.
+    """
+    draw, metadata = context["toctree"], app.env.metadata
+    leaves = app.env.found_docs - set(app.env.toctree_includes)
 
-def share_navigation(_app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
-    """Let pages of source code, which are nowhere in the navigation, share it; they are two thirds of all pages."""
-    if not name.startswith("_modules/"):
-        return
-    depth, draw = name.count("/"), context["toctree"]
+    def drawn(**options: Any) -> str:
+        for page in leaves:
+            metadata[page]["tocdepth"] = 1
+        found: str = draw(**options)
+        for page in leaves:
+            del metadata[page]["tocdepth"]  # the contents of the page itself are whole
+        return found
 
-    def shared(**options: Any) -> str:
-        key = f"{depth} {options}"
-        if key not in NAVIGATION:
-            NAVIGATION[key] = draw(**options)
-        return NAVIGATION[key]
-
-    context["toctree"] = shared
+    context["toctree"] = drawn
 
 
 def generate(_: Sphinx) -> None:
@@ -244,6 +250,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("builder-inited", generate)
     app.connect("source-read", links_of_the_repository)
-    app.connect("html-page-context", share_navigation, priority=400)  # before the theme, which asks for it
+    app.connect("html-page-context", titles_only, priority=400)  # before the theme, which asks for it
     app.connect("autodoc-process-docstring", as_rst)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
