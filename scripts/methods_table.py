@@ -31,7 +31,7 @@ CORE = (
     "reward_model_masked",
     "oracle",
 )
-LEVELS, FEW_LEVELS = (0.1, 0.01, 0.03, 0.3), (0.1, 0.03)
+LEVELS, FEW_LEVELS = (0.01, 0.03, 0.1, 0.3), (0.03, 0.1)
 """In the order in which they are trained."""
 SEEDS, FEW_SEEDS = 10, 5
 PAGE = """# Every method, tuned alike

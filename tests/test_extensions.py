@@ -172,6 +172,12 @@ def script(name: str, words: str) -> list[tuple[float, ...]]:
     return [tuple(map(float, re.findall(r"[-+]?\d\.\d+", line))) for line in done.stdout.splitlines()]
 
 
+def test_another_algorithm_is_evaluated_at_each_gate() -> None:
+    free, diamond, ghost = script("routed_a2c.py", "--oversight 0.5 --total-timesteps 10000 --method routing")
+    assert all(-1 <= figure <= 1 for (figure,) in (free, diamond, ghost))
+
+
+@pytest.mark.slow
 def test_routing_steers_another_algorithm() -> None:
     words = "--oversight 0.5 --total-timesteps 500000 --method "
     (_, (diamond,), (ghost,)), (_, *control) = (

@@ -65,7 +65,7 @@ CASES = [
 
 @pytest.mark.parametrize("values", CASES, ids=lambda values: values["method"])
 def test_a_resumed_run_equals_an_undisturbed_one(values: dict[str, object], tmp_path: Path) -> None:
-    values = {"evaluations": 2, "total_timesteps": 8192, "num_envs": 16, **values}
+    values = {"evaluations": 2, "total_timesteps": 8192, "num_envs": 16, "size": (3, 3), **values}
     whole = train(small_config(tmp_path / "whole", **values)).folder
     folder = tmp_path / "resumed"
     train_until(5, folder, **values)
