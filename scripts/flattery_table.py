@@ -37,8 +37,8 @@ HEADINGS = (
 PAGE = """# How much the paper's metric flatters
 
 Stepwise ground-truth return of each method as it is used (routing: forced to the diamond expert), results version
-{results}, preset `{preset}`, the mean over seeds {seeds}. What counts for scalable oversight is what the agent does when
-nobody looks. The paper's metric (mean of 20 samples) departs from it twice: it draws oversight at the training
+{results}, preset `{preset}`, the mean over seeds {seeds}. What counts for scalable oversight is what the agent does
+when nobody looks. The paper's metric (mean of 20 samples) departs from it twice: it draws oversight at the training
 probability (*mixing adds*), and its stale observations and cut windows change the figure itself (*defects add*). Both
 differences are given with the range over seeds. Formulas: [evaluation.md](evaluation.md).
 
