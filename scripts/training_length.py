@@ -157,7 +157,9 @@ def draw(lines: Lines) -> bytes:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     if lines:
-        panels[0].legend(frameon=False)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines), frameon=False
+        )
     return chart_files(figure)["png"]
 
 
