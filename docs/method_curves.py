@@ -5,6 +5,7 @@ from pathlib import Path
 
 from oversight_gym.analysis.charts import method_by_oversight
 from oversight_gym.analysis.compare import Comparison, compare
+from oversight_gym.analysis.results import provenance
 from oversight_gym.analysis.statistics import FEWEST
 from oversight_gym.pictures.files import chart_files
 
@@ -37,10 +38,7 @@ def _caption(comparison: Comparison, method: str) -> str:
     seeds = f"{most} seed{'s' * (most > 1)}" if fewest == most else f"{fewest} to {most} seeds"
     results = [result for group in groups for result in group]
     band = "; bands are 95 % intervals of the mean by Student's t" if most >= FEWEST else ", too few for an interval"
-    versions = " and ".join(str(version) for version in sorted({result.version for result in results}))
-    commits = ", ".join(sorted({f"`{result.commit}`" for result in results if result.commit}))
     return (
-        f"Means over {seeds} at each level, dots are seeds{band}. Results version {versions}"
-        + (f", trained at commit {commits}" if commits else "")
-        + ". The command is `python scripts/methods_table.py`."
+        f"Means over {seeds} at each level, dots are seeds{band}. {provenance(results)} "
+        "The command is `python scripts/methods_table.py`."
     )

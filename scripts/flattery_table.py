@@ -14,11 +14,12 @@ import numpy as np
 import tyro
 
 from oversight_gym.analysis.markdown import markdown
+from oversight_gym.analysis.reading import read_results
+from oversight_gym.analysis.results import provenance
 from oversight_gym.cli.sweeping import run_sweep
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.paper_metric import mean_paper_metric
 from oversight_gym.runs.folder import Run, load_run
-from oversight_gym.runs.version import RESULTS_VERSION
 from oversight_gym.sweeps.plan import SweepConfig, runs_of
 
 METHODS = ("routing", "naive", "filtering", "oracle")
@@ -36,11 +37,13 @@ HEADINGS = (
 )
 PAGE = """# How much the paper's metric flatters
 
-Stepwise ground-truth return of each method as it is used (routing: forced to the diamond expert), results version
-{results}, preset `{preset}`, the mean over seeds {seeds}. What counts for scalable oversight is what the agent does
-when nobody looks. The paper's metric (mean of 20 samples) departs from it twice: it draws oversight at the training
-probability (*mixing adds*), and its stale observations and cut windows change the figure itself (*defects add*). Both
-differences are given with the range over seeds. Formulas: [evaluation.md](evaluation.md).
+Stepwise ground-truth return of each method as it is used (routing: forced to the diamond expert), preset `{preset}`,
+the mean over seeds {seeds}. What counts for scalable oversight is what the agent does when nobody looks. The paper's
+metric (mean of 20 samples) departs from it twice: it draws oversight at the training probability (*mixing adds*), and
+its stale observations and cut windows change the figure itself (*defects add*). Both differences are given with the
+range over seeds. Formulas: [evaluation.md](evaluation.md).
+
+{provenance}
 
     python scripts/flattery_table.py
 
@@ -100,7 +103,8 @@ def main() -> None:
         groups[planned.method, planned.oversight].append(load_run(planned.folder))
     table = markdown(HEADINGS, map(line, groups.values())).rstrip()
     seeds = ", ".join(map(str, config.seeds))
-    text = PAGE.format(preset=config.preset, seeds=seeds, results=RESULTS_VERSION, table=table)
+    made = provenance(read_results(config.runs).results)
+    text = PAGE.format(preset=config.preset, seeds=seeds, provenance=made, table=table)
     config.out.write_text(text)
     print(text)
 

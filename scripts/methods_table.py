@@ -16,7 +16,7 @@ from stored_runs import CHOSEN, LABELS, RunsConfig, complete, regret
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.analysis.markdown import markdown
-from oversight_gym.analysis.results import Result
+from oversight_gym.analysis.results import Result, provenance
 from oversight_gym.analysis.statistics import FEWEST, improvement, summarise, with_interval
 from oversight_gym.runs.config import TrainConfig
 
@@ -41,7 +41,9 @@ pattern without oversight, the return from the start with its 95 % interval over
 ([sweeps.md](sweeps.md#intervals)) and P(ghost). *Contrasted*: the return at the gate that the supervisor chooses by
 {labels:,} observed kinds among the plain gate and contrasts, and how much the best of them would have added (see
 [evaluation.md](evaluation.md)). *Mixed*: the stepwise return with oversight at the training probability. Labels:
-observed kinds consumed in training. {done}
+observed kinds consumed in training.
+
+{made}
 
     python scripts/methods_table.py
 
@@ -167,7 +169,7 @@ def main() -> None:
     text = PAGE.format(
         steps=steps,
         labels=LABELS,
-        done=done,
+        made=f"{provenance(results)} {done}".strip(),
         tables="\n\n".join(tables),
         comparisons=len(compared),
         differences=table,

@@ -15,7 +15,7 @@ from marked import fill
 from stored_runs import RunsConfig, complete
 
 from oversight_gym.analysis.markdown import markdown
-from oversight_gym.analysis.results import Result
+from oversight_gym.analysis.results import Result, provenance
 from oversight_gym.analysis.statistics import summarise
 from oversight_gym.runs.config import TrainConfig
 
@@ -36,6 +36,8 @@ Exact stepwise return by the ground truth, oversight mixed at the training proba
 each expert; the mean over seeds with its 95 % interval. `no_routing` is the control: the same run, gate loss included,
 with the gradients not routed. `naive` has a single expert. `fast` is the setting that a search finds best;
 the gate loss of `weak-gate` is too weak to make experts of a mixture by itself ([tuning](tuning.md)).
+
+{provenance}
 
     python scripts/steering_table.py
 
@@ -103,7 +105,7 @@ def main() -> None:
         ("method", "preset", "seed", *HEADINGS[3:]),
         (seed_line(result) for found in groups.values() for result in found),
     )
-    config.out.write_text(PAGE.format(level=config.oversight, means=means, seeds=seeds))
+    config.out.write_text(PAGE.format(level=config.oversight, provenance=provenance(results), means=means, seeds=seeds))
     fill(config.readme, {"steering": means})
     print(means)
 

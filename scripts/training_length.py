@@ -20,7 +20,7 @@ from stored_curves import curve_of, store_curve
 from stored_runs import CHOICE, CHOSEN, LABELS, RunsConfig, chosen_gate, complete
 
 from oversight_gym.analysis.markdown import markdown
-from oversight_gym.analysis.results import Result
+from oversight_gym.analysis.results import Result, provenance
 from oversight_gym.analysis.style import method_style
 from oversight_gym.evaluation.figures import evaluate
 from oversight_gym.evaluation.selection import Row
@@ -179,7 +179,11 @@ def main() -> None:
     )
     lines = lines_of(config, results)
     write_whole(config.out.with_suffix(".png"), draw(lines))
-    pages = {"by_length": by_length(lines), "by_selection": by_selection(lines)}
+    pages = {
+        "provenance": provenance(results) if results else "",
+        "by_length": by_length(lines),
+        "by_selection": by_selection(lines),
+    }
     fill(config.out, pages)
     print("\n\n".join(pages.values()))
 

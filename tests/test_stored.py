@@ -10,10 +10,11 @@ from conftest import command, copy_as
 
 from oversight_gym.analysis.compare import compare
 from oversight_gym.analysis.reading import read_results
+from oversight_gym.analysis.results import provenance
 from oversight_gym.analysis.stored import store_rows
 from oversight_gym.envs import RequestError
 from oversight_gym.runs.presets import FAST, PRESETS
-from oversight_gym.runs.version import commit
+from oversight_gym.runs.version import RESULTS_VERSION, commit
 
 
 def cells(path: Path) -> list[dict[str, str]]:
@@ -55,6 +56,14 @@ def test_a_run_that_is_stored_again_replaces_its_row_and_others_stay(made_runs: 
         "p_ghost",
         "p_timeout",
     }
+
+
+def test_a_table_names_the_code_that_made_its_rows(made_runs: Path) -> None:
+    first, second, third = read_results(made_runs).results[:3]
+    mixed = [replace(first, commit="b"), replace(second, commit="a"), replace(third, commit="b")]
+    assert provenance(mixed) == f"Results version {RESULTS_VERSION}, trained at commit `a`, `b`."
+    assert provenance([replace(first, commit="", version=1), second]).startswith("Results version 1 and ")
+    assert provenance([replace(first, commit="")]) == f"Results version {RESULTS_VERSION}."
 
 
 def test_rows_and_folders_can_be_compared_together(made_runs: Path, tmp_path: Path) -> None:

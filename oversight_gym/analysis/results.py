@@ -1,6 +1,7 @@
 """The results of finished runs, wherever they are read from."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from oversight_gym.analysis.series import Settings
@@ -117,3 +118,11 @@ class Reading:
     diverged: list[Result] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+
+
+def provenance(results: Iterable[Result]) -> str:
+    """A sentence that names the results versions of these runs and the commits that trained them."""
+    found = list(results)
+    versions = " and ".join(map(str, sorted({result.version for result in found})))
+    commits = ", ".join(sorted({f"`{result.commit}`" for result in found if result.commit}))
+    return f"Results version {versions}" + (f", trained at commit {commits}." if commits else ".")
