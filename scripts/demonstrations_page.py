@@ -8,6 +8,7 @@ sections of the others as they are.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import tyro
@@ -15,6 +16,7 @@ from marked import fill
 
 from oversight_gym.demonstrations import NAMES, demonstration
 from oversight_gym.demonstrations.folder import METRICS, claims_table, read_config, read_figures
+from oversight_gym.runs.version import commit
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,7 +39,8 @@ def section(name: str, folder: Path, docs: Path) -> str:
     quick = " --quick" if read_config(folder)["quick"] else ""
     command = f"    oversight-gym demonstrate {name}{quick} --seeds {len(results)}"
     picture = f"![{chosen.summary}](demonstrations/{name}.png)"
-    return "\n\n".join([command, claims_table(chosen.answers(results)), picture])
+    stamp = f"*Seeds 0 to {len(results) - 1}. Drawn on {date.today()} at commit `{commit()}`.*"
+    return "\n\n".join([command, claims_table(chosen.answers(results)), picture, stamp])
 
 
 def main() -> None:
