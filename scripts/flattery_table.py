@@ -24,8 +24,6 @@ from oversight_gym.sweeps.plan import SweepConfig, runs_of
 
 METHODS = ("routing", "naive", "filtering", "oracle")
 LEVELS = (0.03, 0.1, 0.3, 0.8)
-
-
 HEADINGS = (
     "method",
     "oversight",
