@@ -21,6 +21,7 @@ extensions = [
     "sphinx_design",
     "generated",
     "notebooks",
+    "links",
 ]
 exclude_patterns = ["examples", "_generated/extra", "package.md"]
 

@@ -26,7 +26,9 @@ class EvaluateOptions(PluginOptions):
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
-    gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates to judge at: {GATES}; default: all of the run.")] = ()
+    gates: Annotated[
+        tuple[str, ...], tyro.conf.arg(help="Gates to judge at: " + GATES + "; default: all of the run.")
+    ] = ()
     json: bool = False
     """Print JSON instead of tables."""
     oversight: Probability | None = None

@@ -36,7 +36,7 @@ class ImpairOptions(PluginOptions):
     random: Annotated[int, Meta(ge=2, le=10_000)] = 20
     """Random clusters of each size, to compare with."""
     gate: Annotated[
-        str, tyro.conf.arg(help=f"Gate to judge at: {GATES}; own forces it to each kind's expert for its skill.")
+        str, tyro.conf.arg(help="Gate to judge at: " + GATES + "; own forces it to each kind's expert for its skill.")
     ] = "free"
     watched: str = "none"
     """Oversight pattern to judge in: none, kinds joined by +, or both (all, where there are more than two)."""

@@ -23,7 +23,9 @@ class MapOptions(PluginOptions):
     """Run folder."""
     out: Path | None = None
     """Folder for map.png and map.svg, map.KIND.png with another background, or map.gif; default: the run folder."""
-    gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: all of the run.")] = ()
+    gates: Annotated[
+        tuple[str, ...], tyro.conf.arg(help="Gates side by side: " + GATES + "; default: all of the run.")
+    ] = ()
     ghost: tuple[int, int] | None = None
     """Row and column of the ghost."""
     diamond: tuple[int, int] | None = None
@@ -88,7 +90,9 @@ class WatchOptions(PluginOptions):
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, side by side on the same layouts; default: the agent that comes with oversight-gym."""
-    gates: Annotated[tuple[str, ...], tyro.conf.arg(help=f"Gates side by side: {GATES}; default: the method's.")] = ()
+    gates: Annotated[
+        tuple[str, ...], tyro.conf.arg(help="Gates side by side: " + GATES + "; default: the method's.")
+    ] = ()
     oversight: Probability | None = None
     """Oversight probability of the layouts; default: the first run's own."""
     layout_seed: Seed = 0

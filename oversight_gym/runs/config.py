@@ -36,13 +36,15 @@ class TrainConfig(Checked):
         RequestError: if a value is impossible.
     """
 
-    method: Annotated[str, tyro.conf.arg(help=f"Oversight method: {', '.join(METHODS)}.")] = "routing"
+    method: Annotated[str, tyro.conf.arg(help="Oversight method: " + ", ".join(METHODS) + ".")] = "routing"
     oversight: Probability = 0.1
     """Probability that a terminal square is under oversight."""
     seed: Seed = 0
     """Seed of every random draw; the same seed gives the same numbers."""
-    preset: Annotated[str, tyro.conf.arg(help=f"Where the settings below start from: {', '.join(PRESETS)}.")] = "fast"
-    world: Annotated[str | None, tyro.conf.arg(help=f"World that the grid is set to: {', '.join(WORLDS)}.")] = None
+    preset: Annotated[str, tyro.conf.arg(help="Where the settings below start from: " + ", ".join(PRESETS) + ".")] = (
+        "fast"
+    )
+    world: Annotated[str | None, tyro.conf.arg(help="World that the grid is set to: " + ", ".join(WORLDS) + ".")] = None
     run_dir: Path | None = None
     """Run folder. Default: runs/OversightGrid-v0/oversight=P/METHOD/seed=S, or runs/WORLD-v0/..."""
     overwrite: bool = False
@@ -55,7 +57,7 @@ class TrainConfig(Checked):
     """Torch threads; one is fastest for networks of this size."""
     evaluations: Count = 10
     """Number of evaluations, spread evenly over training."""
-    select: Annotated[str, tyro.conf.arg(help=f"Which checkpoint counts: {', '.join(SELECTIONS)}.")] = "last"
+    select: Annotated[str, tyro.conf.arg(help="Which checkpoint counts: " + ", ".join(SELECTIONS) + ".")] = "last"
     select_labels: Annotated[int, Meta(ge=2, le=10**9)] = 100
     """Labels, at least 2, that each evaluation may spend for --select overseen; their sum is in the run's ledger."""
     keep_weights: bool = False

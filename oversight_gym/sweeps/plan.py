@@ -55,7 +55,7 @@ class SweepConfig(Checked):
     """Number of seeds, which count from 0."""
     seed: tuple[Seed, ...] = ()
     """A list of seeds instead, for example 5 6 7."""
-    preset: Annotated[str, tyro.conf.arg(help=f"Where settings start from: {', '.join(PRESETS)}.")] = "fast"
+    preset: Annotated[str, tyro.conf.arg(help="Where settings start from: " + ", ".join(PRESETS) + ".")] = "fast"
     set: tuple[str, ...] = ()
     """Further settings of a training run: NAME=VALUE, or NAME=VALUE,VALUE to sweep over them."""
     config: Path | None = None
