@@ -64,12 +64,15 @@ CASES = [
 
 
 @pytest.mark.parametrize("values", CASES, ids=lambda values: values["method"])
-def test_a_resumed_run_equals_an_undisturbed_one(values: dict[str, object], tmp_path: Path) -> None:
-    values = {"evaluations": 2, "total_timesteps": 8192, "num_envs": 16, "size": (3, 3), **values}
+def test_a_resumed_run_equals_an_undisturbed_one(
+    values: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oversight_gym.agents.methods.classifier.UPDATES", 8)
+    values = {"evaluations": 2, "total_timesteps": 4096, "num_envs": 16, "size": (3, 3), **values}
     whole = train(small_config(tmp_path / "whole", **values)).folder
     folder = tmp_path / "resumed"
-    train_until(5, folder, **values)
-    train_until(9, folder, resume=True, **values)  # from the checkpoint of the start or the middle
+    train_until(3, folder, **values)
+    train_until(6, folder, resume=True, **values)  # from the checkpoint of the start, beyond that of the middle
     before = (folder / CHECKPOINT).read_bytes()
     train_until(1, folder, resume=True, **values)
     assert (folder / CHECKPOINT).read_bytes() == before  # nothing new to keep
