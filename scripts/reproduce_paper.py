@@ -4,16 +4,19 @@
 
 Eleven levels, three methods, ten seeds: 330 runs; ``--quick``: three levels, two seeds. Rows of single runs are kept in
 docs/results/methods.csv, where the table of all methods has its own: stop it when you like, the same command goes on.
-Tables and figures go to ``compare/`` in a folder below runs/; the paper's values beside ours were read off its figure
-by eye (about +-0.01).
+Tables and figures go to ``compare/`` in a folder below runs/, and without ``--quick`` to docs/paper_sweep.md, too. The
+paper's values beside ours were read off its figure by eye (about +-0.01).
 """
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import tyro
+from marked import fill
 from stored_runs import RunsConfig, complete
 
+from oversight_gym.analysis.results import provenance
 from oversight_gym.analysis.stored import store_rows
 from oversight_gym.cli.comparing import CompareOptions, compare
 from oversight_gym.runs.config import TrainConfig
@@ -21,6 +24,8 @@ from oversight_gym.runs.config import TrainConfig
 METHODS = ("routing", "naive", "filtering")
 LEVELS = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.0)
 QUICK_LEVELS, QUICK_SEEDS = (0.01, 0.1, 0.4), 2
+PICTURES = ("return_by_oversight.png", "ghost_by_oversight.png")
+"""Those that the page shows."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class ReproduceConfig:
     """Rows of single runs."""
     out: Path | None = None
     """Folder of tables and figures; default: runs/paper, or runs/paper-quick."""
+    page: Path = Path("docs/paper_sweep.md")
+    """The page of the whole figure; its pictures lie beside it."""
     how: RunsConfig = field(default_factory=RunsConfig)
 
 
@@ -55,6 +62,11 @@ def main() -> None:
     rows.unlink(missing_ok=True)
     store_rows(rows, results)
     compare(CompareOptions((rows,), baseline="naive", paper=Path("gradient-routing")))
+    if not config.quick:
+        made = out / "compare"
+        for name in PICTURES:
+            shutil.copyfile(made / name, config.page.with_name(name))
+        fill(config.page, {"made": provenance(results), "levels": (made / "compare.md").read_text()})
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_the_one_file_example_steers_and_its_control_does_not() -> None:
     assert routed["diamond"] - routed["ghost"] > control["diamond"] - control["ghost"] + 0.5
 
 
-def test_the_one_file_example_labels_finished_episodes_and_drops_the_steps_that_begin_one(
+def test_the_one_file_example_labels_finished_episodes_and_drops_only_the_steps_that_begin_one(
     routed_ppo: ModuleType,
 ) -> None:
     outcome, dropped, unlabelled = routed_ppo.Outcome, routed_ppo.DROPPED, routed_ppo.UNLABELLED
@@ -58,7 +58,7 @@ def test_the_one_file_example_labels_finished_episodes_and_drops_the_steps_that_
         observed[step], ended[step], ignored[step + 1] = seen, 1, 1
     labels = routed_ppo.fill_back(observed, ended.astype(bool), ignored.astype(bool))[:, 0]
     ghost = routed_ppo.GHOST
-    assert labels.tolist() == [ghost, ghost, dropped, unlabelled, unlabelled, dropped, dropped]
+    assert labels.tolist() == [ghost, ghost, dropped, unlabelled, unlabelled, dropped, unlabelled]
 
 
 def test_the_one_file_example_bootstraps_a_truncated_episode_from_its_own_last_observation(

@@ -179,7 +179,8 @@ def fill_back(observed: Array, ended: Array, ignored: Array) -> Array:
     """
     expert = np.full(len(Outcome), UNLABELLED)
     expert[[Outcome.DIAMOND, Outcome.GHOST]] = DIAMOND, GHOST
-    labels, following = np.empty_like(observed), np.full(observed.shape[1], DROPPED)
+    labels = np.empty_like(observed)
+    following = np.full(observed.shape[1], UNLABELLED)  # of episodes that go on; to drop them would favour short ones
     for t in reversed(range(len(labels))):
         following = np.where(ended[t], expert[observed[t]], following)
         labels[t] = np.where(ignored[t], DROPPED, following)
@@ -207,7 +208,7 @@ def loss(args: Args, agent: Agent, batch: Rollout) -> Tensor:
 
 
 def train(args: Args) -> Agent:
-    """PPO: collect a rollout, go through its finished episodes once in minibatches, and again."""
+    """PPO: collect a rollout, go through it once in minibatches, and again."""
     torch.set_num_threads(1)  # networks this small run fastest on one
     torch.manual_seed(args.seed)
     world = {"size": args.size, "oversight_probability": args.oversight}
@@ -220,8 +221,6 @@ def train(args: Args) -> Agent:
         optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - update / updates)
         steps = Rollout(*(field.flatten(0, 1) for field in rollout))
         kept = (steps.labels != DROPPED).nonzero().squeeze(1)
-        if len(kept) < 2:
-            continue  # no episode has ended
         order = kept[torch.randperm(len(kept))]
         for indices in order.tensor_split(max(1, round(len(order) / args.minibatch_size))):
             optimizer.zero_grad()
