@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from formulas import loss
 from method_curves import curves
 from sphinx.application import Sphinx
 
@@ -119,14 +120,14 @@ PARTS: dict[str, Any] = {
 
 
 def methods() -> None:
-    """A page for each built-in method, with its curve if there are stored runs of it."""
+    """A page for each built-in method: its loss, and its curve if there are stored runs of it."""
     drawn = curves()
     names = [name for name, method in METHODS.items() if type(method).__module__.startswith("oversight_gym.")]
     for name in names:
         method = METHODS[name]
         facts = "\n".join(f"- {fact.strip()[0].upper()}{fact.strip()[1:]}." for fact in method.facts.split(";"))
         text = f"# {name}\n\n{method.description[0].upper()}{method.description[1:].rstrip('.')}.\n\n{facts}\n"
-        text += f"\n    oversight-gym train --method {name} --oversight 0.1\n"
+        text += f"\n```sh\noversight-gym train --method {name} --oversight 0.1\n```\n\n## Its loss\n\n{loss(method)}"
         if name in drawn:
             (OUT / "methods").mkdir(parents=True, exist_ok=True)
             (OUT / "methods" / f"{name}.svg").write_bytes(drawn[name].picture)
