@@ -1,6 +1,6 @@
 """Routed PPO in one file: gradient routing (Cloud et al., arXiv 2410.04332) on ``OversightGrid-v0``, for readers.
 
-    python docs/examples/routed_ppo.py --oversight 0.1 --seed 0              # less than a minute on one core
+    python docs/examples/routed_ppo.py --oversight 0.1 --seed 0              # a minute or two on one core
     python docs/examples/routed_ppo.py --oversight 0.1 --seed 0 --no-routed  # its control
 
 An episode ends on a diamond or on a ghost. Training pays +1 for either, and in one episode out of ten the supervisor
