@@ -37,7 +37,7 @@ HYPOTHESES: dict[str, tuple[str, dict[str, Any], str]] = {
     "blind_gate": ("blind_gate", {}, "the gate learns its label from the oversight plane"),
     "masked_routing": ("masked_routing", {}, "the experts learn from the oversight plane, too"),
     "less_entropy": ("routing", {"ent_coef": 0.02}, "entropy: less"),
-    "more_entropy": ("routing", {"ent_coef": 0.15}, "entropy: more"),
+    "more_entropy": ("routing", {"ent_coef": 0.3}, "entropy: more"),
     "baseline_per_outcome": ("baseline_per_outcome", {}, "outcomes share a value baseline"),
     "smaller_steps": ("routing", {"learning_rate": 2e-4}, "steps are too large for what was localised"),
     "drop_unfinished": ("routing", {"drop_unfinished": True}, "unfinished steps: dropped as before"),

@@ -30,6 +30,14 @@ def test_steering(tmp_path: Path) -> None:
     assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text()
 
 
+def test_the_papers_sweep(tmp_path: Path) -> None:
+    page = Path(shutil.copy(ROOT / "docs" / "paper_sweep.md", tmp_path))
+    page.write_text(re.sub("(<!-- levels -->).*?(<!-- end)", r"\1\n\2", page.read_text(), flags=re.DOTALL))
+    made("reproduce_paper.py", "--out", tmp_path / "out", "--page", page)
+    assert page.read_text() == (ROOT / "docs" / "paper_sweep.md").read_text()
+    assert (tmp_path / "return_by_oversight.png").stat().st_size > 10_000
+
+
 def test_other_settings(tmp_path: Path) -> None:
     page = Path(shutil.copy(ROOT / "docs" / "tuning.md", tmp_path))
     page.write_text(re.sub("(<!-- other -->).*?(<!-- end of other -->)", r"\1\n\2", page.read_text(), flags=re.DOTALL))
