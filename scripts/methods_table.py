@@ -2,8 +2,9 @@
 
     python scripts/methods_table.py [--workers 2]
 
-Core methods with ten seeds at four oversight levels, the others with five at two, at the preset fast. Rows of single
-runs are kept in docs/results/methods.csv: stop it when you like, the same command goes on.
+Core methods with ten seeds at four oversight levels, and some of them at two more where labels are scarce; the others
+with five at two; all at the preset fast. Rows of single runs are kept in docs/results/methods.csv: stop it when you
+like, the same command goes on.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ CORE = (
 )
 LEVELS, FEW_LEVELS = (0.01, 0.03, 0.1, 0.3), (0.03, 0.1)
 """In the order in which they are trained."""
+SCARCE_LEVELS = (0.001, 0.003)
+SCARCE = ("routing", "classified_routing", "naive", "filtering", "masked_oversight", "reward_model_masked")
+"""The levels at which hardly anything is watched, and the core methods that are trained there, too."""
 SEEDS, FEW_SEEDS = 10, 5
 PAGE = """# Every method, tuned alike
 
@@ -95,7 +99,7 @@ def row(results: list[Result]) -> list[str]:
     steered = [result for result in results if chosen in result.counted]
     return [
         f"`{config.method}`",
-        f"{config.oversight:.0%}",
+        f"{100 * config.oversight:g}%",
         str(len(results)),
         str(summarise([result.figure("none/return_start") for result in results])),
         f"{mean(result.figure('none/p_ghost') for result in results):.3f}",
@@ -135,7 +139,8 @@ def differences(results: Sequence[Result], levels: Sequence[float]) -> list[list
 
 def asked_for(config: TableConfig) -> list[tuple[str, float, int]]:
     """Method, level and number of seeds of every line."""
-    asked = [(method, level, config.seeds) for method in CORE for level in config.levels]
+    levels = {method: (*SCARCE_LEVELS, *config.levels) if method in SCARCE else config.levels for method in CORE}
+    asked = [(method, level, config.seeds) for method in CORE for level in levels[method]]
     others = (name for name in METHODS if name not in CORE)
     return asked + [(method, level, FEW_SEEDS) for method in others for level in FEW_LEVELS]
 
@@ -146,7 +151,7 @@ def main() -> None:
     # A level at a time and seed by seed, so that a table which is broken off is even.
     wanted = [
         TrainConfig.of(method=method, oversight=level, seed=seed)
-        for now in config.levels
+        for now in (*config.levels, *SCARCE_LEVELS)
         for seed in range(config.seeds)
         for method, level, seeds in asked
         if level == now and seed < seeds
