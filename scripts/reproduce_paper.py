@@ -9,14 +9,17 @@ paper's values beside ours were read off its figure by eye (about +-0.01).
 """
 
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import tyro
 from marked import fill
-from stored_runs import RunsConfig, complete
+from stored_runs import CHOSEN, RunsConfig, complete
 
-from oversight_gym.analysis.results import provenance
+from oversight_gym.analysis.markdown import markdown
+from oversight_gym.analysis.results import Result, provenance
+from oversight_gym.analysis.statistics import summarise
 from oversight_gym.analysis.stored import store_rows
 from oversight_gym.cli.comparing import CompareOptions, compare
 from oversight_gym.runs.config import TrainConfig
@@ -47,6 +50,21 @@ class ReproduceConfig:
     how: RunsConfig = field(default_factory=RunsConfig)
 
 
+def contrasted(results: Sequence[Result], levels: Sequence[float]) -> Iterator[list[str]]:
+    """A line for each level: routing at the gate that the supervisor chooses, and by how much it is ahead of others."""
+    figure = "none/return_start"
+    for level in levels:
+        runs = {(run.config.method, run.config.seed): run for run in results if run.config.oversight == level}
+        chosen = {
+            seed: run.counted[f"{CHOSEN}/{figure}"] for (method, seed), run in runs.items() if method == "routing"
+        }
+        rivals = (
+            [value - runs[rival, seed].figure(figure) for seed, value in chosen.items() if (rival, seed) in runs]
+            for rival in METHODS[1:]
+        )
+        yield [f"{100 * level:g}%", *(str(summarise(list(values))) for values in (chosen.values(), *rivals))]
+
+
 def main() -> None:
     config = tyro.cli(tyro.conf.OmitArgPrefixes[ReproduceConfig])
     out = config.out or Path("runs", "paper-quick" if config.quick else "paper")
@@ -66,7 +84,13 @@ def main() -> None:
         made = out / "compare"
         for name in PICTURES:
             shutil.copyfile(made / name, config.page.with_name(name))
-        fill(config.page, {"made": provenance(results), "levels": (made / "compare.md").read_text()})
+        headings = ("oversight", "routing, contrasted", *(f"less {rival}" for rival in METHODS[1:]))
+        parts = {
+            "made": provenance(results),
+            "levels": (made / "compare.md").read_text(),
+            "contrasted": markdown(headings, contrasted(results, levels)),
+        }
+        fill(config.page, parts)
 
 
 if __name__ == "__main__":
