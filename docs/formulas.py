@@ -70,7 +70,7 @@ def _formulas(method: Method) -> str:
 def _symbols(method: Method) -> Iterator[str]:
     """What each symbol stands for, a line each."""
     of_rewards = f"{inline('A_t')} and {inline('G_t')} are the advantages and returns of the rewards {inline('r_t')}"
-    yield f"{of_rewards}; {inline(RATIO)}."
+    yield f"{of_rewards}, the former normalised in each minibatch if the preset says so; {inline(RATIO)}."
     yield f"{inline('r_t')} is paid at the end of an episode: {', '.join(_rewards(method))}."
     yield f"{inline('D')} has the steps of {_steps(method)}."
     if isinstance(method, InverselyWeighted):
