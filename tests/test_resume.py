@@ -71,7 +71,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(
     values = {"evaluations": 2, "total_timesteps": 4096, "num_envs": 16, "size": (3, 3), **values}
     whole = train(small_config(tmp_path / "whole", **values)).folder
     folder = tmp_path / "resumed"
-    train_until(3, folder, **values)
+    train_until(2, folder, **values)
     train_until(6, folder, resume=True, **values)  # from the checkpoint of the start, beyond that of the middle
     before = (folder / CHECKPOINT).read_bytes()
     train_until(1, folder, resume=True, **values)
