@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean
 
 import tyro
-from stored_runs import CHOSEN, LABELS, RunsConfig, complete, regret
+from stored_runs import CHOSEN, LABELS, RunsConfig, complete, regret, returns
 
 from oversight_gym.agents.methods.builtin import METHODS
 from oversight_gym.analysis.markdown import markdown
@@ -108,15 +108,6 @@ def row(results: list[Result]) -> list[str]:
         f"{mean(result.figure('return_stepwise') for result in results):+.3f}",
         f"{mean(result.labels_used for result in results):,.0f}",
     ]
-
-
-def returns(results: Sequence[Result], method: str, oversight: float, contrasted: bool) -> dict[int, float]:
-    """Return from the start when nobody looks by seed, at the chosen gate if that is asked for and there is one."""
-    found = [result for result in results if (result.config.method, result.config.oversight) == (method, oversight)]
-    plain = {result.config.seed: result.figure("none/return_start") for result in found}
-    chosen = f"{CHOSEN}/none/return_start"
-    own = {result.config.seed: result.counted[chosen] for result in found if chosen in result.counted}
-    return plain | (own if contrasted else {})
 
 
 def differences(results: Sequence[Result], levels: Sequence[float]) -> list[list[str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 from marked import fill
-from stored_runs import CHOSEN, RunsConfig, complete
+from stored_runs import RunsConfig, complete, returns
 
 from oversight_gym.analysis.markdown import markdown
 from oversight_gym.analysis.results import Result, provenance
@@ -52,17 +52,10 @@ class ReproduceConfig:
 
 def contrasted(results: Sequence[Result], levels: Sequence[float]) -> Iterator[list[str]]:
     """A line for each level: routing at the gate that the supervisor chooses, and by how much it is ahead of others."""
-    figure = "none/return_start"
     for level in levels:
-        runs = {(run.config.method, run.config.seed): run for run in results if run.config.oversight == level}
-        chosen = {
-            seed: run.counted[f"{CHOSEN}/{figure}"] for (method, seed), run in runs.items() if method == "routing"
-        }
-        rivals = (
-            [value - runs[rival, seed].figure(figure) for seed, value in chosen.items() if (rival, seed) in runs]
-            for rival in METHODS[1:]
-        )
-        yield [f"{100 * level:g}%", *(str(summarise(list(values))) for values in (chosen.values(), *rivals))]
+        chosen, *rivals = (returns(results, method, level, contrasted=True) for method in METHODS)
+        gaps = ([chosen[seed] - rival[seed] for seed in sorted(chosen.keys() & rival.keys())] for rival in rivals)
+        yield [f"{100 * level:g}%", *(str(summarise(values)) for values in (list(chosen.values()), *gaps))]
 
 
 def main() -> None:

@@ -129,8 +129,17 @@ def contrasted(config: TrainConfig) -> Row:
 
 def regret(result: Result) -> float:
     """By how much the chosen gate falls short of the best candidate, in return from the start when nobody looks."""
-    returns = [value for name, value in result.counted.items() if name.endswith("/none/return_start")]
-    return max(returns) - result.counted[f"{CHOSEN}/none/return_start"]
+    candidates = [value for name, value in result.counted.items() if name.endswith("/none/return_start")]
+    return max(candidates) - result.counted[f"{CHOSEN}/none/return_start"]
+
+
+def returns(results: Sequence[Result], method: str, oversight: float, contrasted: bool) -> dict[int, float]:
+    """Return from the start when nobody looks by seed, at the chosen gate if that is asked for and there is one."""
+    found = [result for result in results if (result.config.method, result.config.oversight) == (method, oversight)]
+    plain = {result.config.seed: result.figure("none/return_start") for result in found}
+    chosen = f"{CHOSEN}/none/return_start"
+    own = {result.config.seed: result.counted[chosen] for result in found if chosen in result.counted}
+    return plain | (own if contrasted else {})
 
 
 def _stored(table: Path) -> dict[tuple[str, ...], Result]:
