@@ -84,6 +84,7 @@ def _symbols(method: Method) -> Iterator[str]:
     if method.gate_loss:
         labelled = inline(r"D_k = \{t : y_t = k\}")
         yield f"{labelled}, of the whole rollout; {inline('K')} counts the experts that have such steps."
+        yield "With `balanced_gate` off, all labelled steps count alike instead."
     if isinstance(method, Classified):
         yield f"The classifier {inline('q')} is trained on observed ends after each rollout, by cross-entropy."
     gate = f", {inline('c_g')} `gate_coef`" if method.gate_loss else ""
