@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import run_forked
 from hypothesis import settings
 
 from oversight_gym.cli.main import main
@@ -83,10 +84,12 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def process(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line as a process of its own."""
-    words = [sys.executable, "-m", "oversight_gym", *map(str, arguments)]
-    environ = os.environ | environment
-    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environ)
+    """The command line as a process of its own; with a changed environment also its imports are its own."""
+    words = ["-m", "oversight_gym", *map(str, arguments)]
+    if not environment:
+        return run_forked(words)
+    own = [sys.executable, *words]
+    return subprocess.run(own, capture_output=True, text=True, timeout=300, check=False, env=os.environ | environment)
 
 
 TINY = (

@@ -2,14 +2,13 @@
 
 import re
 import runpy
-import subprocess
-import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from forked import run_forked
 from gymnasium.utils.env_checker import check_env
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
@@ -33,8 +32,7 @@ def routed_ppo() -> ModuleType:
 def small_routed_ppo(*options: str) -> dict[str, float]:
     """The stepwise return by gate that the one-file example prints on a 3 x 3 grid."""
     small = "--size 3 3 --oversight 0.3 --num-envs 128 --num-steps 32 --minibatch-size 512 --width 64 --seed 1"
-    words = [sys.executable, EXAMPLES / "routed_ppo.py", *small.split(), "--gate-coef", "0.02", *options]
-    found = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    found = run_forked([str(EXAMPLES / "routed_ppo.py"), *small.split(), "--gate-coef", "0.02", *options])
     assert found.returncode == 0, found.stderr
     _, header, *rows = (line.split() for line in found.stdout.splitlines())
     assert header[1] == "return_stepwise"

@@ -3,8 +3,6 @@
 import csv
 import json
 import re
-import subprocess
-import sys
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from conftest import process
+from forked import run_forked
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
@@ -165,9 +164,7 @@ def test_a_loss_term_of_its_own_is_logged_and_lowered(tmp_path: Path) -> None:
 
 def script(name: str, words: str) -> list[tuple[float, ...]]:
     """The numbers with decimals on each line that an example prints."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / name, *words.split()], capture_output=True, text=True, timeout=300, check=False
-    )
+    done = run_forked([str(EXAMPLES / name), *words.split()])
     assert done.returncode == 0, done.stderr
     return [tuple(map(float, re.findall(r"[-+]?\d\.\d+", line))) for line in done.stdout.splitlines()]
 

@@ -237,17 +237,15 @@ PACKAGES = {
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_a_broken_plug_in_is_named_when_it_is_asked_for_and_breaks_nothing_else(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_plug_in_is_named_when_it_is_asked_for_and_breaks_nothing_else(name: str, tmp_path: Path) -> None:
     (tmp_path / "broken_package.py").write_text(PACKAGES[name])
     info = tmp_path / "broken_package-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken_package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[oversight_gym.methods]\nmine = broken_package:mine\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert process("methods", "naive").returncode == 0
-    done = process("methods", "mine")
+    path = str(tmp_path)
+    assert process("methods", "naive", PYTHONPATH=path).returncode == 0
+    done = process("methods", "mine", PYTHONPATH=path)
     assert done.returncode == 2
     assert "broken_package:mine" in done.stderr
     assert "Traceback" not in done.stderr

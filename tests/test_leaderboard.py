@@ -3,11 +3,11 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import command
+from forked import run_forked
 
 from oversight_gym.evaluation.selection import Row
 from oversight_gym.runs.folder import Run, load_run
@@ -19,8 +19,7 @@ ENTRIES = sorted(path.parent for path in BOARD.rglob("score.json"))
 
 
 def leaderboard(*words: object) -> subprocess.CompletedProcess[str]:
-    asked = [sys.executable, ROOT / "scripts" / "leaderboard.py", *words]
-    return subprocess.run([str(word) for word in asked], capture_output=True, text=True, check=False)
+    return run_forked([str(ROOT / "scripts" / "leaderboard.py"), *map(str, words)])
 
 
 def unseen(run: Run) -> Row:

@@ -187,7 +187,7 @@ def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
     assert "timid, oversight 0.3, seed 0" in done.stdout
 
 
-def test_a_package_brings_its_own_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_brings_its_own_method(tmp_path: Path) -> None:
     (tmp_path / "my_package.py").write_text(
         "from oversight_gym.agents import Method\n"
         "MINE = Method('mine', 'as naive', reward='naive', experts=('agent',), gate='free')\n"
@@ -196,13 +196,12 @@ def test_a_package_brings_its_own_method(tmp_path: Path, monkeypatch: pytest.Mon
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[oversight_gym.methods]\nmine = my_package:MINE\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert "mine: as naive" in process("methods", "mine").stdout
+    path = str(tmp_path)
+    assert "mine: as naive" in process("methods", "mine", PYTHONPATH=path).stdout
     tiny = ["total_timesteps=2048", "num_envs=16", "n_steps=32", "evaluations=1"]
     out = tmp_path / "out"
-    done = process(
-        "sweep", "--methods", "mine", "naive", "--oversight", "0.3", "--seeds", "1", "--out", out, "--set", *tiny
-    )
+    words = ["--methods", "mine", "naive", "--oversight", 0.3, "--seeds", 1, "--out", out, "--set", *tiny]
+    done = process("sweep", *words, PYTHONPATH=path)
     assert done.returncode == 0, done.stdout + done.stderr
     mine, naive = (out / "oversight=0.30" / name / "seed=0" / "model.safetensors" for name in ("mine", "naive"))
     assert mine.read_bytes() == naive.read_bytes()

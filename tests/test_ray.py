@@ -1,7 +1,6 @@
 """A sweep on a Ray cluster of two nodes gives the local executor's results, also when one of the nodes dies."""
 
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TINY, process, tiny
+from conftest import TINY, command, process, tiny
 from test_sweep import assert_same_results
 
 from oversight_gym.cli.sweeping import run_sweep
@@ -74,10 +73,9 @@ def test_workers_know_the_methods_of_a_plugin(tmp_path: Path) -> None:
     assert (out / "oversight=0.30" / "timid" / "seed=0" / "finished.json").exists()
 
 
-def test_without_the_extra_a_sentence_names_it(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['ray'] = None; from oversight_gym.cli.main import main; main()"
-    words = ["sweep", "--out", str(tmp_path), "--executor", "ray"]
-    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+def test_without_the_extra_a_sentence_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = command("sweep", "--out", tmp_path, "--executor", "ray")
     assert done.returncode == 2
     assert "pip install 'oversight-gym[ray]'" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -2,19 +2,17 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run_forked
 
 ROOT = Path(__file__).parents[1]
 
 
 def made(script: str, *words: str | Path) -> None:
     """Run a script on the rows that are stored."""
-    asked = [sys.executable, ROOT / "scripts" / script, "--no-train", *words]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_forked([str(ROOT / "scripts" / script), "--no-train", *map(str, words)], cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 

@@ -2,10 +2,10 @@
 
 import csv
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run_forked
 
 pytest.importorskip("optuna")
 METHODS = ("naive", "routing")
@@ -17,7 +17,7 @@ def tuned(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     asked += ["--first", "0.1", "--oversight", "0.1", "0.3", "--total-timesteps", "32768"]
     asked += ["--runs", str(folder / "runs"), "--results", str(folder / "rows.csv")]
     asked += ["--out", str(folder / "trials.csv"), "--page", str(folder / "page.md"), *words]
-    return subprocess.run([sys.executable, SCRIPT, *asked], capture_output=True, text=True, check=False)
+    return run_forked([str(SCRIPT), *asked])
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """docs/worlds.md says what the worlds are."""
 
-import subprocess
-import sys
 from pathlib import Path
+
+from forked import run_forked
 
 from oversight_gym.envs.worlds import WORLDS, world_id
 
@@ -10,9 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_page_and_its_pictures_are_what_the_registry_gives() -> None:
-    checked = subprocess.run(
-        [sys.executable, "scripts/worlds_page.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    checked = run_forked([str(ROOT / "scripts" / "worlds_page.py"), "--check"], cwd=ROOT)
     assert checked.returncode == 0, checked.stderr
 
 
