@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from forked import run_forked
 from hypothesis import settings
 
@@ -109,12 +110,27 @@ def tiny(out: Path, **values: Any) -> SweepConfig:
     return SweepConfig(out=out, **chosen)
 
 
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder for all processes of tests, filled by the first that asks for it; not to be written to."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            made = folder.with_suffix(".part")
+            shutil.rmtree(made, ignore_errors=True)
+            make(made)
+            made.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small finished sweep; not to be written to."""
-    out = tmp_path_factory.mktemp("sweep") / "undisturbed"
-    assert sweep(tiny(out)) == []
-    return out
+    """The folder of a small finished sweep."""
+
+    def make(out: Path) -> None:
+        assert sweep(tiny(out)) == []
+
+    return shared(tmp_path_factory, "undisturbed", make)
 
 
 def copy_as(
