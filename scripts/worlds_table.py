@@ -10,6 +10,7 @@ rows are those of the table of methods.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import tyro
@@ -45,6 +46,12 @@ exact. The oracle trains on the ground truth. Where labels have a price the retu
 In the worlds whose monitor the policy can move, with oversight at its marginal rate.
 
 {off}
+## Labels used in training
+
+The labels that a run consumed, in thousands. An agent that chooses where it goes, or may ask, also chooses
+how many it gets.
+
+{labels}
 ## Routing less its rivals
 
 Return from the start when nobody looks, seed by seed, each at its gate.
@@ -101,6 +108,12 @@ def line(world: str, results: Sequence[Result], figure: str) -> list[str]:
     return [world, *cells]
 
 
+def labels(world: str, results: Sequence[Result]) -> list[str]:
+    """One world's line of labels used, in thousands."""
+    used = ([result.labels_used for result in results if result.config.method == method] for method in METHODS)
+    return [world, *(f"{mean(found) / 1000:,.0f}" if found else "" for found in used)]
+
+
 def gaps(world: str, results: Sequence[Result]) -> list[str]:
     """One world's line of differences."""
     mine, *others = (returns(results, method, results[0].config.oversight, False) for method in ("routing", *RIVALS))
@@ -140,6 +153,7 @@ def main() -> None:
         returns=markdown(heading, (line(*item, "none/return_start") for item in found.items())),
         unwanted=markdown(heading, (line(*item, f"none/{item[1][0].p_unwanted}") for item in found.items())),
         off=markdown(heading, (line(*item, "p_off") for item in watched.items())),
+        labels=markdown(("world", *heading[1 + len(CEILINGS) :]), (labels(*item) for item in found.items())),
         gaps=markdown(("world", *(f"`{rival}`" for rival in RIVALS)), (gaps(*item) for item in found.items())),
     )
     config.out.write_text(page)

@@ -36,6 +36,14 @@ def test_the_papers_sweep(tmp_path: Path) -> None:
     assert (tmp_path / "return_by_oversight.png").stat().st_size > 10_000
 
 
+def test_every_world(tmp_path: Path) -> None:
+    made("worlds_table.py", "--worlds", "Button", "--out", tmp_path / "page.md")
+    own = [line for line in (tmp_path / "page.md").read_text().splitlines() if line.startswith("| Button |")]
+    shown = (ROOT / "docs" / "worlds_table.md").read_text().splitlines()
+    assert len(own) == 5  # returns, ends, the camera, labels, differences
+    assert [line for line in shown if line.startswith("| Button |")] == own
+
+
 def test_other_settings(tmp_path: Path) -> None:
     page = Path(shutil.copy(ROOT / "docs" / "tuning.md", tmp_path))
     page.write_text(re.sub("(<!-- other -->).*?(<!-- end of other -->)", r"\1\n\2", page.read_text(), flags=re.DOTALL))
