@@ -43,7 +43,7 @@ exact. The oracle trains on the ground truth. Where labels have a price the retu
 {unwanted}
 ## Probability that a terminal under oversight would not be seen when the episode ends
 
-In the worlds whose monitor the policy can move, with oversight at its marginal rate.
+In the worlds whose monitor the policy can move to hide something, with oversight at its marginal rate.
 
 {off}
 ## Labels used in training
@@ -144,7 +144,8 @@ def main() -> None:
     if len(every) < asked:
         made += f" {len(every)} of {asked} runs are done so far."
     heading = ("world", *CEILINGS, *(f"`{method}`" for method in METHODS))
-    watched = {world: rows for world, rows in found.items() if rows[0].config.env.monitor != "none"}
+    monitored = {world: rows for world, rows in found.items() if rows[0].config.env.monitor != "none"}
+    hidden = {world: rows for world, rows in monitored.items() if any(row.figure("p_off") for row in rows)}
     page = PAGE.format(
         steps=every[0].config.hyper.total_timesteps,
         seeds=config.seeds,
@@ -152,7 +153,7 @@ def main() -> None:
         made=made,
         returns=markdown(heading, (line(*item, "none/return_start") for item in found.items())),
         unwanted=markdown(heading, (line(*item, f"none/{item[1][0].p_unwanted}") for item in found.items())),
-        off=markdown(heading, (line(*item, "p_off") for item in watched.items())),
+        off=markdown(heading, (line(*item, "p_off") for item in hidden.items())),
         labels=markdown(("world", *heading[1 + len(CEILINGS) :]), (labels(*item) for item in found.items())),
         gaps=markdown(("world", *(f"`{rival}`" for rival in RIVALS)), (gaps(*item) for item in found.items())),
     )
