@@ -7,6 +7,7 @@ docs/results/worlds/, so the script can be stopped at any time, and the same com
 rows are those of the table of methods.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +141,8 @@ def main() -> None:
     if config.how.dry_run:
         return
     every = [result for results in found.values() for result in results]
+    if not every:
+        sys.exit("no run of these worlds is stored; leave out --no-train to train them.")
     made = provenance(every)
     if len(every) < asked:
         made += f" {len(every)} of {asked} runs are done so far."
