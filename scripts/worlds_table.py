@@ -148,7 +148,7 @@ def main() -> None:
         made += f" {len(every)} of {asked} runs are done so far."
     heading = ("world", *CEILINGS, *(f"`{method}`" for method in METHODS))
     monitored = {world: rows for world, rows in found.items() if rows[0].config.env.monitor != "none"}
-    hidden = {world: rows for world, rows in monitored.items() if any(row.figure("p_off") for row in rows)}
+    switched = {world: rows for world, rows in monitored.items() if any(row.figure("p_off") for row in rows)}
     page = PAGE.format(
         steps=every[0].config.hyper.total_timesteps,
         seeds=config.seeds,
@@ -156,7 +156,7 @@ def main() -> None:
         made=made,
         returns=markdown(heading, (line(*item, "none/return_start") for item in found.items())),
         unwanted=markdown(heading, (line(*item, f"none/{item[1][0].p_unwanted}") for item in found.items())),
-        off=markdown(heading, (line(*item, "p_off") for item in hidden.items())),
+        off=markdown(heading, (line(*item, "p_off") for item in switched.items())),
         labels=markdown(("world", *heading[1 + len(CEILINGS) :]), (labels(*item) for item in found.items())),
         gaps=markdown(("world", *(f"`{rival}`" for rival in RIVALS)), (gaps(*item) for item in found.items())),
     )
